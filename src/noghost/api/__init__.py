@@ -1,0 +1,1 @@
+"""Runs in an instance: the OpenAI-compatible HTTP API."""

@@ -1,0 +1,1 @@
+"""THE CALLER'S SIDE: what a person who does not trust the service runs against it."""

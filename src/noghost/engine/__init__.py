@@ -1,0 +1,1 @@
+"""PURE, runs in an instance: model, context, sampler, chat template, text."""

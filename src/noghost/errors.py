@@ -1,0 +1,81 @@
+"""Every error that noghost raises, as one tree.
+
+NoghostError                what a person may see; the message is lower case and names what was attempted
+├── ConfigError             a flag, a file or an environment value is wrong; raised before anything starts
+├── HostError               this host cannot do what a promise needs (ptrace refused, no /proc); at start
+├── WeightsError            a model file is missing, broken or not the one pinned; at start, with its path
+├── EngineError             llama.cpp refused or failed (context, decode, template); in an instance
+├── RequestError            the caller's request is wrong; becomes a 4xx in the API's own shape
+├── LedgerError             the ledger cannot be read, written or trusted; stops births
+│   ├── ReceiptNotFound     there is no entry with that id
+│   └── VerificationError   a signature, proof or consistency check does not hold
+├── WipeError               the reaper could not zero or verify a page; recorded, never hidden
+└── HuntError               the hunter could not look (no such process, no permission, no server)
+
+Not for content: a prompt or an answer never stands in a message, a hint or a repr.
+"""
+
+from __future__ import annotations
+
+
+class NoghostError(Exception):
+    """Base of all. `hint` says what to do about it, or is empty."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
+
+
+class ConfigError(NoghostError):
+    """A setting is wrong."""
+
+
+class HostError(NoghostError):
+    """This host cannot do what a promise needs."""
+
+
+class WeightsError(NoghostError):
+    """A model file is missing, broken or not the one pinned."""
+
+
+class EngineError(NoghostError):
+    """llama.cpp refused or failed."""
+
+
+class RequestError(NoghostError):
+    """The caller's request is wrong.
+
+    `status` is the HTTP status, `code` and `param` are the API's own fields of the same names.
+    """
+
+    def __init__(
+        self, message: str, *, status: int = 400, code: str | None = None, param: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.param = param
+
+
+class LedgerError(NoghostError):
+    """The ledger cannot be read, written or trusted."""
+
+
+class ReceiptNotFound(LedgerError):
+    """There is no entry with that id."""
+
+
+class VerificationError(LedgerError):
+    """A signature, proof or consistency check does not hold."""
+
+
+class WipeError(NoghostError):
+    """The reaper could not zero or verify a page."""
+
+
+class HuntError(NoghostError):
+    """The hunter could not look."""

@@ -1,0 +1,1 @@
+"""PURE: entries, tree, checkpoint, proof, receipt, and the store that keeps them."""

@@ -1,0 +1,1 @@
+"""LONG-LIVED, no content: listens, accepts, forks."""

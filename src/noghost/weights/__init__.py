@@ -1,0 +1,1 @@
+"""AT REST: finding and checking the files of a model."""
