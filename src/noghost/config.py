@@ -1,0 +1,77 @@
+"""What a person may set, with its defaults and limits; read once, before anything starts."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from noghost.errors import ConfigError
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8462
+DEFAULT_CONTEXT_TOKENS = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one invocation and of the service. Sizes in bytes, times in seconds."""
+
+    body_bytes: int = 4 * 1024 * 1024
+    header_bytes: int = 16 * 1024
+    request_s: float = 30.0  # from the connection to the last byte of the request
+    invocation_s: int = 600  # from the connection to the end
+    instances: int = 256  # alive at once; more connections wait in the kernel's queue
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A service, or one `noghost ask`."""
+
+    models: tuple[str, ...] = ()  # names or paths; empty: the embedded default
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    seats: int = 0  # computing at once; 0: as many as measured best, twice the cores
+    threads: int = 0  # most threads of one instance; 0: the cores this process may use
+    context_tokens: int = DEFAULT_CONTEXT_TOKENS
+    unverified: bool = False
+    ledger: Path | None = None
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        check_range("port", self.port, 0, 65535)
+        check_range("seats", self.seats, 0, 256)
+        check_range("threads", self.threads, 0, 256)
+        check_range("context_tokens", self.context_tokens, 64, 1 << 20)
+
+    @property
+    def most_threads(self) -> int:
+        """Threads that one instance may use when it is alone."""
+        return self.threads or cores()
+
+    @property
+    def most_seats(self) -> int:
+        """Instances that may compute at the same time."""
+        return self.seats or 2 * cores()
+
+
+def cores() -> int:
+    """The processors that this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
+def check_range(name: str, value: int, low: int, high: int) -> None:
+    """Raise ConfigError unless low <= value <= high."""
+    if not low <= value <= high:
+        raise ConfigError(f"{name} is {value}", f"{name} takes a whole number from {low} to {high}")
+
+
+def data_dir() -> Path:
+    """The XDG data directory of noghost; made with mode 0700 by whoever writes there first."""
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "noghost"
+
+
+def ledger_dir(config: Config) -> Path:
+    """Where the ledger and its key lie."""
+    return config.ledger or data_dir() / "ledger"

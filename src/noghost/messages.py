@@ -1,0 +1,198 @@
+"""What crosses between our own processes: a closed catalogue of frozen messages of fixed, small size.
+
+Covered: every datagram between warden, reaper and instance is one of the classes below, packed by `struct`;
+a receiver names the kinds it takes, so a message that is out of place or malformed raises.
+Not covered: content. There is no message that could carry a prompt or an answer; the longest free field is a
+receipt, which the reaper writes.
+
+    warden   ── Birth, with the reaper's end of the line ──▶ reaper
+    warden   ◀── Gone ──────────────────────────────────── reaper
+    instance ◀── Gate, Opened, Durable, Found ──────────── reaper      over the invocation's own line
+    instance ── Open, Sync, Ended, Lookup ────────────────▶ reaper
+    instance ── Told ─────────────────────────────────────▶ its caller   `noghost ask` only
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import astuple, dataclass
+from enum import IntEnum
+from typing import ClassVar, TypeVar
+
+MAX_BYTES = 64 * 1024  # of one datagram; a receipt of two entries needs less than 8 KiB
+
+
+class Outcome(IntEnum):
+    """How an invocation ended; an instance that ends by itself uses the number as its exit status."""
+
+    ANSWERED = 0
+    REFUSED = 10  # the request was wrong or could not be taken; an error was answered
+    DISCONNECTED = 11  # the caller left
+    TIMEOUT = 12  # a deadline passed
+    CRASHED = 13  # a fault of ours, or a signal such as SIGSEGV
+    ABORTED = 14  # SIGABRT: an assertion in native code
+    KILLED = 15  # SIGTERM, SIGKILL or another signal from outside
+    LOST = 16  # nobody saw the end; written by the next start
+
+
+class Wipe(IntEnum):
+    """What is known about the memory of an ended invocation."""
+
+    VERIFIED = 0  # every own page was zeroed and read back as zero
+    UNVERIFIED = 1  # the service runs with --unverified: nobody traced the instance
+    FAILED = 2  # a page could not be zeroed or was not zero
+    UNSEEN = 3  # the end was not seen
+
+
+class Answer(IntEnum):
+    """The reaper's word to an instance."""
+
+    YES = 1
+    LEDGER_FAILED = 2  # the ledger cannot be written: compute nothing
+    NOT_FOUND = 3
+    OUT_OF_TURN = 4  # the message was not allowed now
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """Warden to reaper: this process waits at the gate; its line comes with this message."""
+
+    FORM: ClassVar[struct.Struct] = struct.Struct("<BQ")
+    TAG: ClassVar[int] = 1
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Reaper to warden: the process has ended. Exact figures are 0 unless the warden is its own caller."""
+
+    FORM: ClassVar[struct.Struct] = struct.Struct("<BQBBQQQQ")
+    TAG: ClassVar[int] = 2
+    pid: int
+    outcome: int
+    wipe: int
+    wiped_bytes: int
+    verified_bytes: int
+    stop_ns: int  # CLOCK_MONOTONIC at the exit stop
+    gone_ns: int  # CLOCK_MONOTONIC after the last page was verified and the process let go
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Reaper to instance: you are traced (or, with --unverified, you may pass all the same)."""
+
+    FORM: ClassVar[struct.Struct] = struct.Struct("<BB")
+    TAG: ClassVar[int] = 3
+    answer: int
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Instance to reaper, once: give me a seat and write "opened" before I compute."""
+
+    FORM: ClassVar[struct.Struct] = struct.Struct("<B16sB?32s")
+    TAG: ClassVar[int] = 4
+    invocation: bytes
+    model: int  # index into the service's models
+    committed: bool
+    commitment: bytes  # 32 bytes: an HMAC under a key that only the caller has
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Reaper to instance: the seat is yours and the entry is written."""
+
+    FORM: ClassVar[struct.Struct] = struct.Struct("<BB")
+    TAG: ClassVar[int] = 5
+    answer: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """Instance to reaper: is my entry on the disk? Asked before the last byte of an answer leaves."""
+
+    FORM: ClassVar[struct.Struct] = struct.Struct("<B")
+    TAG: ClassVar[int] = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Durable:
+    """Reaper to instance: the entry is on the disk, or cannot be."""
+
+    FORM: ClassVar[struct.Struct] = struct.Struct("<BB")
+    TAG: ClassVar[int] = 7
+    answer: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Instance to reaper, once: how I end, with token counts as powers of two."""
+
+    FORM: ClassVar[struct.Struct] = struct.Struct("<BBBB")
+    TAG: ClassVar[int] = 8
+    outcome: int
+    prompt_bucket: int
+    answer_bucket: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Instance to reaper: the receipt of this invocation, please."""
+
+    FORM: ClassVar[struct.Struct] = struct.Struct("<B16s")
+    TAG: ClassVar[int] = 9
+    invocation: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Reaper to instance: the receipt's text in UTF-8, or none."""
+
+    FORM: ClassVar[struct.Struct] = struct.Struct("<BB")
+    TAG: ClassVar[int] = 10
+    answer: int
+    text: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Instance to the caller of `noghost ask`: exact figures, which go to the caller alone."""
+
+    FORM: ClassVar[struct.Struct] = struct.Struct("<B16sBQQQIII?")
+    TAG: ClassVar[int] = 11
+    invocation: bytes
+    outcome: int
+    born_ns: int  # CLOCK_MONOTONIC when the gate opened
+    first_ns: int  # CLOCK_MONOTONIC when the first text left
+    decode_us: int
+    prompt_tokens: int
+    answer_tokens: int
+    seed: int
+    cut: bool  # ended by max_tokens or the end of the context
+
+
+Message = Birth | Gone | Gate | Open | Opened | Sync | Durable | Ended | Lookup | Found | Told
+M = TypeVar("M", bound=Message)
+
+
+def pack(message: Message) -> bytes:
+    """The datagram of a message; raises ValueError over MAX_BYTES."""
+    if isinstance(message, Found):
+        data = Found.FORM.pack(Found.TAG, message.answer) + message.text
+    else:
+        data = message.FORM.pack(message.TAG, *astuple(message))
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"message of {len(data)} bytes, over {MAX_BYTES}")
+    return data
+
+
+def unpack(data: bytes, *kinds: type[M]) -> M:
+    """The message in a datagram; raises ValueError unless it is exactly one of `kinds`."""
+    for kind in kinds:
+        if data[:1] == bytes([kind.TAG]):
+            head, tail = data[: kind.FORM.size], data[kind.FORM.size :]
+            if len(head) != kind.FORM.size or (tail and kind is not Found):
+                break
+            fields = kind.FORM.unpack(head)[1:]
+            return kind(*fields, tail) if kind is Found else kind(*fields)
+    raise ValueError(f"a message of {len(data)} bytes that is none of {', '.join(k.__name__ for k in kinds)}")

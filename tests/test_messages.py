@@ -1,0 +1,40 @@
+"""Every message survives its datagram, and nothing else gets through."""
+
+import pytest
+
+from noghost.messages import MAX_BYTES, Birth, Found, Gate, Open, Opened, Told, pack, unpack
+
+ONE_OF_EACH = [
+    Birth(4711),
+    Gate(1),
+    Open(bytes(range(16)), 2, True, b"\x07" * 32),
+    Found(1, "a receipt".encode()),
+    Told(b"\x01" * 16, 0, 1, 2, 3, 4, 5, 6, True),
+]
+
+
+@pytest.mark.parametrize("message", ONE_OF_EACH, ids=lambda m: type(m).__name__)
+def test_a_message_survives_its_datagram(message):
+    assert unpack(pack(message), type(message)) == message
+
+
+@pytest.mark.parametrize("message", ONE_OF_EACH[:3], ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("damage", [lambda d: d[:-1], lambda d: d + b"\0", lambda d: b"\xff" + d[1:]])
+def test_a_damaged_datagram_raises(message, damage):
+    with pytest.raises(ValueError, match="none of"):
+        unpack(damage(pack(message)), type(message))
+
+
+def test_a_message_out_of_place_raises():
+    with pytest.raises(ValueError, match="Opened"):
+        unpack(pack(Gate(1)), Opened)
+
+
+def test_an_empty_datagram_raises():
+    with pytest.raises(ValueError, match="0 bytes"):
+        unpack(b"", Gate)
+
+
+def test_a_receipt_over_the_limit_is_refused():
+    with pytest.raises(ValueError, match="over"):
+        pack(Found(1, b"x" * MAX_BYTES))
