@@ -1,0 +1,122 @@
+"""One llama_context: the KV cache and the compute buffers of one invocation.
+
+Made in the warden, before fork, and never decoded there; an instance inherits it by copy-on-write, starts
+its threads in `start_threads` and decodes. Making one in the instance instead costs it 25 ms and more.
+
+Covered: the warden has no thread; the KV buffer, which llama.cpp clears to zero, costs the warden nothing
+after `release_zero_pages`.
+Not covered: what a decode leaves in these buffers. The reaper wipes that.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+from noghost.engine import llama, pages
+from noghost.engine.llama import C, set_fields
+from noghost.engine.model import Model
+from noghost.errors import EngineError
+
+BATCH_TOKENS = 512
+POLL_NEVER = 0  # ggml.h: 0 is no polling, 100 aggressive polling
+
+
+class Context:
+    """A context of `n_ctx` tokens (llama.cpp rounds it up; the property says to what).
+
+    Raises EngineError if llama.cpp refuses. It is never freed: it ends with its process.
+    """
+
+    def __init__(self, model: Model, n_ctx: int) -> None:
+        """Make it in this process: in the warden before fork, or in an `ask`."""
+        self.handle, self._new_memory = pages.mapped_during(lambda: _new(model, n_ctx))
+        self.n_ctx: int = C.llama_n_ctx(self.handle)
+        self.n_batch = BATCH_TOKENS
+        self._threadpool = 0
+        self._max_threads = 1
+
+    @property
+    def position(self) -> int:
+        """How many tokens the KV cache holds: the position that the next one gets."""
+        return int(C.llama_memory_seq_pos_max(C.llama_get_memory(self.handle), 0)) + 1
+
+    def release_zero_pages(self) -> int:
+        """Give back what llama.cpp only cleared; return how many bytes. In the warden, at once.
+
+        Raises EngineError once something was decoded, or with a second thread.
+        """
+        if self.position:
+            raise EngineError("refused to release the pages of a context that is in use")
+        return pages.release_zero_pages(self._new_memory)
+
+    def start_threads(self, max_threads: int) -> None:
+        """Start the compute threads. In an instance, after fork, once; they live until `_exit`.
+
+        They do not poll between decodes. The calling thread of `decode` is one of the `max_threads`.
+        Raises EngineError if they cannot be had, or already run.
+        """
+        if self._threadpool:
+            raise EngineError("the compute threads already run")
+        if not 1 <= max_threads <= llama.GGML_MAX_N_THREADS:
+            raise EngineError(f"could not start {max_threads} compute threads", "use at least one")
+        params = llama.threadpool_params_default(max_threads)
+        set_fields(params, poll=POLL_NEVER, prio=llama.GGML_SCHED_PRIO_NORMAL, strict_cpu=False, paused=False)
+        self._threadpool = llama.threadpool_new(ctypes.byref(params)) or 0
+        if not self._threadpool:
+            raise EngineError(f"could not start {max_threads} compute threads")
+        self._max_threads = max_threads
+        llama.attach_threadpool(self.handle, self._threadpool, self._threadpool)
+
+    def set_threads(self, count: int) -> None:
+        """Compute the next decodes with `count` threads, at least 1 and at most those that were started."""
+        count = max(1, min(count, self._max_threads))
+        C.llama_set_n_threads(self.handle, count, count)
+
+    def decode(self, tokens: Sequence[int], start_pos: int) -> None:
+        """Compute `tokens`, whose first one has the position `start_pos`, in batches of `n_batch`.
+
+        Afterwards the logits of the last token can be sampled. The GIL is released meanwhile.
+        Raises EngineError if they do not fit, do not follow what the cache holds, or llama.cpp fails.
+        """
+        if start_pos != self.position:
+            raise EngineError(f"could not decode at position {start_pos}: the cache holds {self.position}")
+        if start_pos + len(tokens) > self.n_ctx:
+            raise EngineError(f"could not decode {len(tokens)} tokens at {start_pos} of {self.n_ctx}")
+        for first in range(0, len(tokens), self.n_batch):
+            self._decode_batch(tokens[first : first + self.n_batch])
+
+    def _decode_batch(self, tokens: Sequence[int]) -> None:
+        array = (C.llama_token * len(tokens))(*tokens)
+        status = C.llama_decode(self.handle, C.llama_batch_get_one(array, len(tokens)))
+        if status != 0:  # llama.h: 1 no room, 2 aborted, -1 invalid batch, below that fatal
+            raise EngineError(f"llama.cpp failed to decode {len(tokens)} tokens (status {status})")
+
+
+def _new(model: Model, n_ctx: int) -> int:
+    """Make the llama_context, with flash attention on unless the model refuses it."""
+    for flash_attention in (C.LLAMA_FLASH_ATTN_TYPE_ENABLED, C.LLAMA_FLASH_ATTN_TYPE_AUTO):
+        handle = C.llama_init_from_model(model.handle, _params(n_ctx, flash_attention))
+        if handle:
+            return int(handle)
+    raise EngineError(f"could not make a context of {n_ctx} tokens", "use a smaller context")
+
+
+def _params(n_ctx: int, flash_attention: int) -> Any:
+    params = C.llama_context_default_params()
+    set_fields(
+        params,
+        n_ctx=n_ctx,
+        n_batch=BATCH_TOKENS,
+        n_ubatch=BATCH_TOKENS,
+        n_threads=1,
+        n_threads_batch=1,
+        flash_attn_type=flash_attention,
+        type_k=C.GGML_TYPE_F16,
+        type_v=C.GGML_TYPE_F16,
+        no_perf=True,
+        offload_kqv=False,
+        op_offload=False,
+    )
+    return params

@@ -1,0 +1,150 @@
+"""One answer: prefill, sample, decode, stream.
+
+In an instance, in a worker thread: all that takes time is in C, with the GIL released.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Literal
+
+from noghost.engine.context import Context
+from noghost.engine.model import Model
+from noghost.engine.sampler import Sampler, SamplingParams
+from noghost.engine.text import AnswerText
+from noghost.errors import EngineError, RequestError
+
+
+@dataclass(frozen=True, repr=False)  # no repr: it would hold content
+class Chunk:
+    """A piece of the answer, and how many tokens it took since the chunk before it."""
+
+    text: str
+    token_count: int
+
+
+@dataclass(frozen=True, repr=False)  # no repr: `stop` is the caller's
+class Done:
+    """The end of the answer.
+
+    `completion_tokens` counts every token that was sampled, an end-of-generation token and those of a stop
+    string included, as llama-server counts. `prefill_s` is the time of computing until the first token was
+    chosen, `decode_s` that of all others; neither holds the time in which the caller of `generate` worked.
+    `stop` is the stop string that ended it.
+    """
+
+    finish_reason: Literal["stop", "length"]
+    prompt_tokens: int
+    completion_tokens: int
+    prefill_s: float
+    decode_s: float
+    stop: str | None
+
+
+def generate(
+    model: Model,
+    ctx: Context,
+    prompt_tokens: Sequence[int],
+    params: SamplingParams,
+    *,
+    max_tokens: int | None,
+    stops: Sequence[str],
+    threads: Callable[[], int],
+    on_first: Callable[[], None] | None = None,
+) -> Iterator[Chunk | Done]:
+    """Answer a prompt: chunks of text, then one `Done`.
+
+    What `ctx` holds already must be the beginning of `prompt_tokens` (a template); the rest is prefilled.
+    `threads` is asked before each decode for how many threads to use; `on_first` is called when the first
+    token was chosen. `max_tokens` None means until the context is full, which also ends a longer answer.
+
+    Raises RequestError at once, before anything is computed, if the prompt does not fit the context or a
+    parameter is wrong; EngineError, while iterating, if llama.cpp fails.
+    """
+    room = _room(ctx, len(prompt_tokens))
+    if ctx.position >= len(prompt_tokens):
+        raise EngineError("the context holds as many tokens as the prompt, or more")
+    limit = room if max_tokens is None else min(max_tokens, room)
+    sampler = Sampler(model, params)
+    sampler.accept(prompt_tokens)
+    run = _Run(ctx, sampler, threads)
+    return _answer(model, run, prompt_tokens, limit, AnswerText(stops), on_first or _nothing)
+
+
+def _room(ctx: Context, prompt_tokens: int) -> int:
+    """How many tokens the answer can have. Raises RequestError if there is not room for one."""
+    if prompt_tokens == 0:
+        raise RequestError("the prompt is empty", param="messages")
+    if prompt_tokens >= ctx.n_ctx:
+        raise RequestError(
+            f"the prompt has {prompt_tokens} tokens and does not fit the context of {ctx.n_ctx} tokens",
+            code="context_length_exceeded",
+            param="messages",
+        )
+    return ctx.n_ctx - prompt_tokens
+
+
+def _answer(
+    model: Model,
+    run: _Run,
+    prompt: Sequence[int],
+    limit: int,
+    answer: AnswerText,
+    on_first: Callable[[], None],
+) -> Iterator[Chunk | Done]:
+    """Turn tokens into text until one of the four ends: end of generation, stop string, limit, error."""
+    counted = 0  # tokens that chunks have told of
+    reason: Literal["stop", "length"] = "length"
+    for token in run.tokens(prompt, limit):
+        if run.sampled == 1:
+            on_first()
+        if model.is_eog(token):
+            reason = "stop"
+            break
+        if text := answer.feed(model.piece(token)):
+            yield Chunk(text, run.sampled - counted)
+            counted = run.sampled
+        if answer.stop is not None:
+            reason = "stop"
+            break
+    if text := answer.flush():
+        yield Chunk(text, run.sampled - counted)
+    reason = "stop" if answer.stop is not None else reason
+    yield Done(reason, len(prompt), run.sampled, run.prefill_s, run.decode_s, answer.stop)
+
+
+class _Run:
+    """The loop of sampling and decoding, and its clock."""
+
+    def __init__(self, ctx: Context, sampler: Sampler, threads: Callable[[], int]) -> None:
+        self._ctx, self._sampler, self._threads = ctx, sampler, threads
+        self.sampled = 0
+        self.prefill_s = 0.0
+        self.decode_s = 0.0
+
+    def tokens(self, prompt: Sequence[int], limit: int) -> Iterator[int]:
+        """Yield up to `limit` tokens; the last one is not decoded, since nothing follows it."""
+        if limit <= 0:
+            return
+        token, self.prefill_s = self._step(prompt[self._ctx.position :])
+        yield token
+        while self.sampled < limit:
+            token, seconds = self._step([token])
+            self.decode_s += seconds
+            yield token
+
+    def _step(self, tokens: Sequence[int]) -> tuple[int, float]:
+        """Decode `tokens`, choose the next one; return it and the seconds that took."""
+        started_s = perf_counter()
+        for first in range(0, len(tokens), self._ctx.n_batch):
+            self._ctx.set_threads(self._threads())
+            self._ctx.decode(tokens[first : first + self._ctx.n_batch], self._ctx.position)
+        token = self._sampler.sample(self._ctx)
+        self.sampled += 1
+        return token, perf_counter() - started_s
+
+
+def _nothing() -> None:
+    """Stand in for `on_first`."""

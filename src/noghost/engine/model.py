@@ -1,0 +1,138 @@
+"""The weights of one model, mapped from their file, and its vocabulary.
+
+In the warden, before fork (or in an `ask`); the children inherit it. The file's pages are shared and
+read-only: repacking them would be faster to compute with and private memory of the warden.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+from typing import Any
+
+from noghost.engine.llama import C, collected_errors, set_fields, start_backend
+from noghost.errors import EngineError, RequestError, WeightsError
+
+PIECE_BYTES = 128  # longer than nearly every token's text; `piece` asks again for the others
+MAX_TOKENS = 1 << 24
+
+
+class Model:
+    """A loaded model. It is never freed: it ends with its process."""
+
+    def __init__(self, path: Path, handle: int) -> None:
+        """Read the facts of the model behind `handle`. Use `load`."""
+        self.path = path
+        self.handle = handle
+        self.vocab: int = C.llama_model_get_vocab(handle)
+        self.n_ctx_train: int = C.llama_model_n_ctx_train(handle)
+        self.n_vocab: int = C.llama_vocab_n_tokens(self.vocab)
+        self.description = _description(handle)
+        self.add_bos: bool = C.llama_vocab_get_add_bos(self.vocab)
+        self.add_eos: bool = C.llama_vocab_get_add_eos(self.vocab)
+        self.bos = self._special_text(C.llama_vocab_bos(self.vocab))
+        self.eos = self._special_text(C.llama_vocab_eos(self.vocab))
+        # Here and not when a request asks for ignore_eos: 49,152 calls take about 20 ms.
+        self.eog_tokens = tuple(token for token in range(self.n_vocab) if self.is_eog(token))
+        self.suppressed_tokens = _suppressed(self.vocab)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Model:
+        """Map a GGUF file. Raises WeightsError, with the path, if llama.cpp refuses it.
+
+        Check the file with `weights.gguf.check_gguf` first: llama.cpp's parser is C++ code.
+        """
+        path = Path(path)
+        start_backend()
+        with collected_errors() as errors:
+            handle = C.llama_model_load_from_file(str(path).encode(), _params())
+        if not handle:
+            reason = f": {errors[0]}" if errors else ""
+            raise WeightsError(
+                f"could not load the model {path}{reason}", "check that the file is a complete GGUF"
+            )
+        return cls(path, handle)
+
+    @property
+    def chat_template(self) -> str | None:
+        """The Jinja source that the GGUF holds, or None."""
+        source: bytes | None = C.llama_model_chat_template(self.handle, None)
+        return source.decode("utf-8", "replace") if source else None
+
+    def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
+        """Return the token ids of `text`.
+
+        `add_special` adds BOS and EOS where the GGUF says so; `parse_special` reads `<|…|>` as control
+        tokens. Raises RequestError if the text is not Unicode, EngineError if it is too long to count.
+        """
+        data = _utf8(text)
+        room = len(data) + 2  # enough for a token a byte, BOS and EOS; else llama.cpp says what is
+        for _attempt in range(2):
+            tokens = (C.llama_token * room)()
+            count = C.llama_tokenize(self.vocab, data, len(data), tokens, room, add_special, parse_special)
+            if count >= 0:
+                return list(tokens[:count])
+            room = min(-count, MAX_TOKENS)
+        raise EngineError("llama.cpp could not tokenize the text")
+
+    def tokenize_prompt(self, rendered: str) -> list[int]:
+        """Return the token ids of a rendered chat template, BOS and EOS as the GGUF says and never twice.
+
+        Not covered: a message that spells a control token is read as one, as in llama-server.
+        """
+        if self.add_bos and self.bos:
+            rendered = rendered.removeprefix(self.bos)
+        if self.add_eos and self.eos:
+            rendered = rendered.removesuffix(self.eos)
+        return self.tokenize(rendered, add_special=True, parse_special=True)
+
+    def piece(self, token: int, special: bool = False) -> bytes:
+        """Return the bytes of one token (perhaps part of a UTF-8 character); of a control token b"" unless
+        `special`."""
+        size = PIECE_BYTES
+        while True:
+            buffer = ctypes.create_string_buffer(size)
+            count = C.llama_token_to_piece(self.vocab, token, buffer, size, 0, special)
+            if count >= 0:
+                return buffer.raw[:count]
+            size = -count
+
+    def is_eog(self, token: int) -> bool:
+        """Tell whether `token` ends a generation (end of text, of turn, of message)."""
+        return bool(C.llama_vocab_is_eog(self.vocab, token))
+
+    def _special_text(self, token: int) -> str:
+        return "" if token < 0 else self.piece(token, special=True).decode("utf-8", "replace")
+
+
+def _params() -> Any:
+    params = C.llama_model_default_params()
+    set_fields(
+        params,
+        n_gpu_layers=0,
+        load_mode=C.LLAMA_LOAD_MODE_MMAP,
+        use_extra_bufts=False,
+        check_tensors=False,
+    )
+    return params
+
+
+def _description(handle: int) -> str:
+    buffer = ctypes.create_string_buffer(128)
+    C.llama_model_desc(handle, buffer, len(buffer))
+    return buffer.value.decode("utf-8", "replace")
+
+
+def _suppressed(vocab: int) -> tuple[int, ...]:
+    """The tokens that the GGUF forbids (`tokenizer.ggml.suppress_tokens`)."""
+    count = ctypes.c_int32(0)
+    tokens = C.llama_vocab_get_suppress_tokens(vocab, ctypes.byref(count))
+    return tuple(tokens[: count.value]) if count.value > 0 else ()
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        # from None: the exception holds the text
+        raise RequestError("the text holds half of a surrogate pair, which is not Unicode") from None
