@@ -1,0 +1,104 @@
+"""Token ids of what was said, from a GGUF's vocabulary or from the server's own `/tokenize`.
+
+A GGUF is read in a process of its own (`python -m noghost.client.hunt.tokenise GGUF`, texts as JSON on
+standard input), vocabulary only. The server's endpoint must never see what is hunted, or it would make the
+copies that are found: it gets the words one at a time in sorted order, and only if a probe shows that its
+tokeniser gives the same ids for the words as for the sentence.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from noghost.client.hunt.needle import TOKEN_WIDTH_IDS
+from noghost.errors import HuntError
+
+# Where byte-pair tokenisers cut before they merge: a word takes the one space before it.
+_PIECES = re.compile(r" ?\S+|\s+(?!\S)|\s+")
+_PROBE = 'The quiet Fůx, aged 4193, said: "it\'s late"\n\nand  went home.'
+_TIMEOUT_S = 60.0
+
+
+def ids_from_gguf(gguf: Path, texts: Sequence[str]) -> list[list[int]]:
+    """The ids of each text in the vocabulary of `gguf`; raises HuntError."""
+    command = [sys.executable, "-m", __name__, str(gguf)]
+    done = subprocess.run(  # noqa: S603  our own module
+        command, input=json.dumps(texts).encode(), capture_output=True, timeout=_TIMEOUT_S, check=False
+    )
+    if done.returncode:
+        raise HuntError(
+            f"could not read the vocabulary of {gguf}", "give --tokenizer the GGUF that is served"
+        )
+    return [[int(token) for token in ids] for ids in json.loads(done.stdout)]
+
+
+def ids_from_server(client: httpx.Client, texts: Sequence[str]) -> list[list[int]] | None:
+    """The ids of each text, or None if the server has no `/tokenize` that can be asked word by word."""
+    try:
+        probe_pieces = _PIECES.findall(_PROBE)
+        probe = _ask_each(client, [_PROBE, *sorted(set(probe_pieces))])
+        if probe[_PROBE] != [token for piece in probe_pieces for token in probe[piece]]:
+            return None
+        pieces = [_PIECES.findall(text) for text in texts]
+        known = _ask_each(client, sorted({piece for listed in pieces for piece in listed}))
+    except (httpx.HTTPError, KeyError, TypeError, ValueError):
+        return None
+    if any(len(ids) >= TOKEN_WIDTH_IDS for ids in known.values()):
+        return None  # a word as long as a window: the server would now hold that window
+    return [[token for piece in listed for token in known[piece]] for listed in pieces]
+
+
+def _ask_each(client: httpx.Client, pieces: Sequence[str]) -> dict[str, list[int]]:
+    answers = {}
+    for piece in pieces:
+        # One connection each: llama-server closes a kept one after 100 requests, which would read as a fault.
+        response = client.post("/tokenize", json={"content": piece}, headers={"Connection": "close"})
+        response.raise_for_status()
+        answers[piece] = [int(token) for token in response.json()["tokens"]]
+    return answers
+
+
+def _main(gguf: str) -> None:
+    """In the process of its own: texts in, ids out."""
+    C = _low_level()  # noqa: N806  the name that llama.cpp code gives this module
+    parameters = C.llama_model_default_params()
+    parameters.vocab_only = True
+    model = C.llama_model_load_from_file(gguf.encode(), parameters)
+    if not model:
+        raise SystemExit(1)
+    vocab = C.llama_model_get_vocab(model)
+    print(json.dumps([_tokens(C, vocab, text.encode()) for text in json.load(sys.stdin)]))
+
+
+def _tokens(C: Any, vocab: Any, raw: bytes) -> list[int]:  # noqa: N803  as in `_main`
+    room = len(raw) + 16
+    array = (C.llama_token * room)()
+    return list(array[: C.llama_tokenize(vocab, raw, len(raw), array, room, False, False)])
+
+
+def _low_level() -> Any:  # the ctypes module has no types
+    """llama.cpp's C API alone: the package's `__init__` would import numpy and start its threads."""
+    import types
+    from importlib.util import find_spec
+
+    spec = find_spec("llama_cpp")
+    if spec is None or spec.submodule_search_locations is None:
+        raise SystemExit(1)
+    package = types.ModuleType("llama_cpp")
+    package.__path__ = list(spec.submodule_search_locations)
+    sys.modules["llama_cpp"] = package
+    import llama_cpp.llama_cpp
+
+    return llama_cpp.llama_cpp
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1])
