@@ -207,7 +207,11 @@ class Ledger:
     def _load_tail(self, guess: int) -> Tail:
         bundles = self._tiles.count_bundles(guess)
         tail = Tail(self.path / "tail", bundles, self._tiles.frontier(bundles))
-        tail.catch_up()
+        try:
+            tail.catch_up()
+        except BaseException:
+            tail.close()
+            raise
         return tail
 
     def _reload(self) -> None:

@@ -1,0 +1,190 @@
+"""`noghost receipts`: list invocations, show a receipt, verify one or the whole ledger."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Concatenate, ParamSpec
+
+import click
+
+from noghost.client import receipts as client
+from noghost.errors import NoghostError
+from noghost.ledger.entry import Ended, bucket_range
+from noghost.ledger.receipt import Since, Verified
+from noghost.ledger.store import Ledger
+
+P = ParamSpec("P")
+
+_HEAD = ("ID", "OPENED", "OUTCOME", "WIPE", "PAGES", "VERIFIED", "PROMPT", "ANSWER")
+_SINCE_TEXT: dict[Since, str] = {
+    "first": "no checkpoint of this log was seen before; its key is pinned from now on",
+    "same": "the log is the one seen before",
+    "proved": "the log has only grown since it was seen before",
+    "unchecked": "whether the log only grew is not checkable from this file alone",
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where the ledger and the memory are, and how to print."""
+
+    ledger_dir: Path
+    as_json: bool
+
+    def open(self) -> Ledger:
+        return client.open_existing(self.ledger_dir)
+
+
+def _reported(command: Callable[Concatenate[Options, P], None]) -> Callable[P, None]:
+    """Print a failure with its reason and hint, and exit with status 1."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        options: Options = click.get_current_context().obj
+        try:
+            command(options, *args, **kwargs)
+        except NoghostError as error:
+            if options.as_json:
+                click.echo(json.dumps({"ok": False, "reason": error.message, "hint": error.hint}))
+            else:
+                click.echo(f"error: {error}", err=True)
+            raise SystemExit(1) from None
+
+    return run
+
+
+@click.group(invoke_without_command=True)
+@click.option(
+    "--ledger",
+    "ledger_dir",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The ledger's directory.  [default: the data directory's noghost/ledger]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def receipts(context: click.Context, ledger_dir: Path | None, as_json: bool) -> None:
+    """List the invocations in the ledger, newest last.
+
+    PAGES and VERIFIED are memory pages wiped and read back as zero; PROMPT and ANSWER are tokens. The
+    ledger keeps powers of two only.
+    """
+    context.obj = Options(ledger_dir or client.default_ledger_dir(), as_json)
+    if context.invoked_subcommand is None:
+        _list()
+
+
+@_reported
+def _list(options: Options) -> None:
+    with closing(options.open()) as ledger:
+        rows = client.list_rows(ledger.entries())
+    if options.as_json:
+        click.echo(json.dumps([_row_json(row) for row in rows], indent=2))
+        return
+    table = [_HEAD, *map(_row_cells, rows)]
+    widths = [max(len(line[column]) for line in table) for column in range(len(_HEAD))]
+    for line in table:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+@receipts.command()
+@click.argument("invocation_id", metavar="ID")
+@_reported
+def show(options: Options, invocation_id: str) -> None:
+    """Print the receipt of ID (or of its first 6 digits or more)."""
+    with closing(options.open()) as ledger:
+        receipt = ledger.receipt(ledger.find(invocation_id))
+    click.echo(json.dumps({"receipt": receipt.render()}) if options.as_json else receipt.render(), nl=False)
+
+
+@receipts.command()
+@click.argument("target", metavar="[ID|FILE]", required=False)
+@click.option("--key", "vkey", metavar="VKEY", help="The verifier key that must have signed FILE.")
+@_reported
+def verify(options: Options, target: str | None, vkey: str | None) -> None:
+    """Verify a receipt by its ID or from a FILE; without either, the whole ledger.
+
+    The checkpoint is kept, and the next one is compared with it. Exit status 1 means that something
+    does not hold.
+    """
+    if target is None:
+        _verify_all(options)
+        return
+    is_file = Path(target).is_file()
+    verified = _verify_file(options, Path(target), vkey) if is_file else _verify_id(options, target)
+    if options.as_json:
+        click.echo(json.dumps(_verified_json(verified), indent=2))
+    else:
+        click.echo(_verified_text(verified))
+
+
+def _verify_all(options: Options) -> None:
+    with closing(options.open()) as ledger:
+        client.check_ledger(ledger, client.default_seen_dir())
+        result = ledger.verify_all()
+        client.remember(client.default_seen_dir(), ledger.vkey, ledger.checkpoint())
+    facts = {"ok": True, "entries": result.size, "signed": result.signed, "root": result.root.hex()}
+    text = f"ok: {result.size} entries, {result.signed} of them signed; every tile and the root match"
+    click.echo(json.dumps(facts, indent=2) if options.as_json else text)
+
+
+def _verify_id(options: Options, prefix: str) -> Verified:
+    with closing(options.open()) as ledger:
+        return client.verify_id(ledger, ledger.find(prefix), client.default_seen_dir())
+
+
+def _verify_file(options: Options, path: Path, vkey: str | None) -> Verified:
+    if not (options.ledger_dir / "key").exists():
+        return client.verify_file(path, client.default_seen_dir(), vkey=vkey)
+    with closing(options.open()) as ledger:
+        return client.verify_file(path, client.default_seen_dir(), ledger, vkey)
+
+
+def _row_cells(row: client.Row) -> tuple[str, ...]:
+    start = (row.opened.id[:12], row.opened.minute)
+    return (
+        (*start, "open", "-", "-", "-", "-", "-") if row.ended is None else (*start, *_end_cells(row.ended))
+    )
+
+
+def _end_cells(ended: Ended) -> tuple[str, ...]:
+    if ended.kind == "lost":
+        return (ended.outcome, ended.wipe, "-", "-", "-", "-")
+    buckets = (ended.wiped_pages, ended.verified_pages, ended.prompt_tokens, ended.answer_tokens)
+    return (ended.outcome, ended.wipe, *map(bucket_range, buckets))
+
+
+def _row_json(row: client.Row) -> dict[str, object]:
+    return {"opened": asdict(row.opened), "ended": asdict(row.ended) if row.ended else None}
+
+
+def _verified_json(verified: Verified) -> dict[str, object]:
+    signed = verified.checkpoint
+    return {
+        "ok": True,
+        **_row_json(client.Row(verified.opened, verified.ended)),
+        "checkpoint": {"origin": signed.origin, "size": signed.size, "root": signed.root.hex()},
+        "vkey": verified.vkey,
+        "key_pinned_before": verified.pinned,
+        "since": verified.since,
+    }
+
+
+def _verified_text(verified: Verified) -> str:
+    ended, signed = verified.ended, verified.checkpoint
+    end = f"{ended.outcome}, wipe {ended.wipe}, {ended.minute}" if ended else "not recorded in this receipt"
+    return "\n".join(
+        (
+            f"ok: {verified.id}",
+            f"  opened   {verified.opened.minute}",
+            f"  end      {end}",
+            f"  log      {signed.origin}, {signed.size} entries",
+            f"  key      {'known before' if verified.pinned else 'taken from the receipt'}",
+            f"  history  {_SINCE_TEXT[verified.since]}",
+        )
+    )
