@@ -1,0 +1,134 @@
+"""The SHA-256 of a model's file, which is the model's identity in the ledger.
+
+Hashing takes about a second a gigabyte or more, so digests are cached in one small file of the user's.
+
+Covered: a file that changed since (its device, inode, size, mtime or ctime differ) is hashed again; so is
+one that changes while it is hashed, or did so just before. A damaged or foreign cache is ignored.
+Not covered: who can write to the user's cache, or set the clock and write to the disk below the file
+system, can have an old digest believed. A file replaced between its hashing and its loading is not noticed.
+With `use_cache=False` the first of these goes away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import stat
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from noghost.errors import WeightsError
+from noghost.weights.find import WeightsFile
+
+CACHE_VERSION = 1
+MAX_CACHE_BYTES = 1 << 20
+MAX_CACHE_ENTRIES = 256
+# Two writes within one tick of the clock leave the same mtime and ctime; a file this young is not cached.
+SETTLED_NS = 2_000_000_000
+
+Key = list[int]  # device, inode, size in bytes, mtime in ns, ctime in ns
+
+
+def digest(path: str | Path, *, use_cache: bool = True) -> str:
+    """Return the SHA-256 of a file in hex. Raises WeightsError if it cannot be read, or changes meanwhile."""
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            return _digest(file, path, use_cache)
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+        strerror = error.strerror if isinstance(error, OSError) else None
+        reason = (strerror or "the path is not valid").lower()
+        raise WeightsError(f"could not read the model {path}: {reason}", "check the path") from error
+
+
+def _digest(file: BinaryIO, path: Path, use_cache: bool) -> str:
+    key, real = _key(file), str(path.resolve())
+    cached = _load().get(real) if use_cache else None
+    if cached and cached[0] == key:
+        return cached[1]
+    value = hashlib.file_digest(file, "sha256").hexdigest()
+    if _key(file) != key:
+        raise WeightsError(f"the model {path} changed while it was read", "wait until it is complete")
+    if use_cache and time.time_ns() - max(key[3:]) > SETTLED_NS:
+        _store(real, key, value)
+    return value
+
+
+def verify(weights: WeightsFile, *, use_cache: bool = True) -> str:
+    """Return the digest of `weights`. Raises WeightsError, with both digests, if another one is pinned."""
+    actual = digest(weights.path, use_cache=use_cache)
+    if weights.sha256 is not None and actual != weights.sha256:
+        raise WeightsError(
+            f"the model {weights.path} is not the one pinned: its sha256 is {actual}, not {weights.sha256}",
+            "install it again, or name its path to use it as it is",
+        )
+    return actual
+
+
+def cache_path() -> Path:
+    """Where the digests are kept: `$XDG_CACHE_HOME/noghost/digests.json`."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    home = Path(base) if base.startswith("/") else Path("~/.cache").expanduser()  # XDG: relative is invalid
+    return home / "noghost" / "digests.json"
+
+
+def _key(file: BinaryIO) -> Key:
+    facts = os.fstat(file.fileno())
+    return [facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns]
+
+
+def _load() -> dict[str, tuple[Key, str]]:
+    """Return the cache, or an empty one if it is missing, damaged, or another user could have written it."""
+    try:
+        with cache_path().open("rb") as file:
+            facts = os.fstat(file.fileno())
+            if facts.st_uid != os.geteuid() or facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                return {}
+            return _parse(json.loads(file.read(MAX_CACHE_BYTES)))
+    except (OSError, ValueError, RuntimeError):  # not JSON or not UTF-8; nested too deep, or no home directory
+        return {}
+
+
+def _parse(document: Any) -> dict[str, tuple[Key, str]]:
+    """Return the well-formed entries of the cache's JSON document, and none of the others."""
+    if not isinstance(document, dict) or document.get("version") != CACHE_VERSION:
+        return {}
+    entries = document.get("digests")
+    return {
+        path: (entry["key"], entry["sha256"])
+        for path, entry in (entries.items() if isinstance(entries, dict) else ())
+        if isinstance(entry, dict) and isinstance(entry.get("key"), list) and _is_sha256(entry.get("sha256"))
+    }
+
+
+def _is_sha256(value: object) -> bool:
+    return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
+
+
+def _store(real: str, key: Key, value: str) -> None:
+    """Put one digest into the cache, replacing the file atomically. A cache that cannot be written is none."""
+    entries = _load()
+    entries.pop(real, None)
+    while len(entries) >= MAX_CACHE_ENTRIES:
+        del entries[next(iter(entries))]  # the oldest: a dict and JSON keep the order
+    entries[real] = (key, value)
+    digests = {path: {"key": entry_key, "sha256": sha256} for path, (entry_key, sha256) in entries.items()}
+    with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: there is no home directory
+        _replace(cache_path(), json.dumps({"version": CACHE_VERSION, "digests": digests}).encode())
+
+
+def _replace(target: Path, data: bytes) -> None:
+    """Write `data` to a new file (0600, as mkstemp makes it) and put it in the place of `target`."""
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=target.name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        Path(name).replace(target)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise

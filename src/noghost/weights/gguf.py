@@ -1,0 +1,84 @@
+"""A cheap look at a GGUF file before llama.cpp's C++ code parses it.
+
+Covered: a missing, unreadable, empty or special file; something that is no GGUF; an unknown version; the
+other byte order; counts that the file is too short for; one part of a split model.
+Not covered: what stands after the 24 bytes of the header. llama.cpp checks that, in C++; whom the file
+comes from is what its digest says.
+
+The header is that of ggml's docs/gguf.md: magic, uint32 version, uint64 tensors, uint64 metadata pairs.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+import struct
+from pathlib import Path
+from typing import NoReturn
+
+from noghost.errors import WeightsError
+
+MAGIC = b"GGUF"
+VERSIONS = (2, 3)
+HEADER = struct.Struct("<4sIQQ")
+# The least that one entry can take: a tensor is a name's length (8 bytes), dimensions (4), type (4) and
+# offset (8); a pair is a key's length (8), type (4) and one byte.
+TENSOR_BYTES = 24
+PAIR_BYTES = 13
+SPLIT_NAME = re.compile(r"-\d{5}-of-(\d{5})\.gguf$")
+
+
+def check_gguf(path: str | Path) -> None:
+    """Return if `path` looks like a GGUF file; raise WeightsError, which says what is wrong, if not."""
+    path = Path(path)
+    size_bytes = _size_bytes(path)
+    split = SPLIT_NAME.search(path.name)
+    if split and int(split[1]) > 1:
+        _refuse(path, "it is one part of a split model", "join the parts: llama-gguf-split --merge FIRST.gguf ALL.gguf")
+    _check_header(path, _read_header(path), size_bytes)
+
+
+def _size_bytes(path: Path) -> int:
+    """Return the size of a regular file. Asked before it is opened: opening a FIFO would wait for ever."""
+    try:
+        facts = path.stat()
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+        _refuse(path, _reason(error), "check the path, or leave it out to use the default model", error)
+    if not stat.S_ISREG(facts.st_mode):
+        _refuse(path, "it is not a regular file", "give the path of a .gguf file")
+    if facts.st_size == 0:
+        _refuse(path, "it is empty", "download it again")
+    return facts.st_size
+
+
+def _read_header(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(HEADER.size)
+    except OSError as error:
+        _refuse(path, _reason(error), "check the file's permissions", error)
+
+
+def _check_header(path: Path, header: bytes, size_bytes: int) -> None:
+    if not header.startswith(MAGIC):
+        _refuse(path, "it is not a GGUF file", "convert it with llama.cpp's convert_hf_to_gguf.py")
+    if len(header) < HEADER.size:
+        _refuse(path, f"it ends after {size_bytes} bytes", "download it again")
+    _magic, version, tensors, pairs = HEADER.unpack(header)
+    if version & 0xFFFF == 0:
+        _refuse(path, "it has the other byte order", "convert it with gguf_convert_endian.py of llama.cpp")
+    if version not in VERSIONS:
+        _refuse(path, f"it has GGUF version {version}, not 2 or 3", "convert the model again")
+    if not tensors or tensors * TENSOR_BYTES + pairs * PAIR_BYTES > size_bytes:
+        _refuse(
+            path, f"it claims {tensors} tensors and {pairs} metadata pairs in {size_bytes} bytes", "download it again"
+        )
+
+
+def _reason(error: Exception) -> str:
+    strerror = error.strerror if isinstance(error, OSError) else None
+    return (strerror or "the path is not valid").lower()
+
+
+def _refuse(path: Path, what: str, hint: str, cause: Exception | None = None) -> NoReturn:
+    raise WeightsError(f"could not use the model {path}: {what}", hint) from cause
