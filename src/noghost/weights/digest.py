@@ -18,8 +18,9 @@ import os
 import stat
 import tempfile
 import time
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from noghost.errors import WeightsError
 from noghost.weights.find import WeightsFile
@@ -45,7 +46,7 @@ def digest(path: str | Path, *, use_cache: bool = True) -> str:
         raise WeightsError(f"could not read the model {path}: {reason}", "check the path") from error
 
 
-def _digest(file: BinaryIO, path: Path, use_cache: bool) -> str:
+def _digest(file: BufferedReader, path: Path, use_cache: bool) -> str:
     key, real = _key(file), str(path.resolve())
     cached = _load().get(real) if use_cache else None
     if cached and cached[0] == key:
@@ -76,7 +77,7 @@ def cache_path() -> Path:
     return home / "noghost" / "digests.json"
 
 
-def _key(file: BinaryIO) -> Key:
+def _key(file: BufferedReader) -> Key:
     facts = os.fstat(file.fileno())
     return [facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns]
 
