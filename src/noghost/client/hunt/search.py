@@ -24,6 +24,7 @@ from noghost.client.hunt.tokenise import ids_from_gguf, ids_from_server
 from noghost.errors import HuntError
 
 WAIT_S = 2.0
+EXCHANGES = 2  # one answered whole, one streamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def hunt(
     _refuse_blind(ground)
     with open_client(url, api_key) as client:
         name = model or first_model(client)
-        said = [exchange(client, name, stream=stream) for stream in (False, True)]
+        said = [exchange(client, name, stream=bool(turn % 2)) for turn in range(EXCHANGES)]
     time.sleep(wait_s)
     texts = _text_needles(said, tokenizer)
     first = _look(ground, texts)
@@ -138,9 +139,12 @@ def _token_needles(
 
 def _not_searched(texts: Sequence[Needle], ids: Sequence[Needle]) -> tuple[str, ...]:
     answers = {needle.source for needle in texts if needle.what == "answer"}
-    missing = [] if len(answers) == 2 else ["an answer: too short to be told from chance"]
+    known = {(needle.what, needle.source) for needle in ids}
+    missing = [] if len(answers) == EXCHANGES else ["text: an answer, too short to tell from chance"]
     if not ids:
         missing.append("token ids: no --tokenizer, and no /tokenize that serves")
+    elif len(known) < 2 * EXCHANGES:
+        missing.append("token ids: an answer, too short or with too long words")
     return tuple(missing)
 
 

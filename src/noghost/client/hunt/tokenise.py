@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,9 @@ def ids_from_server(client: httpx.Client, texts: Sequence[str]) -> list[list[int
         known = _ask_each(client, sorted({piece for listed in pieces for piece in listed}))
     except (httpx.HTTPError, KeyError, TypeError, ValueError):
         return None
-    if any(len(ids) >= TOKEN_WIDTH_IDS for ids in known.values()):
-        return None  # a word as long as a window: the server would now hold that window
-    return [[token for piece in listed for token in known[piece]] for listed in pieces]
+    # A word as long as a window would now stand in the server because we asked: the ids end before it.
+    usable = [takewhile(lambda piece: len(known[piece]) < TOKEN_WIDTH_IDS, listed) for listed in pieces]
+    return [[token for piece in listed for token in known[piece]] for listed in usable]
 
 
 def _ask_each(client: httpx.Client, pieces: Sequence[str]) -> dict[str, list[int]]:
