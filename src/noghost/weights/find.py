@@ -35,8 +35,8 @@ def find(name_or_path: str | None = None) -> WeightsFile:
     """
     if name_or_path is None or name_or_path.lower() in ("default", DEFAULT_NAME):
         return WeightsFile(_default_path(), DEFAULT_NAME, DEFAULT_SHA256)
-    path = Path(name_or_path).expanduser()
-    if _exists(path):
+    path = _existing(name_or_path)
+    if path is not None:
         return WeightsFile(path, path.stem.lower(), None)
     raise WeightsError(
         f"could not find the model {name_or_path}",
@@ -53,8 +53,9 @@ def _default_path() -> Path:
     raise WeightsError(f"could not find the default model {DEFAULT_NAME}", INSTALL_HINT)
 
 
-def _exists(path: Path) -> bool:
+def _existing(name: str) -> Path | None:
     try:
-        return path.exists()
-    except (OSError, ValueError):  # no permission to look, too long a name, a zero byte
-        return False
+        path = Path(name).expanduser()
+        return path if name and path.exists() else None
+    except (OSError, ValueError, RuntimeError):  # not allowed to look, too long; a zero byte; no such ~user
+        return None
