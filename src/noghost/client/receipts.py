@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -63,9 +64,7 @@ def default_seen_dir() -> Path:
 def open_existing(directory: Path) -> Ledger:
     """The ledger in `directory`. Raises LedgerError if there is none, instead of making one."""
     if not (directory / "key").exists():
-        raise LedgerError(
-            f"cannot read a ledger: there is none in {directory}", "name another with --ledger DIR"
-        )
+        raise LedgerError(f"cannot read a ledger: there is none in {directory}", "name another with --ledger DIR")
     return Ledger.open(directory)
 
 
@@ -90,19 +89,16 @@ def verify_id(ledger: Ledger, invocation_id: str, seen_dir: Path) -> Verified:
     return verify_receipt(ledger.receipt(invocation_id, since), seen_dir)
 
 
-def verify_file(
-    path: Path, seen_dir: Path, ledger: Ledger | None = None, vkey: str | None = None
-) -> Verified:
+def verify_file(path: Path, seen_dir: Path, ledger: Ledger | None = None, vkey: str | None = None) -> Verified:
     """Verify a receipt file; with the ledger at hand, also what the file alone cannot show.
 
-    `vkey` is the key that the caller trusts; without it, the one pinned for the log. Raises VerificationError when a check does not hold, LedgerError for a file that is no receipt.
+    `vkey` is the key that the caller trusts; without it, the one pinned for the log.
+    Raises VerificationError when a check does not hold, LedgerError for a file that is no receipt.
     """
     return verify_receipt(read_receipt(path), seen_dir, ledger, vkey)
 
 
-def verify_receipt(
-    receipt: Receipt, seen_dir: Path, ledger: Ledger | None = None, vkey: str | None = None
-) -> Verified:
+def verify_receipt(receipt: Receipt, seen_dir: Path, ledger: Ledger | None = None, vkey: str | None = None) -> Verified:
     """Verify, then remember its checkpoint if it is newer than the one seen."""
     seen = recall(seen_dir, Verifier.parse(receipt.vkey).name)
     known = seen.checkpoint if seen else None
@@ -122,9 +118,10 @@ def check_ledger(ledger: Ledger, seen_dir: Path) -> Seen | None:
     Raises VerificationError if the directory holds another log now, or one that did not only grow.
     """
     pin = seen_dir / f"place-{hashlib.sha256(bytes(ledger.path.resolve())).hexdigest()[:16]}"
-    if (pinned := _read(pin)) is None:
-        _write(pin, ledger.vkey + "\n")
-    elif pinned != ledger.vkey + "\n":
+    with _locked(seen_dir):
+        if (pinned := _read(pin)) is None:
+            files.replace(pin, f"{ledger.vkey}\n".encode())
+    if pinned not in (None, f"{ledger.vkey}\n"):
         raise VerificationError(
             "cannot trust the ledger: this directory held a log with another key before",
             f"if you replaced the ledger yourself, remove {pin}",
@@ -156,11 +153,11 @@ def recall(seen_dir: Path, origin: str) -> Seen | None:
 
 def remember(seen_dir: Path, vkey: str, signed: str) -> None:
     """Keep a verified checkpoint unless a larger one is kept already; pin its key."""
-    new = Seen(vkey, signed)
-    origin = new.checkpoint.origin
-    old = recall(seen_dir, origin)
-    if old is None or (old.vkey == vkey and old.checkpoint.size < new.checkpoint.size):
-        _write(_seen_path(seen_dir, origin), f"{vkey}\n{signed}")
+    new = Seen(vkey, signed).checkpoint
+    with _locked(seen_dir):
+        old = recall(seen_dir, new.origin)
+        if old is None or (old.vkey == vkey and old.checkpoint.size < new.size):
+            files.replace(_seen_path(seen_dir, new.origin), f"{vkey}\n{signed}".encode())
 
 
 def _seen_path(seen_dir: Path, origin: str) -> Path:
@@ -172,7 +169,14 @@ def _read(path: Path) -> str | None:
         return path.read_bytes().decode("utf-8", "replace") if path.exists() else None
 
 
-def _write(path: Path, text: str) -> None:
+@contextmanager
+def _locked(seen_dir: Path) -> Iterator[None]:
+    """One writer at a time; the directory is made if need be."""
     with files.reporting("remember what was seen of the ledger"):
-        files.make_directory(path.parent)
-        files.replace(path, text.encode())
+        files.make_directory(seen_dir)
+        fd = files.open_lock(seen_dir / "lock")
+        try:
+            with files.exclusive(fd):
+                yield
+        finally:
+            os.close(fd)
