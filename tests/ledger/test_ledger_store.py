@@ -106,7 +106,8 @@ def test_a_torn_record_is_dropped(path: Path) -> None:
         (path / "tail").write_bytes(whole + suffix)
         with Ledger.open(path) as ledger:
             assert ledger.size == 3
-            assert ledger.append(birth(3)) == 3
+            assert (path / "tail").read_bytes() == whole
+            assert ledger.append(end(2)) == 3
             assert ledger.verify_all().size == 4
         (path / "tail").write_bytes(whole)
     (path / "tail").write_bytes(whole + record)
@@ -251,6 +252,7 @@ def test_lost_is_written_once_and_only_when_alone(path: Path) -> None:
         assert ledger.unmatched() == []
         assert ledger.recover_lost(MINUTE) == 0
         assert ledger.receipt(number_id(298)).verify().ended == Ended.lost(MINUTE, number_id(298))
+        ledger.append(end(400))
         ledger.append(birth(400))
         assert [entry.id for entry in ledger.unmatched()] == [number_id(400)]
         with Ledger.open(path) as other:

@@ -32,9 +32,7 @@ def find_entries(tiles: Tiles, bundles: int, tail: Sequence[bytes], invocation_i
         if births:
             ends = [hit for hit in later[births[0] + 1 :] if isinstance(parse_bytes(hit[1]), Ended)]
             return [later[births[0]], *ends[:1]]
-    raise ReceiptNotFound(
-        "cannot find an invocation with this id in the ledger", "`noghost receipts` lists them"
-    )
+    raise ReceiptNotFound("cannot find an invocation with this id in the ledger", "`noghost receipts` lists them")
 
 
 def find_id(tiles: Tiles, bundles: int, tail: Sequence[bytes], prefix: str) -> str:
@@ -48,24 +46,18 @@ def find_id(tiles: Tiles, bundles: int, tail: Sequence[bytes], prefix: str) -> s
     for number in range(bundles):
         found.update(pattern.findall(_bundle_bytes(tiles, number)))
     if not found:
-        raise ReceiptNotFound(
-            "cannot find an invocation with this id in the ledger", "`noghost receipts` lists them"
-        )
+        raise ReceiptNotFound("cannot find an invocation with this id in the ledger", "`noghost receipts` lists them")
     if len(found) > 1:
         raise LedgerError("cannot tell which invocation is meant: several ids begin so", "give more digits")
     return found.pop().decode("ascii")
 
 
 def unmatched(entries: Iterable[Entry]) -> list[Opened]:
-    """The births without an end, in order. Memory follows those open at one time, not the log."""
+    """The births without a later end, in order. Memory follows those open at one time, not the log."""
     opened: dict[str, Opened] = {}
-    ended: set[str] = set()
     for entry in entries:
         if isinstance(entry, Ended):
-            if opened.pop(entry.id, None) is None:
-                ended.add(entry.id)
-        elif entry.id in ended:
-            ended.discard(entry.id)
+            opened.pop(entry.id, None)
         else:
             opened[entry.id] = entry
     return list(opened.values())

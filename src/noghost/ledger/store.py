@@ -119,9 +119,7 @@ class Ledger:
             found = lookup.find_entries(self._tiles, self._tail.bundle, tail, invocation_id)
             text, signed = self._covering(max(found[-1][0] + 1, since_size or 0))
             node = self._hashes()
-            items = tuple(
-                to_item(data, index, tree.inclusion(index, signed.size, node), text) for index, data in found
-            )
+            items = tuple(to_item(data, index, tree.inclusion(index, signed.size, node), text) for index, data in found)
             grown = self._growth(since_size, signed.size, node) if since_size else None
             return Receipt(self.vkey, items, grown)
 
