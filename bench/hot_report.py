@@ -1,0 +1,129 @@
+"""The table and the plot of `hot.py`. Ratios are of medians, with a bootstrap interval of 95 %."""
+
+from __future__ import annotations
+
+import random
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+Samples = Mapping[str, Mapping[str, Mapping[int, Sequence[float]]]]  # peer, measure, size -> samples
+
+RESAMPLES = 4000
+PROMISED_TTFT = 1.10
+_MEASURES: tuple[tuple[str, Callable[[int], str], float, str], ...] = (
+    ("ttft_s", lambda size: f"TTFT, {size} prompt tokens", 1e3, "ms"),
+    ("decode_tok_s", lambda _size: "decode, 1 caller", 1.0, "tok/s"),
+    ("total_tok_s", lambda size: f"throughput, {size} caller{'s' if size > 1 else ''}", 1.0, "tok/s"),
+)
+
+
+def markdown(samples: Samples, facts: Mapping[str, str]) -> str:
+    """The page: one table of ratios and one of facts."""
+    base, subject = samples
+    rows = [
+        _row(label(size), unit, scale, samples[base][measure][size], samples[subject][measure][size])
+        for measure, label, scale, unit in _MEASURES
+        for size in sorted(samples[base][measure])
+    ]
+    head = f"| | unit | {base} | {subject} | {subject} / {base} |\n|---|---|---|---|---|"
+    about = "\n".join(f"| {name} | {value} |" for name, value in facts.items())
+    return (
+        f"# Hot: {subject} against {base} llama-server\n\n"
+        "Median (quartiles) of all rounds; the ratio is of medians, with a bootstrap interval of 95 %. "
+        "TTFT: lower is better; the others: higher is better. Made by `bench/hot.py`.\n\n"
+        f"{head}\n" + "\n".join(rows) + "\n\n![TTFT ratio and throughput](../img/hot.png)\n\n"
+        f"| | |\n|---|---|\n{about}\n"
+    )
+
+
+def ratio(base: Sequence[float], subject: Sequence[float]) -> tuple[float, float, float]:
+    """Ratio of medians, and the 2.5 % and 97.5 % quantiles of it over resampled rounds.
+
+    Rounds are resampled in pairs, since both were measured in the same minute of the machine.
+    """
+    dice = random.Random(0)
+    picks = ([dice.randrange(len(base)) for _ in base] for _ in range(RESAMPLES))
+    spread = sorted(_ratio([base[i] for i in pick], [subject[i] for i in pick]) for pick in picks)
+    return _ratio(base, subject), spread[RESAMPLES * 25 // 1000], spread[RESAMPLES * 975 // 1000]
+
+
+def plot(samples: Samples, path: Path) -> None:
+    """Left: TTFT ratio by prompt length. Right: throughput by callers, both servers."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+    _plot_ttft(left, samples)
+    _plot_throughput(right, samples)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def _row(label: str, unit: str, scale: float, base: Sequence[float], subject: Sequence[float]) -> str:
+    middle, low, high = ratio(base, subject)
+    cells = " | ".join(_cell([sample * scale for sample in side]) for side in (base, subject))
+    return f"| {label} | {unit} | {cells} | **{middle:.2f}** ({low:.2f} to {high:.2f}) |"
+
+
+def _cell(samples: Sequence[float]) -> str:
+    low, high = _quartiles(samples)
+    digits = 0 if statistics.median(samples) >= 100 else 1
+    return f"{statistics.median(samples):.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def _quartiles(samples: Sequence[float]) -> tuple[float, float]:
+    low, _middle, high = statistics.quantiles(samples, n=4, method="inclusive")
+    return low, high
+
+
+def _ratio(base: Sequence[float], subject: Sequence[float]) -> float:
+    return statistics.median(subject) / statistics.median(base)
+
+
+def _plot_ttft(axes, samples: Samples) -> None:  # type: ignore[no-untyped-def]  # matplotlib's axes
+    base, subject = samples
+    sizes = sorted(samples[base]["ttft_s"])
+    ratios = [ratio(samples[base]["ttft_s"][size], samples[subject]["ttft_s"][size]) for size in sizes]
+    bars = [[middle - low for middle, low, _ in ratios], [high - middle for middle, _, high in ratios]]
+    axes.errorbar(
+        [str(size) for size in sizes], [r[0] for r in ratios], yerr=bars, fmt="o", capsize=4, color="#1b6ca8"
+    )
+    axes.axhline(1.0, color="#888888", linewidth=1)
+    axes.axhline(
+        PROMISED_TTFT, color="#c0392b", linewidth=1, linestyle="--", label=f"promised: {PROMISED_TTFT:.2f}"
+    )
+    axes.set(
+        xlabel="prompt tokens",
+        ylabel=f"TTFT, {subject} / {base}",
+        title="Time to first token (lower is better)",
+    )
+    axes.set_ylim(bottom=0)
+    axes.margins(x=0.2)
+    axes.legend(frameon=False, loc="lower right")
+
+
+def _plot_throughput(axes, samples: Samples) -> None:  # type: ignore[no-untyped-def]  # matplotlib's axes
+    for name, color in zip(samples, ("#888888", "#1b6ca8"), strict=True):
+        by_callers = samples[name]["total_tok_s"]
+        callers = sorted(by_callers)
+        middles = [statistics.median(by_callers[count]) for count in callers]
+        spans = [_quartiles(by_callers[count]) for count in callers]
+        bars = [
+            [m - s[0] for m, s in zip(middles, spans, strict=True)],
+            [s[1] - m for m, s in zip(middles, spans, strict=True)],
+        ]
+        axes.errorbar(
+            [str(count) for count in callers],
+            middles,
+            yerr=bars,
+            marker="o",
+            capsize=4,
+            color=color,
+            label=name,
+        )
+    axes.set(xlabel="callers", ylabel="tokens a second, all callers", title="Throughput (higher is better)")
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, loc="lower right")
