@@ -147,9 +147,7 @@ def _verify_file(options: Options, path: Path, vkey: str | None) -> Verified:
 
 def _row_cells(row: client.Row) -> tuple[str, ...]:
     start = (row.opened.id[:12], row.opened.minute)
-    return (
-        (*start, "open", "-", "-", "-", "-", "-") if row.ended is None else (*start, *_end_cells(row.ended))
-    )
+    return (*start, "open", "-", "-", "-", "-", "-") if row.ended is None else (*start, *_end_cells(row.ended))
 
 
 def _end_cells(ended: Ended) -> tuple[str, ...]:
