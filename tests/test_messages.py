@@ -8,7 +8,7 @@ ONE_OF_EACH = [
     Birth(4711),
     Gate(1),
     Open(bytes(range(16)), 2, True, b"\x07" * 32),
-    Found(1, "a receipt".encode()),
+    Found(1, b"a receipt"),
     Told(b"\x01" * 16, 0, 1, 2, 3, 4, 5, 6, True),
 ]
 

@@ -15,6 +15,7 @@ receipt, which the reaper writes.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from enum import IntEnum
 from typing import ClassVar, TypeVar
@@ -51,6 +52,7 @@ class Answer(IntEnum):
     LEDGER_FAILED = 2  # the ledger cannot be written: compute nothing
     NOT_FOUND = 3
     OUT_OF_TURN = 4  # the message was not allowed now
+    NOT_TRACED = 5  # the host refused to trace this process: do not pass the gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +195,7 @@ def unpack(data: bytes, *kinds: type[M]) -> M:
             head, tail = data[: kind.FORM.size], data[kind.FORM.size :]
             if len(head) != kind.FORM.size or (tail and kind is not Found):
                 break
+            make: Callable[..., M] = kind
             fields = kind.FORM.unpack(head)[1:]
-            return kind(*fields, tail) if kind is Found else kind(*fields)
+            return make(*fields, tail) if kind is Found else make(*fields)
     raise ValueError(f"a message of {len(data)} bytes that is none of {', '.join(k.__name__ for k in kinds)}")

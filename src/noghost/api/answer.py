@@ -1,0 +1,111 @@
+"""An answer as OpenAI's API sends it: whole, or as server-sent events. In an instance."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+from noghost.api.here import Here
+from noghost.api.schemas import Generation
+from noghost.api.work import Job, Work, usage
+from noghost.engine.generate import Chunk, Done
+from noghost.engine.sampler import SamplingParams
+from noghost.instance.identity import fresh_seed
+
+Choice = Callable[[str | None, str | None], dict[str, Any]]  # (text, finish_reason) -> one choice
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What differs between chat and text completions."""
+
+    prefix: str  # of the id
+    whole: str  # `object` of a whole answer
+    piece: str  # `object` of a streamed chunk
+    choice: Choice
+    delta: Choice
+    opening: dict[str, Any] | None  # first streamed choice, before any text
+
+
+def work_for(body: Generation, model: int, tokens: list[int], max_tokens: int | None, param: str) -> Work:
+    """The work that a checked request asks for."""
+    bias = tuple((int(token), value) for token, value in (body.logit_bias or {}).items())
+    params = SamplingParams(
+        temperature=body.temperature,
+        top_k=body.top_k,
+        top_p=body.top_p,
+        min_p=body.min_p,
+        repeat_penalty=body.repeat_penalty,
+        frequency_penalty=body.frequency_penalty,
+        presence_penalty=body.presence_penalty,
+        seed=fresh_seed() if body.seed is None else body.seed % (2**32 - 1),
+        logit_bias=bias,
+        ignore_eos=body.ignore_eos,
+    )
+    commitment = bytes.fromhex(body.noghost.commitment) if body.noghost.commitment else None
+    return Work(model, tokens, params, max_tokens, body.stops, commitment, param)
+
+
+async def respond(here: Here, body: Generation, work: Work, shape: Shape) -> Response:
+    """Start the work; answer when there is something to answer with, so that an error still has its status."""
+    job = Job(here, work)
+    items = job.items()
+    first = await anext(items)
+    writer = Writer(here, job, shape, here.models[work.model].name)
+    if body.stream:
+        include_usage = bool(body.stream_options and body.stream_options.include_usage)
+        return StreamingResponse(writer.events(first, items, include_usage), media_type="text/event-stream")
+    return JSONResponse(await writer.whole(first, items))
+
+
+class Writer:
+    """One answer in one shape."""
+
+    def __init__(self, here: Here, job: Job, shape: Shape, model: str) -> None:
+        self._here = here
+        self._job = job
+        self._shape = shape
+        self._model = model
+
+    async def whole(self, first: Chunk | Done, items: AsyncIterator[Chunk | Done]) -> dict[str, Any]:
+        """The whole answer as one object."""
+        text: list[str] = []
+        item = first
+        while not isinstance(item, Done):
+            text.append(item.text)
+            item = await anext(items)
+        choice = self._shape.choice("".join(text), item.finish_reason)
+        return self._frame(self._shape.whole, [choice], usage=usage(item), noghost=self._job.facts(item))
+
+    async def events(
+        self, first: Chunk | Done, items: AsyncIterator[Chunk | Done], include_usage: bool
+    ) -> AsyncIterator[bytes]:
+        """The answer as server-sent events, a chunk for each piece of text."""
+        if self._shape.opening is not None:
+            yield self._event([self._shape.opening])
+        item = first
+        while not isinstance(item, Done):
+            yield self._event([self._shape.delta(item.text, None)])
+            item = await anext(items)
+        ending = b"" if not include_usage else self._event([], usage=usage(item))
+        last = self._event([self._shape.delta(None, item.finish_reason)], noghost=self._job.facts(item))
+        yield last + ending + b"data: [DONE]\n\n"
+
+    def _event(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
+        frame = self._frame(self._shape.piece, choices, **more)
+        return b"data: " + json.dumps(frame, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+
+    def _frame(self, kind: str, choices: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+        return {
+            "id": self._shape.prefix + self._here.hex,
+            "object": kind,
+            "created": int(time.time()),
+            "model": self._model,
+            "choices": choices,
+            **more,
+        }

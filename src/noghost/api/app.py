@@ -1,0 +1,26 @@
+"""The ASGI app: built once in the warden, before any fork; it runs in instances only."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from noghost import __version__
+from noghost.api import chat, completions, errors, service
+from noghost.api.body import WholeBody
+
+DESCRIPTION = (
+    "Language models that exist only when invoked. Every request to this service is answered by a process of its "
+    "own, whose memory is zeroed and checked when it ends. Nothing is stored; what is to be kept, the caller keeps."
+)
+
+
+def make_app() -> FastAPI:
+    """All endpoints, with the API's own errors. `app.state.here` is set in the instance."""
+    app = FastAPI(title="noghost", version=__version__, description=DESCRIPTION, docs_url=None, redoc_url=None)
+    app.include_router(chat.router)
+    app.include_router(completions.router)
+    app.include_router(service.router)
+    app.add_middleware(WholeBody)
+    errors.install(app)
+    service.install_docs(app)
+    return app

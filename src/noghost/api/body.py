@@ -1,0 +1,77 @@
+"""Take the whole request before the app sees it, within bounds. In an instance.
+
+Covered: more bytes than the limit (413), text that is not UTF-8 (400), both in the API's own shape.
+Not covered: a caller that is too slow; `connection.py` has that deadline.
+"""
+
+from __future__ import annotations
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from noghost.api.errors import error_response
+from noghost.api.here import Here
+from noghost.errors import RequestError
+
+
+class WholeBody:
+    """ASGI middleware: reads, checks, hands on; adds the invocation's id to the answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        now: Here = scope["app"].state.here
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                now.tally.status = message["status"]
+                message["headers"] = [*message["headers"], (b"noghost-instance", now.hex.encode())]
+            await send(message)
+
+        try:
+            body = await read_body(scope, receive, now.limits.body_bytes)
+        except RequestError as error:
+            await error_response(error)(scope, receive, send_with_id)
+            return
+        await self._app(scope, replay(body, receive), send_with_id)
+
+
+async def read_body(scope: Scope, receive: Receive, most_bytes: int) -> bytes:
+    """The body, at most `most_bytes`; raises RequestError."""
+    too_long = RequestError(
+        f"the body is over this service's limit of {most_bytes} bytes", status=413, code="body_too_large"
+    )
+    declared = Headers(scope=scope).get("content-length", "0")
+    if declared.isdecimal() and int(declared) > most_bytes:
+        raise too_long
+    parts: list[bytes] = []
+    length = 0
+    while True:
+        message = await receive()
+        part = message.get("body", b"")
+        length += len(part)
+        if length > most_bytes:
+            raise too_long
+        parts.append(part)
+        if not message.get("more_body"):
+            break
+    body = b"".join(parts)
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise RequestError(f"the body is not valid UTF-8 at byte {error.start}", code="invalid_utf8") from None
+    return body
+
+
+def replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives the body once, then what comes after it."""
+    waiting = [body]
+
+    async def again() -> Message:
+        if waiting:
+            return {"type": "http.request", "body": waiting.pop(), "more_body": False}
+        return await receive()
+
+    return again

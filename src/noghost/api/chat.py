@@ -1,0 +1,51 @@
+"""POST /v1/chat/completions. In an instance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from noghost.api.answer import Shape, respond, work_for
+from noghost.api.here import here
+from noghost.api.schemas import ChatRequest
+
+router = APIRouter()
+
+
+def choice(text: str | None, reason: str | None) -> dict[str, Any]:
+    """The choice of a whole answer."""
+    message = {"role": "assistant", "content": text, "refusal": None}
+    return {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
+
+
+def delta(text: str | None, reason: str | None) -> dict[str, Any]:
+    """The choice of a streamed chunk."""
+    return {
+        "index": 0,
+        "delta": {} if text is None else {"content": text},
+        "logprobs": None,
+        "finish_reason": reason,
+    }
+
+
+OPENING = {
+    "index": 0,
+    "delta": {"role": "assistant", "content": "", "refusal": None},
+    "logprobs": None,
+    "finish_reason": None,
+}
+CHAT = Shape("chatcmpl-", "chat.completion", "chat.completion.chunk", choice, delta, OPENING)
+
+
+@router.post("/v1/chat/completions", summary="Answer a conversation", response_model=None)
+async def chat_completions(body: ChatRequest, request: Request) -> Response:
+    """Render the model's own chat template, tokenise, answer."""
+    now = here(request)
+    index = now.find_model(body.model)
+    loaded = now.models[index].loaded
+    prompt = loaded.template.render([message.plain() for message in body.messages])
+    tokens = loaded.model.tokenize_prompt(prompt)
+    max_tokens = body.max_completion_tokens or body.max_tokens
+    return await respond(now, body, work_for(body, index, tokens, max_tokens, "messages"), CHAT)

@@ -1,0 +1,33 @@
+"""POST /v1/completions. In an instance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from noghost.api.answer import Shape, respond, work_for
+from noghost.api.here import here
+from noghost.api.schemas import CompletionRequest
+
+DEFAULT_MAX_TOKENS = 16  # OpenAI's own default for this endpoint
+router = APIRouter()
+
+
+def choice(text: str | None, reason: str | None) -> dict[str, Any]:
+    """The choice, whole or streamed."""
+    return {"index": 0, "text": text or "", "logprobs": None, "finish_reason": reason}
+
+
+TEXT = Shape("cmpl-", "text_completion", "text_completion", choice, choice, None)
+
+
+@router.post("/v1/completions", summary="Continue a text", response_model=None)
+async def completions(body: CompletionRequest, request: Request) -> Response:
+    """Tokenise the prompt as it is, continue it."""
+    now = here(request)
+    index = now.find_model(body.model)
+    tokens = now.models[index].loaded.model.tokenize(body.prompt, add_special=True, parse_special=True)
+    work = work_for(body, index, tokens, body.max_tokens or DEFAULT_MAX_TOKENS, "prompt")
+    return await respond(now, body, work, TEXT)

@@ -1,0 +1,145 @@
+"""One connection, one request, one answer: uvicorn's HTTP/1.1 on the accepted socket. In an instance.
+
+Covered: `Connection: close` on every answer; a deadline for the request; a header that never ends; the end of the
+process as soon as the caller has left. Not covered: TLS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import socket
+from typing import Any
+
+import h11
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from noghost.api.errors import error_body
+from noghost.api.here import Here
+from noghost.config import Limits
+from noghost.messages import Outcome
+
+LINGER_S = 1.0
+LINGER_BYTES = 64 * 1024
+
+
+def uvicorn_config(app: FastAPI, limits: Limits) -> uvicorn.Config:
+    """In the warden, before fork: everything that uvicorn imports and builds. Its loggers are switched off:
+    they would write paths and tracebacks."""
+    logging.disable(logging.CRITICAL)
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        http="h11",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        h11_max_incomplete_event_size=limits.header_bytes,
+    )
+    config.load()
+    return config
+
+
+class OneRequest(H11Protocol):
+    """uvicorn's protocol, once. `ended` gets the outcome."""
+
+    def __init__(self, config: uvicorn.Config, now: Here, loop: asyncio.AbstractEventLoop) -> None:
+        state = ServerState()
+        state.default_headers = [(b"connection", b"close")]
+        super().__init__(config=config, server_state=state, app_state={}, _loop=loop)
+        self.ended: asyncio.Future[Outcome] = loop.create_future()
+        self._now = now
+        self._timed_out = False
+        loop.call_later(now.limits.request_s, self._on_request_deadline)
+
+    @property
+    def request_complete(self) -> bool:
+        """Every byte of the request is here."""
+        return self.cycle is not None and not self.cycle.more_body
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The caller has left, or we have closed."""
+        super().connection_lost(exc)
+        if not self.ended.done():
+            self.ended.set_result(self._outcome())
+
+    def send_400_response(self, msg: str) -> None:
+        """What h11 could not parse, in the API's own shape."""
+        limit = self._now.limits.header_bytes
+        if len(self.conn.trailing_data[0]) >= limit:
+            self._refuse(431, f"the header is over this service's limit of {limit} bytes", "header_too_large")
+        else:
+            self._refuse(400, "this is not a valid HTTP/1.1 request", "invalid_http")
+
+    def _on_request_deadline(self) -> None:
+        if not self.request_complete:
+            self._timed_out = True
+            seconds = self._now.limits.request_s
+            self._refuse(408, f"the request was not complete after {seconds:g} s", "request_timeout")
+
+    def _refuse(self, status: int, message: str, code: str) -> None:
+        body = json.dumps(error_body(message, status, code)).encode()
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+            (b"noghost-instance", self._now.hex.encode()),
+        ]
+        with contextlib.suppress(h11.LocalProtocolError):  # an answer is already on its way
+            for event in (
+                h11.Response(status_code=status, headers=headers),
+                h11.Data(data=body),
+                h11.EndOfMessage(),
+            ):
+                self.transport.write(self.conn.send(event) or b"")
+            self._now.tally.status = status
+        self.transport.close()
+
+    def _outcome(self) -> Outcome:
+        if self._timed_out:
+            return Outcome.TIMEOUT
+        if self._now.tally.status >= 500:
+            return Outcome.CRASHED if self._now.tally.status == 500 else Outcome.REFUSED
+        if self._now.tally.status >= 400:
+            return Outcome.REFUSED
+        return Outcome.ANSWERED if self.cycle and self.cycle.response_complete else Outcome.DISCONNECTED
+
+
+def serve_connection(config: uvicorn.Config, app: FastAPI, connection: socket.socket, now: Here) -> Outcome:
+    """Serve the one request of `connection`; returns when the caller has left or has been answered."""
+    app.state.here = now
+    connection.setblocking(False)
+    if connection.family in (socket.AF_INET, socket.AF_INET6):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    after = connection.dup()
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    outcome = loop.run_until_complete(_serve(loop, config, connection, now))
+    _part(after, drain=outcome in (Outcome.REFUSED, Outcome.TIMEOUT))
+    return outcome
+
+
+async def _serve(
+    loop: asyncio.AbstractEventLoop, config: uvicorn.Config, connection: socket.socket, now: Here
+) -> Outcome:
+    made: Any = await loop.connect_accepted_socket(lambda: OneRequest(config, now, loop), connection)
+    protocol: OneRequest = made[1]
+    return await protocol.ended
+
+
+def _part(after: socket.socket, *, drain: bool) -> None:
+    """Say the end now: the wipe comes before the kernel would. When the caller may still be sending, take what it
+    sends for a moment, since a close with unread bytes would destroy the answer on its way (RFC 9112, 9.6)."""
+    with contextlib.suppress(OSError):
+        after.shutdown(socket.SHUT_WR)
+        if drain:
+            after.settimeout(LINGER_S)
+            while after.recv(LINGER_BYTES):
+                pass

@@ -1,0 +1,86 @@
+"""What the API knows of the process that it runs in. Made in the instance; the app finds it as `app.state.here`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from fastapi import Request
+
+from noghost.config import Limits
+from noghost.engine.loaded import Loaded
+from noghost.errors import RequestError
+
+
+class Recorder(Protocol):
+    """The line to whoever records the invocation."""
+
+    def open(self, invocation: bytes, model: int, commitment: bytes | None) -> None:
+        """Wait for a seat and the "opened" entry; LedgerError."""
+
+    def sync(self) -> None:
+        """Until the entry is on the disk; LedgerError."""
+
+    def receipt(self, invocation: bytes) -> str:
+        """The receipt's text; ReceiptNotFound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One model of the service: made in the warden before any fork, inherited by every instance."""
+
+    name: str
+    digest: str  # SHA-256 of the weights, hex
+    loaded: Loaded
+    size_bytes: int
+    modified_s: int  # Unix time of the file
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has happened so far, for the last word to the reaper."""
+
+    status: int = 0  # HTTP status of the answer; 0 before it
+    prompt_tokens: int = 0
+    answer_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """This invocation."""
+
+    invocation: bytes
+    knock_ns: int
+    born_ns: int
+    models: tuple[Served, ...]
+    recorder: Recorder
+    limits: Limits
+    most_threads: int
+    threads: Callable[[], int]  # this instance's share of the cores, now
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def hex(self) -> str:
+        """The invocation's id as 32 hexadecimal digits."""
+        return self.invocation.hex()
+
+    def find_model(self, name: str) -> int:
+        """Index of the model called `name`; "default" is the first. RequestError 404 when there is none."""
+        names = [served.name for served in self.models]
+        if name == "default":
+            return 0
+        if name in names:
+            return names.index(name)
+        raise RequestError(
+            f"there is no such model here; this service has: {', '.join(names)}",
+            status=404,
+            code="model_not_found",
+            param="model",
+        )
+
+
+def here(request: Request) -> Here:
+    """The invocation that this request is."""
+    found: Here = request.app.state.here
+    return found

@@ -1,0 +1,174 @@
+"""What a request may say. In an instance.
+
+Fields that OpenAI's API does not have are ignored; those that it has and that this service cannot honour are
+refused with a 400 that names them, never dropped.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+MOST_TOKENS = 2**31 - 1
+MOST_STOPS = 16
+HEX_32_BYTES = r"^[0-9a-f]{64}$"
+
+
+class Part(BaseModel):
+    """One part of a message's content."""
+
+    model_config = ConfigDict(strict=True)
+    type: str
+    text: str = ""
+
+    @field_validator("type")
+    @classmethod
+    def only_text(cls, value: str) -> str:
+        """Images and sound are not taken yet."""
+        if value not in ("text", "input_text"):
+            raise ValueError("content parts other than text are not supported by this service")
+        return value
+
+
+class ChatMessage(BaseModel):
+    """One message of a conversation."""
+
+    model_config = ConfigDict(strict=True)
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | list[Part] | None = None
+
+    def plain(self) -> dict[str, str]:
+        """As the chat template takes it: role and text."""
+        role = "system" if self.role == "developer" else self.role
+        if isinstance(self.content, list):
+            return {"role": role, "content": "".join(part.text for part in self.content)}
+        return {"role": role, "content": self.content or ""}
+
+
+class StreamOptions(BaseModel):
+    """OpenAI's `stream_options`."""
+
+    model_config = ConfigDict(strict=True)
+    include_usage: bool = False
+
+
+class NoghostOptions(BaseModel):
+    """This service's own extension."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    commitment: str | None = Field(
+        default=None, pattern=HEX_32_BYTES, description="an HMAC under a key that only the caller has, as hex"
+    )
+
+
+class Generation(BaseModel):
+    """What chat and text completions share. Defaults of the sampler are llama.cpp's."""
+
+    model_config = ConfigDict(strict=True)
+    model: str = "default"
+    max_tokens: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
+    temperature: float = Field(default=0.8, ge=0, le=2)
+    top_p: float = Field(default=0.95, ge=0, le=1)
+    top_k: int = Field(default=40, ge=0, le=MOST_TOKENS)
+    min_p: float = Field(default=0.05, ge=0, le=1)
+    repeat_penalty: float = Field(default=1.0, gt=0, le=4)
+    frequency_penalty: float = Field(default=0.0, ge=-2, le=2)
+    presence_penalty: float = Field(default=0.0, ge=-2, le=2)
+    logit_bias: dict[str, float] | None = None
+    seed: int | None = Field(default=None, ge=-(2**63), le=2**63 - 1)
+    stop: str | list[str] | None = None
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    ignore_eos: bool = Field(default=False, description="go on after the end of text, up to max_tokens")
+    n: int | None = None
+    noghost: NoghostOptions = NoghostOptions()
+
+    @field_validator("temperature", "top_p", "frequency_penalty", "presence_penalty", mode="before")
+    @classmethod
+    def null_is_default(cls, value: Any, info: Any) -> Any:
+        """OpenAI's API takes null for "the default"."""
+        return cls.model_fields[info.field_name].default if value is None else value
+
+    @field_validator("stop")
+    @classmethod
+    def few_stops(cls, value: str | list[str] | None) -> str | list[str] | None:
+        """At most MOST_STOPS, none of them empty."""
+        stops = [value] if isinstance(value, str) else value or []
+        if len(stops) > MOST_STOPS or not all(stops):
+            raise ValueError(f"stop takes 1 to {MOST_STOPS} strings, none of them empty")
+        return value
+
+    @field_validator("n")
+    @classmethod
+    def one_choice(cls, value: int | None) -> int | None:
+        """Several choices are not made yet."""
+        if value not in (None, 1):
+            raise ValueError("n other than 1 is not supported by this service")
+        return value
+
+    @field_validator("logit_bias")
+    @classmethod
+    def token_ids(cls, value: dict[str, float] | None) -> dict[str, float] | None:
+        """Keys are token ids, values from -100 to 100."""
+        for key, bias in (value or {}).items():
+            if not key.isdecimal() or not -100 <= bias <= 100:
+                raise ValueError("logit_bias maps token ids to numbers from -100 to 100")
+        return value
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """The stop strings."""
+        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
+
+
+def refuse(body: Any, fields: dict[str, tuple[Any, ...]]) -> Any:
+    """Raise for the first field of `fields` whose value is set and is not one of the harmless ones."""
+    if isinstance(body, dict):
+        for name, harmless in fields.items():
+            if body.get(name) is not None and body[name] not in harmless:
+                raise ValueError(f"{name} is not supported by this service")
+    return body
+
+
+class ChatRequest(Generation):
+    """POST /v1/chat/completions."""
+
+    messages: list[ChatMessage] = Field(min_length=1)
+    max_completion_tokens: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
+
+    @model_validator(mode="before")
+    @classmethod
+    def refuse_unsupported(cls, body: Any) -> Any:
+        """What we know of and cannot honour."""
+        if isinstance(body, dict) and body.get("store"):
+            raise ValueError("store: nothing is kept here; keep the answer yourself and leave `store` out")
+        return refuse(
+            body,
+            {
+                "tools": ([],),
+                "tool_choice": ("none", "auto"),
+                "functions": ([],),
+                "function_call": ("none", "auto"),
+                "response_format": ({"type": "text"},),
+                "logprobs": (False,),
+                "top_logprobs": (0,),
+                "audio": (),
+                "modalities": (["text"],),
+                "web_search_options": (),
+            },
+        )
+
+
+class CompletionRequest(Generation):
+    """POST /v1/completions."""
+
+    prompt: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def refuse_unsupported(cls, body: Any) -> Any:
+        """What we know of and cannot honour."""
+        if isinstance(body, dict) and isinstance(body.get("prompt"), list):
+            raise ValueError("prompt takes one string; several prompts or token ids are not supported")
+        return refuse(body, {"echo": (False,), "suffix": ("",), "logprobs": (0,), "best_of": (1,)})

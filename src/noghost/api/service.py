@@ -1,0 +1,85 @@
+"""What needs no model: models, receipts, health, the documentation page. In an instance; not in the ledger."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from importlib import resources
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import HTMLResponse, PlainTextResponse
+
+from noghost.api.here import here
+from noghost.errors import RequestError
+
+HEX = set("0123456789abcdef")
+router = APIRouter()
+
+
+@router.get("/healthz", summary="Is the door open?")
+async def healthz() -> dict[str, str]:
+    """Answered by a process of its own, like everything."""
+    return {"status": "ok"}
+
+
+@router.get("/v1/models", summary="The models of this service; the first is the default")
+async def models(request: Request) -> dict[str, Any]:
+    """OpenAI's list, with the digest and the context of each."""
+    return {"object": "list", "data": [entry(request, index) for index in range(len(here(request).models))]}
+
+
+@router.get("/v1/models/{name:path}", summary="One model")
+async def model(name: str, request: Request) -> dict[str, Any]:
+    """One entry of the list."""
+    return entry(request, here(request).find_model(name))
+
+
+@router.get("/v1/receipts/{id}", summary="The receipt of an invocation", response_class=PlainTextResponse)
+async def receipt(id: str, request: Request) -> PlainTextResponse:  # noqa: A002  the path's own word
+    """The signed record of one invocation: spec/receipt-v1.md."""
+    if len(id) != 32 or not set(id) <= HEX:
+        raise RequestError("an invocation's id is 32 lower-case hexadecimal digits", param="id")
+    return PlainTextResponse(here(request).recorder.receipt(bytes.fromhex(id)))
+
+
+def entry(request: Request, index: int) -> dict[str, Any]:
+    """One model as OpenAI lists it, and what more a caller should know."""
+    served = here(request).models[index]
+    return {
+        "id": served.name,
+        "object": "model",
+        "created": served.modified_s,
+        "owned_by": "noghost",
+        "noghost": {
+            "sha256": served.digest,
+            "size_bytes": served.size_bytes,
+            "context_tokens": served.loaded.context.n_ctx,
+            "trained_context_tokens": served.loaded.model.n_ctx_train,
+            "description": served.loaded.model.description,
+        },
+    }
+
+
+def install_docs(app: FastAPI) -> None:
+    """`/docs` as one compressed page with everything in it. In the warden, before fork: instances open no files."""
+    page = gzip.compress(docs_page(app), mtime=0)
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs(request: Request) -> HTMLResponse:
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            return HTMLResponse(page, headers={"content-encoding": "gzip"})
+        return HTMLResponse(gzip.decompress(page))
+
+
+def docs_page(app: FastAPI) -> bytes:
+    """Swagger UI with its script, its style and the schema inside: no request to anybody else."""
+    assets = resources.files("fastapi_swagger.resources")
+    script = (assets / "swagger-ui-bundle.js").read_text("utf-8").replace("</script", "<\\/script")
+    style = (assets / "swagger-ui.css").read_text("utf-8")
+    schema = json.dumps(app.openapi()).replace("</", "<\\/")
+    return (
+        "<!doctype html><html lang=en><meta charset=utf-8><title>noghost</title>"
+        f"<style>{style}</style><div id=ui></div><script>{script}</script>"
+        f"<script>SwaggerUIBundle({{spec:{schema},dom_id:'#ui',validatorUrl:null}})</script></html>"
+    ).encode()

@@ -1,0 +1,144 @@
+"""One answer: seat, record, compute, stream, seal. In the instance's compute thread.
+
+The main thread watches the caller meanwhile; when the caller leaves, it ends the process, and with it this thread
+wherever it is. So nothing here has to be interruptible.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from noghost.api.here import Here
+from noghost.engine.generate import Chunk, Done, generate
+from noghost.engine.loaded import Loaded
+from noghost.engine.sampler import SamplingParams
+from noghost.errors import RequestError
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is to be computed."""
+
+    model: int  # index into the service's models
+    prompt_tokens: list[int]
+    params: SamplingParams
+    max_tokens: int | None
+    stops: tuple[str, ...]
+    commitment: bytes | None
+    param: str  # the field of the request that the prompt came in, for errors
+
+
+@dataclass(slots=True)
+class Clock:
+    """CLOCK_MONOTONIC in nanoseconds at each step; 0 before it."""
+
+    seated_ns: int = 0
+    first_ns: int = 0
+
+
+class Job:
+    """Work under way. `items` yields what it makes, and raises what it raised."""
+
+    def __init__(self, here: Here, work: Work) -> None:
+        self.clock = Clock()
+        self._here = here
+        self._work = work
+        self._loop = asyncio.get_running_loop()
+        self._made: asyncio.Queue[Chunk | Done | BaseException] = asyncio.Queue()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    async def items(self) -> AsyncIterator[Chunk | Done]:
+        """Each piece of text, then the end."""
+        while True:
+            item = await self._made.get()
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+            if isinstance(item, Done):
+                return
+
+    def _run(self) -> None:
+        """The compute thread: it ends with the process, never before."""
+        try:
+            for item in self._sentence():
+                self._put(item)
+        except BaseException as error:  # noqa: BLE001  the main thread raises it
+            self._put(error)
+        threading.Event().wait()
+
+    def _sentence(self) -> Iterator[Chunk | Done]:
+        """Seat and record, compute, and let the last item go only when the record is on the disk."""
+        here, work = self._here, self._work
+        loaded = here.models[work.model].loaded
+        answer = self._checked(loaded)
+        here.recorder.open(here.invocation, work.model, work.commitment)
+        self.clock.seated_ns = time.monotonic_ns()
+        here.tally.prompt_tokens = len(work.prompt_tokens)
+        loaded.context.start_threads(here.most_threads)
+        for item in answer:
+            if isinstance(item, Done):
+                here.tally.answer_tokens = item.completion_tokens
+                here.recorder.sync()
+            else:
+                here.tally.answer_tokens += item.token_count
+            if not self.clock.first_ns:
+                self.clock.first_ns = time.monotonic_ns()
+            yield item
+
+    def _checked(self, loaded: Loaded) -> Iterator[Chunk | Done]:
+        """The generation, not begun; raises RequestError when it cannot be, naming the request's own field."""
+        work = self._work
+        try:
+            return generate(
+                loaded.model,
+                loaded.context,
+                work.prompt_tokens,
+                work.params,
+                max_tokens=work.max_tokens,
+                stops=work.stops,
+                threads=self._here.threads,
+            )
+        except RequestError as error:
+            error.param = work.param if error.param == "messages" else error.param
+            raise
+
+    def _put(self, item: Chunk | Done | BaseException) -> None:
+        self._loop.call_soon_threadsafe(self._made.put_nowait, item)
+
+    def facts(self, done: Done) -> dict[str, Any]:
+        """Exact figures, for the caller alone."""
+        here = self._here
+        return {
+            "instance": here.hex,
+            "seed": self._work.params.seed,
+            "birth_ms": ms(here.born_ns - here.knock_ns),
+            "seat_ms": ms(self.clock.seated_ns - here.born_ns),
+            "prefill_ms": round(done.prefill_s * 1e3, 3),
+            "first_token_ms": ms(self.clock.first_ns - here.knock_ns),
+            "decode_ms": round(done.decode_s * 1e3, 3),
+            "tokens_per_second": rate(done.completion_tokens, done.decode_s),
+        }
+
+
+def ms(nanoseconds: int) -> float:
+    """Milliseconds, to the microsecond."""
+    return round(nanoseconds / 1e6, 3)
+
+
+def rate(tokens: int, seconds: float) -> float | None:
+    """Tokens a second of decoding; the first token belongs to the prefill."""
+    return round((tokens - 1) / seconds, 2) if tokens > 1 and seconds > 0 else None
+
+
+def usage(done: Done) -> dict[str, int]:
+    """OpenAI's `usage`."""
+    return {
+        "prompt_tokens": done.prompt_tokens,
+        "completion_tokens": done.completion_tokens,
+        "total_tokens": done.prompt_tokens + done.completion_tokens,
+    }

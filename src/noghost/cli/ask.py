@@ -1,0 +1,164 @@
+"""`noghost ask`."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from noghost.config import DEFAULT_CONTEXT_TOKENS, Config
+from noghost.errors import ConfigError
+from noghost.instance.identity import fresh_seed
+from noghost.instance.question import Question
+from noghost.messages import Outcome, Wipe
+from noghost.service import Lived
+from noghost.service import ask as run_ask
+
+DEFAULT_SYSTEM = "You are a helpful assistant."
+INTERRUPTED = 130
+FAILED = 1
+
+
+@click.command()
+@click.argument("question", required=False, default="")
+@click.option("--model", metavar="PATH_OR_NAME", help="A GGUF file or a known name (default: the embedded model).")
+@click.option("--system", default=DEFAULT_SYSTEM, show_default=True, help='What the model is told first; "": nothing.')
+@click.option("--max-tokens", type=click.IntRange(min=1), default=1024, show_default=True, help="Of the answer.")
+@click.option("--temperature", type=click.FloatRange(0, 2), default=0.8, show_default=True, help="0 is greedy.")
+@click.option("--top-p", type=click.FloatRange(0, 1), default=0.95, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 2), help="The same seed and threads, the same answer.")
+@click.option("--stop", "stops", multiple=True, help="End the answer before this text; again for more.")
+@click.option("--threads", type=int, default=0, help="Threads (default: the cores).")
+@click.option("--context", "context_tokens", type=int, default=DEFAULT_CONTEXT_TOKENS, show_default=True)
+@click.option("--ledger", type=click.Path(path_type=Path, file_okay=False), help="Where the ledger and its key lie.")
+@click.option("--unverified", is_flag=True, help="Answer although this host cannot trace; the receipt says so.")
+@click.option("--json", "as_json", is_flag=True, help="The answer and all figures as one JSON object.")
+def ask(
+    question: str,
+    model: str | None,
+    system: str,
+    max_tokens: int,
+    temperature: float,
+    top_p: float,
+    seed: int | None,
+    stops: tuple[str, ...],
+    threads: int,
+    context_tokens: int,
+    ledger: Path | None,
+    unverified: bool,
+    as_json: bool,
+) -> None:
+    """Answer one question. With standard input as well, QUESTION is the instruction and standard input the material.
+
+    A question on the command line is in the shell's history and, for a moment, in the process list; standard input
+    is in neither.
+    """
+    from noghost.engine.sampler import SamplingParams
+    from noghost.instance.terminal import Question
+
+    if not all(stops):
+        raise ConfigError("--stop is empty", "give the text to stop at")
+    config = Config(
+        models=(model,) if model else (),
+        threads=threads,
+        context_tokens=context_tokens,
+        ledger=ledger,
+        unverified=unverified,
+    )
+    lived = run_ask(
+        config,
+        Question(
+            instruction=question,
+            system=system,
+            material=has_material(question),
+            temperature=temperature,
+            top_p=top_p,
+            seed=fresh_seed() if seed is None else seed,
+            max_tokens=max_tokens,
+            stops=stops,
+            as_json=as_json,
+            threads=config.most_threads,
+        ),
+    )
+    report(lived, as_json)
+    sys.exit(exit_status(lived))
+
+
+def has_material(question: str) -> bool:
+    """Standard input is material when it is a pipe or a file; alone on a terminal it is the question."""
+    try:
+        mode = os.fstat(0).st_mode
+    except OSError:
+        return False
+    if os.isatty(0):
+        return not question
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
+
+
+def report(lived: Lived, as_json: bool) -> None:
+    """The rest of the JSON object, or one line about the life where standard error is a terminal."""
+    if as_json and lived.told:
+        sys.stdout.write("," + json.dumps(figures(lived))[1:] + "\n")
+        sys.stdout.flush()
+    elif not as_json and sys.stderr.isatty():
+        sys.stderr.write(life_line(lived) + "\n")
+
+
+def figures(lived: Lived) -> dict[str, Any]:
+    """Everything that is known, with units in the names."""
+    told, gone = lived.told, lived.gone
+    assert told is not None
+    decode_s = told.decode_us / 1e6
+    return {
+        "instance": told.invocation.hex(),
+        "outcome": Outcome(gone.outcome).name.lower(),
+        "finish_reason": "length" if told.cut else "stop",
+        "prompt_tokens": told.prompt_tokens,
+        "answer_tokens": told.answer_tokens,
+        "seed": told.seed,
+        "birth_ms": ms(told.born_ns - lived.knock_ns),
+        "first_token_ms": ms(told.first_ns - lived.knock_ns),
+        "tokens_per_second": round((told.answer_tokens - 1) / decode_s, 1) if decode_s else None,
+        "wipe": Wipe(gone.wipe).name.lower(),
+        "zeroed_bytes": gone.wiped_bytes,
+        "verified_bytes": gone.verified_bytes,
+        "gone_ms": ms(gone.gone_ns - gone.stop_ns),
+    }
+
+
+def life_line(lived: Lived) -> str:
+    """One line about the life that has just ended."""
+    if not lived.told:
+        return f"noghost: {Outcome(lived.gone.outcome).name.lower()} before the answer was complete; {wiped(lived)}"
+    facts = figures(lived)
+    speed = f"{facts['tokens_per_second']} tokens/s, " if facts["tokens_per_second"] else ""
+    return (
+        f"{facts['instance']}: born in {facts['birth_ms']:.1f} ms, first token after {facts['first_token_ms']:.0f} ms, "
+        f"{speed}{wiped(lived)}"
+    )
+
+
+def wiped(lived: Lived) -> str:
+    """What became of the memory."""
+    gone = lived.gone
+    if gone.wipe != Wipe.VERIFIED:
+        return f"memory {Wipe(gone.wipe).name.lower()}: see the receipt"
+    zeroed, verified = gone.wiped_bytes / 1e6, gone.verified_bytes / 1e6
+    return f"{zeroed:.1f} MB zeroed, {verified:.1f} MB verified, gone in {ms(gone.gone_ns - gone.stop_ns):.0f} ms"
+
+
+def ms(nanoseconds: int) -> float:
+    """Milliseconds, to the microsecond."""
+    return round(nanoseconds / 1e6, 3)
+
+
+def exit_status(lived: Lived) -> int:
+    """0 for an answer, 130 for Ctrl-C as shells expect, else 1."""
+    if lived.answered:
+        return 0
+    return INTERRUPTED if lived.gone.outcome == Outcome.KILLED else FAILED

@@ -1,0 +1,58 @@
+"""The command `noghost`: one file a command; each is imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from noghost import __version__
+from noghost.errors import NoghostError
+
+COMMANDS = {
+    "ask": "Answer one question, in a process that exists only for it.",
+    "serve": "Serve the OpenAI-compatible API.",
+    "hunt": "Search a server's memory and files for what you said to it.",
+    "receipts": "List, show and verify the signed records of invocations.",
+    "status": "What lives between invocations, and since when there was none.",
+}
+
+
+class Lazy(click.Group):
+    """A group whose commands are imported when they are called: `ask` should not wait for `serve`'s imports."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, in the order of COMMANDS."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command called `cmd_name`, from the module of the same name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"noghost.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in --help, without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="noghost")
+def cli() -> None:
+    """Language models that exist only when invoked."""
+
+
+def main() -> None:
+    """Run the command line; an error of ours becomes one message with a hint, and exit status 1."""
+    try:
+        cli(prog_name="noghost")
+    except NoghostError as error:
+        print(f"noghost: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""A model ready for use: weights mapped, a context to inherit, the chat template compiled. In the warden."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from noghost.engine.chat import ChatTemplate
+from noghost.engine.context import Context
+from noghost.engine.model import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Made once before any fork; instances inherit it by copy-on-write."""
+
+    model: Model
+    context: Context
+    template: ChatTemplate
+
+
+def load(path: Path, context_tokens: int) -> Loaded:
+    """Load for contexts of at most `context_tokens` (fewer where the model was trained on fewer).
+
+    Raises WeightsError or EngineError.
+    """
+    model = Model.load(path)
+    context = Context(model, min(context_tokens, model.n_ctx_train))
+    context.release_zero_pages()
+    return Loaded(model, context, ChatTemplate(model.chat_template, model.bos, model.eos))

@@ -1,0 +1,53 @@
+"""What kind of host this is, in words that say nothing about who uses it; part of every receipt."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from importlib import metadata
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+
+def host_class() -> str:
+    """Swap, init_on_free and core pattern: what decides about copies that are not ours to remove."""
+    return f"swap={swap()},init_on_free={init_on_free()},core={core_pattern()}"
+
+
+def swap() -> str:
+    """Whether memory may be written to a swap device."""
+    lines = read("/proc/swaps").splitlines()[1:]
+    if not lines:
+        return "none"
+    return "zram" if all("/zram" in line for line in lines) else "disk"
+
+
+def init_on_free() -> str:
+    """1 where the kernel zeroes pages when it takes them (the command line says so), else 0."""
+    words = read("/proc/cmdline").split()
+    return "1" if "init_on_free=1" in words else "0"
+
+
+def core_pattern() -> str:
+    """Where the kernel sends core dumps; ours are refused in any case."""
+    return "pipe" if read("/proc/sys/kernel/core_pattern").startswith("|") else "file"
+
+
+def build_digest() -> str:
+    """SHA-256 over the engine's shared libraries, its version and Python's: the same build, the same bytes."""
+    total = hashlib.sha256(f"{metadata.version('llama-cpp-python')} {platform.python_version()}\n".encode())
+    found = PathFinder.find_spec("llama_cpp")
+    places = found.submodule_search_locations if found else None
+    for place in places or ():
+        for library in sorted((Path(place) / "lib").glob("*.so")):
+            with library.open("rb") as file:
+                total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()
+
+
+def read(path: str) -> str:
+    """A small file of /proc, or "" where there is none."""
+    try:
+        return Path(path).read_text("utf-8", "replace")
+    except OSError:
+        return ""

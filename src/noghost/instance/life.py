@@ -1,0 +1,56 @@
+"""The life of an instance: gate, confine, reseed, serve, exit. In the instance, from fork to end.
+
+Covered: an exception, whatever it is, ends the process without a word of it being printed; every way out is
+`os._exit`, so that no handler or finaliser inherited from the warden runs.
+Not covered: what `serve` does with the request; what the reaper does after the exit.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn
+
+from noghost.instance.identity import Identity, reseed
+from noghost.instance.line import Line
+from noghost.instance.memory import keep_python_arenas
+from noghost.instance.newborn import Newborn
+from noghost.instance.sandbox import Bounds, allow_tracer, confine
+from noghost.messages import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """What `serve` gets: a confined process with its own name."""
+
+    newborn: Newborn
+    line: Line
+    identity: Identity
+
+
+Serve = Callable[[Instance], Outcome]
+
+
+def live(newborn: Newborn, serve: Serve, *, deadline_s: int, silent: bool, keep: tuple[int, ...] = ()) -> NoReturn:
+    """From the fork to the exit; the exit status is the outcome."""
+    outcome = Outcome.CRASHED
+    try:
+        keep_python_arenas()
+        allow_tracer(newborn.reaper_pid)
+        line = Line(newborn.line)
+        line.wait_at_gate()
+        confine(bounds_of(newborn, deadline_s, silent, keep))
+        outcome = serve(Instance(newborn, line, reseed()))
+    except BaseException:  # noqa: BLE001  the message of an error may hold content: it dies with the process
+        outcome = Outcome.CRASHED
+    finally:
+        os._exit(outcome)
+
+
+def bounds_of(newborn: Newborn, deadline_s: int, silent: bool, keep: tuple[int, ...]) -> Bounds:
+    """The descriptors of this invocation, and its deadline."""
+    own = [newborn.line.fileno(), *keep]
+    if newborn.connection is not None:
+        own.append(newborn.connection.fileno())
+    return Bounds(tuple(own), silent, newborn.warden_pid, deadline_s)

@@ -1,0 +1,75 @@
+"""The instance's line to the reaper: one question, one answer, no content. In the instance."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import TypeVar
+
+from noghost.errors import HostError, LedgerError, ReceiptNotFound
+from noghost.ledger.entry import bucket
+from noghost.messages import (
+    MAX_BYTES,
+    Answer,
+    Durable,
+    Ended,
+    Found,
+    Gate,
+    Lookup,
+    Message,
+    Open,
+    Opened,
+    Outcome,
+    Sync,
+    pack,
+    unpack,
+)
+
+M = TypeVar("M", bound=Message)
+LEDGER_HINT = "the service's ledger cannot be written; nothing is computed unrecorded"
+
+
+class Line:
+    """Blocking: the instance asks from its compute thread, never from the thread that watches the caller."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+
+    def wait_at_gate(self) -> None:
+        """Until the reaper traces this process; raises HostError when it cannot or is gone."""
+        if self._hear(Gate).answer != Answer.YES:
+            raise HostError("the reaper cannot trace this process")
+
+    def open(self, invocation: bytes, model: int, commitment: bytes | None) -> None:
+        """Wait for a seat and for the "opened" entry; raises LedgerError when it cannot be written."""
+        self._say(Open(invocation, model, commitment is not None, commitment or bytes(32)))
+        if self._hear(Opened).answer != Answer.YES:
+            raise LedgerError("the invocation could not be recorded", LEDGER_HINT)
+
+    def sync(self) -> None:
+        """Until the entry is on the disk; raises LedgerError when it cannot be."""
+        self._say(Sync())
+        if self._hear(Durable).answer != Answer.YES:
+            raise LedgerError("the record of the invocation is not on the disk", LEDGER_HINT)
+
+    def receipt(self, invocation: bytes) -> str:
+        """The text of a receipt; raises ReceiptNotFound."""
+        self._say(Lookup(invocation))
+        found = self._hear(Found)
+        if found.answer != Answer.YES:
+            raise ReceiptNotFound("there is no invocation with that id")
+        return found.text.decode()
+
+    def last_word(self, outcome: Outcome, prompt_tokens: int, answer_tokens: int) -> None:
+        """Say how this invocation ends; token counts leave as powers of two. A reaper that is gone is no error."""
+        with contextlib.suppress(OSError):
+            self._say(Ended(outcome, bucket(prompt_tokens), bucket(answer_tokens)))
+
+    def _say(self, message: Message) -> None:
+        self._end.send(pack(message))
+
+    def _hear(self, kind: type[M]) -> M:
+        data = self._end.recv(MAX_BYTES)
+        if not data:
+            raise HostError("the reaper is gone")
+        return unpack(data, kind)

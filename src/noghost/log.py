@@ -1,0 +1,27 @@
+"""The log: a closed list of events with numbers, on stderr. No text of a request can reach it.
+
+Covered: an event is a member of `Event`, its fields are integers. Not covered: what the terminal or a supervisor
+does with stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import Enum
+
+
+class Event(Enum):
+    """Everything that noghost ever logs."""
+
+    LEDGER_FAILED = "the ledger cannot be written; nothing is computed until it can"
+    WIPE_FAILED = "a page of an ended instance could not be zeroed or verified; its receipt says so"
+    LOST = "invocations of an earlier run whose end nobody saw; each has a 'lost' entry now"
+    NOT_TRACED = "an instance could not be traced and was turned away at the gate"
+    REAPER_GONE = "the reaper has ended; its instances were killed with it; stopping"
+    OUT_OF_TURN = "a message came out of turn; the invocation was ended"
+
+
+def log(event: Event, **numbers: int) -> None:
+    """Write one line: time is the supervisor's affair."""
+    fields = "".join(f" {name}={int(value)}" for name, value in numbers.items())
+    print(f"noghost: {event.name.lower()}:{fields} {event.value}", file=sys.stderr, flush=True)

@@ -1,0 +1,121 @@
+"""From what the reaper saw to what the ledger says. In the reaper.
+
+Covered: an entry holds closed words, digests of public things and powers of two. Not covered: whether a dishonest
+operator's reaper says what it saw.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from noghost.errors import LedgerError, ReceiptNotFound
+from noghost.ledger.entry import Ended, Opened, bucket
+from noghost.ledger.store import Ledger
+from noghost.log import Event, log
+from noghost.messages import Ended as LastWord
+from noghost.messages import Open, Outcome, Wipe
+from noghost.reaper.wipe import PAGE_BYTES, Wiped
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What every "opened" entry of this service states about it. Digests are SHA-256 in hex."""
+
+    weights: tuple[str, ...]  # of each model
+    release: str
+    build: str
+    policy: str
+    host: str
+
+
+class Recorder(Protocol):
+    """What the reaper needs of a record; False means that it could not be written."""
+
+    def opened(self, wanted: Open) -> bool:
+        """Write "opened"."""
+
+    def durable(self) -> bool:
+        """Bring all that is written to the disk."""
+
+    def closed(self, wanted: Open, outcome: Outcome, wipe: Wipe, wiped: Wiped, last_word: LastWord | None) -> None:
+        """Write "closed" and sign a checkpoint."""
+
+    def lookup(self, invocation: bytes) -> bytes | None:
+        """A receipt's text."""
+
+
+class LedgerRecorder:
+    """Writes to the ledger; a failure is logged and told to whoever asked, so that nothing goes on unrecorded."""
+
+    def __init__(self, ledger: Ledger, stated: Stated) -> None:
+        self._ledger = ledger
+        self._stated = stated
+
+    def opened(self, wanted: Open) -> bool:
+        """Write "opened"; not yet durable."""
+        stated = self._stated
+        try:
+            self._ledger.append(
+                Opened(
+                    minute=minute_now(),
+                    id=wanted.invocation.hex(),
+                    weights=stated.weights[wanted.model],
+                    release=stated.release,
+                    build=stated.build,
+                    policy=stated.policy,
+                    host=stated.host,
+                    commitment=wanted.commitment.hex() if wanted.committed else "-",
+                )
+            )
+        except (LedgerError, OSError, IndexError):
+            return failed()
+        return True
+
+    def durable(self) -> bool:
+        """Flush to the disk."""
+        try:
+            self._ledger.sync()
+        except (LedgerError, OSError):
+            return failed()
+        return True
+
+    def closed(self, wanted: Open, outcome: Outcome, wipe: Wipe, wiped: Wiped, last_word: LastWord | None) -> None:
+        """Write "closed", sign a checkpoint over it."""
+        entry = Ended(
+            minute=minute_now(),
+            id=wanted.invocation.hex(),
+            outcome=outcome.name.lower(),
+            wipe=wipe.name.lower(),
+            wiped_pages=bucket(wiped.wiped_bytes // PAGE_BYTES),
+            verified_pages=bucket(wiped.verified_bytes // PAGE_BYTES),
+            prompt_tokens=last_word.prompt_bucket if last_word else 0,
+            answer_tokens=last_word.answer_bucket if last_word else 0,
+        )
+        try:
+            self._ledger.append(entry)
+            self._ledger.checkpoint()
+        except (LedgerError, OSError):
+            failed()
+
+    def lookup(self, invocation: bytes) -> bytes | None:
+        """The receipt in UTF-8, or None."""
+        try:
+            return self._ledger.receipt(invocation.hex()).render().encode()
+        except ReceiptNotFound:
+            return None
+        except (LedgerError, OSError):
+            failed()
+            return None
+
+
+def failed() -> bool:
+    """Say it in the log; always False."""
+    log(Event.LEDGER_FAILED)
+    return False
+
+
+def minute_now() -> str:
+    """UTC, to the minute: exact times are content."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ")

@@ -1,0 +1,116 @@
+"""ptrace: see an instance's end before its memory goes. In the reaper, from an instance's gate to its end.
+
+Covered: `_exit`, every fatal signal and `kill -9` stop the main thread in PTRACE_EVENT_EXIT with the address
+space still there; PTRACE_O_EXITKILL takes the instances along when the reaper dies.
+Not covered: the kernel's own out-of-memory reaper, which may free pages of a process it has chosen before that
+stop; a host where ptrace is refused (the service then does not start).
+
+Source of the constants: linux/ptrace.h; of the rules: ptrace(2).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+from dataclasses import dataclass
+
+from noghost.errors import HostError
+
+SEIZE, CONT, LISTEN, GETEVENTMSG = 0x4206, 7, 0x4208, 0x4201
+O_TRACEEXIT, O_EXITKILL = 0x40, 0x100000
+EVENT_EXIT, EVENT_STOP = 6, 128
+WALL = 0x40000000
+GROUP_STOPS = {signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+_libc.ptrace.restype = ctypes.c_long
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Descriptors into one traced process, opened at birth: permission is checked when they are opened,
+    so they go on working after the instance has made itself undumpable."""
+
+    pid: int
+    mem: int
+    maps: int
+    pagemap: int
+    task: int
+
+    def threads(self) -> int:
+        """Threads that still exist."""
+        return len(os.listdir(self.task))  # noqa: PTH208  pathlib does not take a descriptor
+
+    def close(self) -> None:
+        """Close all four."""
+        for descriptor in (self.mem, self.maps, self.pagemap, self.task):
+            os.close(descriptor)
+
+
+def attach(pid: int) -> Windows:
+    """Seize `pid` and open its windows; raises HostError when the host refuses, ProcessLookupError when gone."""
+    try:
+        _ptrace(SEIZE, pid, 0, O_TRACEEXIT | O_EXITKILL)
+        return open_windows(pid)
+    except PermissionError as refused:
+        raise HostError(f"the reaper may not trace an instance ({refused.strerror})", HOW_TO_ALLOW) from refused
+
+
+HOW_TO_ALLOW = (
+    "allow ptrace between processes of one user (kernel.yama.ptrace_scope=0 or 1, and in a container the "
+    "ptrace, process_vm_readv and process_vm_writev calls in its seccomp profile), or start with --unverified: "
+    "every receipt will then say so"
+)
+
+
+def open_windows(pid: int) -> Windows:
+    """Open /proc/PID/mem, maps, pagemap and task."""
+    opened: list[int] = []
+    try:
+        for name, flags in (
+            ("mem", os.O_RDWR),
+            ("maps", os.O_RDONLY),
+            ("pagemap", os.O_RDONLY),
+            ("task", os.O_RDONLY | os.O_DIRECTORY),
+        ):
+            opened.append(os.open(f"/proc/{pid}/{name}", flags | os.O_CLOEXEC))
+    except FileNotFoundError as gone:
+        _close_all(opened)
+        raise ProcessLookupError(str(gone)) from gone
+    except OSError:
+        _close_all(opened)
+        raise
+    return Windows(pid, *opened)
+
+
+def resume(pid: int, number: int = 0) -> None:
+    """Let a stopped tracee go on, delivering signal `number` if it is not 0; one that is gone is no error."""
+    with contextlib.suppress(ProcessLookupError):
+        _ptrace(CONT, pid, 0, number)
+
+
+def stay_stopped(pid: int) -> None:
+    """Leave a tracee in its group stop (SIGSTOP, Ctrl-Z) until SIGCONT."""
+    with contextlib.suppress(ProcessLookupError):
+        _ptrace(LISTEN, pid)
+
+
+def exit_status(pid: int) -> int:
+    """The wait status that a tracee in its exit stop is going to have."""
+    message = ctypes.c_ulong()
+    _ptrace(GETEVENTMSG, pid, 0, ctypes.addressof(message))
+    return message.value
+
+
+def _ptrace(request: int, pid: int, address: int = 0, data: int = 0) -> None:
+    if _libc.ptrace(request, pid, address, data) < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def _close_all(descriptors: list[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)

@@ -1,0 +1,289 @@
+"""The reaper: trace, wipe, verify, record. In the reaper, for as long as the service runs.
+
+Covered: every ending that stops in PTRACE_EVENT_EXIT (see trace.py); the wipe comes before the process is let go,
+the record after it. One thread; every step of one instance is short, so that births do not wait long.
+Not covered: content. The reaper reads pages only after it has written zeros over them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import time
+from dataclasses import dataclass, field
+
+from noghost.errors import HostError, WipeError
+from noghost.log import Event, log
+from noghost.messages import (
+    MAX_BYTES,
+    Answer,
+    Birth,
+    Durable,
+    Ended,
+    Found,
+    Gate,
+    Gone,
+    Lookup,
+    Message,
+    Open,
+    Opened,
+    Outcome,
+    Sync,
+    Wipe,
+    pack,
+    unpack,
+)
+from noghost.reaper import trace
+from noghost.reaper.record import Recorder
+from noghost.reaper.seats import Seats
+from noghost.reaper.wipe import Wiped, Wiper, wipe
+
+SETTLE_S = 2.0  # how long other threads of an ending instance may take to go
+SETTLE_STEP_S = 0.0002
+NOTHING = Wiped(0, 0)
+CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGSYS, signal.SIGTRAP}
+
+
+@dataclass(slots=True)
+class Life:
+    """What the reaper knows of one instance."""
+
+    pid: int
+    line: socket.socket
+    windows: trace.Windows | None = None
+    wants: Open | None = None
+    opened: bool = False  # the "opened" entry is written
+    ended: Ended | None = None
+    wipe: Wipe = Wipe.UNSEEN
+    wiped: Wiped = NOTHING
+    status: int | None = None  # wait status; unknown where nobody traced
+    stop_ns: int = 0
+    gone_ns: int = 0
+    taken: set[type[Message]] = field(default_factory=set)  # kinds that are allowed once and came
+
+
+class Reaper:
+    """One per service. `exact` sends exact figures to the warden (only where the warden is its own caller)."""
+
+    def __init__(
+        self,
+        births: socket.socket,
+        recorder: Recorder,
+        seats: Seats,
+        *,
+        unverified: bool = False,
+        exact: bool = False,
+        wiper: Wiper = wipe,
+    ) -> None:
+        self._births = births
+        self._recorder = recorder
+        self._seats = seats
+        self._unverified = unverified
+        self._exact = exact
+        self._wiper = wiper
+        self._lives: dict[int, Life] = {}
+        self._selector = selectors.DefaultSelector()
+        self._open = True
+
+    def run(self) -> None:
+        """Until the warden is gone and every instance with it."""
+        bell = self._hang_bell()
+        self._selector.register(self._births, selectors.EVENT_READ, self._on_birth)
+        self._selector.register(bell, selectors.EVENT_READ, self._on_change)
+        while self._open or self._lives:
+            for key, _ in self._selector.select():
+                key.data(key.fileobj)
+
+    def _hang_bell(self) -> socket.socket:
+        """A socket that becomes readable when a tracee changes state (SIGCHLD)."""
+        here, there = socket.socketpair()
+        for end in (here, there):
+            end.setblocking(False)
+        signal.set_wakeup_fd(there.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._bell_end = there
+        return here
+
+    # --- births -------------------------------------------------------------------------------------------
+
+    def _on_birth(self, births: socket.socket) -> None:
+        data, descriptors, _, _ = socket.recv_fds(births, MAX_BYTES, 1)
+        if not data:
+            self._selector.unregister(births)
+            self._open = False
+            return
+        life = Life(unpack(data, Birth).pid, socket.socket(fileno=descriptors[0]))
+        life.line.setblocking(False)
+        self._lives[life.pid] = life
+        self._selector.register(life.line, selectors.EVENT_READ, lambda _line: self._on_line(life))
+        self._attach(life)
+
+    def _attach(self, life: Life) -> None:
+        """Open the gate once the process is traced; one that died before it held nothing."""
+        if self._unverified:
+            life.wipe = Wipe.UNVERIFIED
+            self._say(life, Gate(Answer.YES))
+            return
+        try:
+            life.windows = trace.attach(life.pid)
+            self._say(life, Gate(Answer.YES))
+        except ProcessLookupError:
+            self._end(life)
+        except (HostError, OSError):
+            log(Event.NOT_TRACED)
+            self._say(life, Gate(Answer.NOT_TRACED))
+            self._end(life)
+
+    # --- the line -----------------------------------------------------------------------------------------
+
+    def _on_line(self, life: Life) -> None:
+        try:
+            data = life.line.recv(MAX_BYTES)
+        except (BlockingIOError, ConnectionResetError):
+            data = b""
+        if not data:
+            self._selector.unregister(life.line)
+            if life.windows is None:  # nobody traces it: the end of its line is its end
+                self._end(life)
+            return
+        try:
+            self._take(life, unpack(data, Open, Sync, Ended, Lookup))
+        except ValueError:
+            self._expel(life)
+
+    def _take(self, life: Life, message: Message) -> None:
+        """Act on one message; Open and Ended are allowed once."""
+        if isinstance(message, (Open, Ended)):
+            if type(message) in life.taken:
+                self._expel(life)
+                return
+            life.taken.add(type(message))
+        match message:
+            case Open():
+                life.wants = message
+                if self._seats.want(life.pid):
+                    self._seat(life)
+            case Sync():
+                self._say(life, Durable(Answer.YES if self._recorder.durable() else Answer.LEDGER_FAILED))
+            case Ended():
+                life.ended = message
+            case Lookup():
+                text = self._recorder.lookup(message.invocation)
+                self._say(life, Found(Answer.YES if text else Answer.NOT_FOUND, text or b""))
+
+    def _seat(self, life: Life) -> None:
+        """Write "opened", then let the instance compute; only afterwards bring the entry to the disk."""
+        assert life.wants is not None
+        life.opened = self._recorder.opened(life.wants)
+        self._say(life, Opened(Answer.YES if life.opened else Answer.LEDGER_FAILED))
+        if life.opened:
+            self._recorder.durable()
+
+    def _expel(self, life: Life) -> None:
+        """A message out of turn means that the instance is not what we forked: it ends, wiped like any other."""
+        log(Event.OUT_OF_TURN)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(life.pid, signal.SIGKILL)
+
+    def _say(self, life: Life, message: Message) -> None:
+        with contextlib.suppress(OSError):  # one that has died does not listen
+            life.line.send(pack(message))
+
+    # --- ends ---------------------------------------------------------------------------------------------
+
+    def _on_change(self, bell: socket.socket) -> None:
+        with contextlib.suppress(BlockingIOError):
+            bell.recv(4096)
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG | trace.WALL)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if life := self._lives.get(pid):
+                self._on_status(life, status)
+
+    def _on_status(self, life: Life, status: int) -> None:
+        if not os.WIFSTOPPED(status):
+            life.status = status
+            self._end(life)
+        elif status >> 16 == trace.EVENT_EXIT:
+            self._on_exit_stop(life)
+        elif status >> 16 == trace.EVENT_STOP and os.WSTOPSIG(status) in trace.GROUP_STOPS:
+            trace.stay_stopped(life.pid)
+        else:
+            trace.resume(life.pid, 0 if status >> 16 else os.WSTOPSIG(status))
+
+    def _on_exit_stop(self, life: Life) -> None:
+        """The heart of it: no thread left, every own page zero, every one read back; then it may go."""
+        assert life.windows is not None
+        life.stop_ns = time.monotonic_ns()
+        try:
+            settle(life.windows)
+            self._leave_seat(life)
+            life.wiped = self._wiper(life.windows)
+            life.wipe = Wipe.VERIFIED
+        except (WipeError, OSError):
+            life.wipe = Wipe.FAILED
+            log(Event.WIPE_FAILED)
+        life.gone_ns = time.monotonic_ns()
+        trace.resume(life.pid)
+
+    def _end(self, life: Life) -> None:
+        """The process is gone: close its windows, give back its seat, record it, tell the warden."""
+        del self._lives[life.pid]
+        if life.line.fileno() in self._selector.get_map():
+            self._selector.unregister(life.line)
+        life.line.close()
+        if life.windows:
+            life.windows.close()
+        self._leave_seat(life)
+        outcome = outcome_of(life)
+        if life.opened and life.wants:
+            self._recorder.closed(life.wants, outcome, life.wipe, life.wiped, life.ended)
+        self._tell_warden(life, outcome)
+
+    def _leave_seat(self, life: Life) -> None:
+        following = self._seats.leave(life.pid)
+        if following is not None:
+            self._seat(self._lives[following])
+
+    def _tell_warden(self, life: Life, outcome: Outcome) -> None:
+        exact = (life.wiped.wiped_bytes, life.wiped.verified_bytes, life.stop_ns, life.gone_ns)
+        figures = exact if self._exact else (0, 0, 0, 0)
+        with contextlib.suppress(OSError):  # the warden may have gone first
+            self._births.send(pack(Gone(life.pid, outcome, life.wipe, *figures)))
+
+
+def settle(windows: trace.Windows) -> None:
+    """Wait until the main thread is the last: others, on their way out, could still write. Raises WipeError."""
+    deadline = time.monotonic() + SETTLE_S
+    while windows.threads() > 1:
+        if time.monotonic() > deadline:
+            raise WipeError(f"threads of an ending instance were still there after {SETTLE_S} s")
+        time.sleep(SETTLE_STEP_S)
+
+
+def outcome_of(life: Life) -> Outcome:
+    """How the invocation ended, from its wait status and its own last word."""
+    if life.status is not None and os.WIFSIGNALED(life.status):
+        return outcome_of_signal(os.WTERMSIG(life.status))
+    if life.ended:
+        return Outcome(life.ended.outcome)
+    try:
+        return Outcome.CRASHED if life.status is None else Outcome(os.WEXITSTATUS(life.status))
+    except ValueError:
+        return Outcome.CRASHED
+
+
+def outcome_of_signal(number: int) -> Outcome:
+    """SIGALRM is the instance's own deadline; an assertion of native code, a fault, or somebody outside."""
+    if number == signal.SIGALRM:
+        return Outcome.TIMEOUT
+    if number == signal.SIGABRT:
+        return Outcome.ABORTED
+    return Outcome.CRASHED if number in CRASHES else Outcome.KILLED

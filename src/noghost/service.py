@@ -1,0 +1,253 @@
+"""The one place that knows both sides: it wires warden, reaper, instance, engine and api together.
+
+    serve   warden (this process), reaper, and an instance for each connection
+    ask     the same three roles in one command; the command's own process is traced and wiped as well
+
+The reaper is forked first, before an engine or a web framework is imported, so that it stays small. Everything
+that an instance needs is imported and loaded in the warden, so that an instance opens no file.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import os
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from setproctitle import setproctitle
+
+from noghost import __version__
+from noghost.board import Board
+from noghost.config import Config, ledger_dir
+from noghost.errors import HostError
+from noghost.host import build_digest, host_class
+from noghost.instance.life import Instance, Serve, live
+from noghost.instance.line import Line
+from noghost.instance.memory import keep_malloc_pages
+from noghost.instance.newborn import Newborn
+from noghost.instance.question import Question
+from noghost.instance.sandbox import STEPS, allow_tracer
+from noghost.messages import MAX_BYTES, Birth, Gone, Outcome, Told, pack, unpack
+from noghost.reaper.record import Stated
+from noghost.reaper.role import Duty, start_reaper
+from noghost.reaper.wipe import Wiper, wipe
+from noghost.warden.births import Nursery, bear
+from noghost.warden.listen import Warden, listen, probe
+from noghost.weights.digest import verify
+from noghost.weights.find import WeightsFile, find
+from noghost.weights.gguf import check_gguf
+
+if TYPE_CHECKING:
+    from noghost.api.here import Served
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A model's file, looked at and hashed."""
+
+    file: WeightsFile
+    digest: str  # SHA-256, hex
+
+
+def serve(config: Config, ready: Callable[[str, int], None], *, wiper: Wiper = wipe) -> None:
+    """Run a service until SIGTERM or SIGINT; `ready` is called with its address once it answers.
+
+    `wiper` is for tests of the promises alone: they show what is found when nothing is wiped. Raises ConfigError,
+    WeightsError or HostError before it is ready, and HostError when the reaper ends.
+    """
+    prepare_process("noghost: warden")
+    models = find_models(config)
+    board = Board()
+    duty = Duty(ledger_dir(config), state(config, models), config.most_seats, config.unverified, wiper=wiper)
+    births, reaper_pid = start_reaper(duty, board)
+    try:
+        listener = listen(config.host, config.port)
+        serve_one = prepare_serving(config, models, board)
+        keep_malloc_pages()
+        gc.collect()
+        gc.freeze()
+        probe(Nursery(births, reaper_pid, live_with(lambda _instance: Outcome.ANSWERED, config)))
+        warden = Warden(
+            listener,
+            Nursery(births, reaper_pid, live_with(serve_one, config)),
+            most_instances=config.limits.instances,
+        )
+        host, port = listener.getsockname()[:2]
+        ready(host, port)
+        warden.run()
+    finally:
+        births.close()
+        with suppress(ChildProcessError):
+            os.waitpid(reaper_pid, 0)
+
+
+def prepare_process(title: str) -> None:
+    """In the warden, before anything is loaded."""
+    setproctitle(title)
+    os.environ["GGML_NO_BACKTRACE"] = "1"  # ggml would start a debugger when an assertion fails
+
+
+def find_models(config: Config) -> tuple[Found, ...]:
+    """Every configured model's file; raises WeightsError with the path."""
+    files = [find(name) for name in config.models or (None,)]
+    for file in files:
+        check_gguf(file.path)
+    return tuple(Found(file, verify(file)) for file in files)
+
+
+def state(config: Config, models: tuple[Found, ...]) -> Stated:
+    """What every receipt of this service says about it."""
+    limits = config.limits
+    policy = (
+        f"release={__version__} unverified={config.unverified} steps={','.join(s.__name__ for s in STEPS)} "
+        f"invocation_s={limits.invocation_s} body_bytes={limits.body_bytes}"
+    )
+    digest = hashlib.sha256(policy.encode()).hexdigest()
+    return Stated(tuple(model.digest for model in models), __version__, build_digest(), digest, host_class())
+
+
+def live_with(serve_one: Serve, config: Config) -> Callable[[Newborn], NoReturn]:
+    """How an instance of this service lives."""
+
+    def live_served(newborn: Newborn) -> NoReturn:
+        live(newborn, serve_one, deadline_s=config.limits.invocation_s, silent=True)
+
+    return live_served
+
+
+def prepare_serving(config: Config, models: tuple[Found, ...], board: Board) -> Serve:
+    """Import and load what instances need; what an instance does. In the warden, after the reaper's fork."""
+    from noghost.api.app import make_app
+    from noghost.api.connection import serve_connection, uvicorn_config
+    from noghost.api.here import Here
+
+    served = tuple(load_served(config, model) for model in models)
+    app = make_app()
+    settings = uvicorn_config(app, config.limits)
+    most_threads = config.most_threads
+
+    def threads() -> int:
+        return max(1, most_threads // max(1, board.taken()))
+
+    def serve_one(instance: Instance) -> Outcome:
+        setproctitle("noghost: instance")
+        newborn, line = instance.newborn, instance.line
+        assert newborn.connection is not None
+        now = Here(
+            invocation=instance.identity.invocation,
+            knock_ns=newborn.knock_ns,
+            born_ns=time.monotonic_ns(),
+            models=served,
+            recorder=line,
+            limits=config.limits,
+            most_threads=most_threads,
+            threads=threads,
+        )
+        outcome = serve_connection(settings, app, newborn.connection, now)
+        line.last_word(outcome, now.tally.prompt_tokens, now.tally.answer_tokens)
+        return outcome
+
+    return serve_one
+
+
+def load_served(config: Config, found: Found) -> Served:
+    """Load one model and say what the API tells of it."""
+    from noghost.api.here import Served
+    from noghost.engine.loaded import load
+
+    status = found.file.path.stat()
+    return Served(
+        name=found.file.name,
+        digest=found.digest,
+        loaded=load(found.file.path, config.context_tokens),
+        size_bytes=status.st_size,
+        modified_s=int(status.st_mtime),
+    )
+
+
+# --- ask ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Lived:
+    """What is known of one `noghost ask` once its instance is gone. Times in milliseconds."""
+
+    gone: Gone
+    told: Told | None  # None where the instance ended before it could tell
+    knock_ns: int
+
+    @property
+    def answered(self) -> bool:
+        """The instance told its figures and ended by itself."""
+        return self.told is not None and self.gone.outcome == Outcome.ANSWERED
+
+
+def ask(config: Config, question: Question) -> Lived:
+    """Answer one question in an instance of its own, recorded, wiped and verified; standard output gets the answer.
+
+    The command's own process held the question too: from the first moment the reaper traces it, and wipes it when
+    it ends. Raises WeightsError, LedgerError or HostError before anything is asked.
+    """
+    from noghost.engine.loaded import load
+    from noghost.instance.terminal import answer
+
+    prepare_process("noghost: ask")
+    models = find_models(config)
+    board = Board()
+    duty = Duty(ledger_dir(config), state(config, models), 1, config.unverified, exact=True)
+    births, reaper_pid = start_reaper(duty, board)
+    own_line = be_traced(births, reaper_pid)
+    loaded = load(models[0].file.path, config.context_tokens)
+    keep_malloc_pages()
+    ear, mouth = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    gc.freeze()
+
+    def live_asked(newborn: Newborn) -> NoReturn:
+        live(
+            newborn,
+            lambda instance: answer(instance, loaded, question, mouth),
+            deadline_s=config.limits.invocation_s,
+            silent=False,
+            keep=(mouth.fileno(),),
+        )
+
+    knock_ns = time.monotonic_ns()
+    pid = bear(None, Nursery(births, reaper_pid, live_asked))
+    mouth.close()
+    gone = wait_until_gone(births, pid)
+    data = ear.recv(MAX_BYTES)
+    own_line.close()
+    return Lived(gone, unpack(data, Told) if data else None, knock_ns)
+
+
+def be_traced(births: socket.socket, reaper_pid: int) -> socket.socket:
+    """Have this very process traced, so that what it holds of the question is wiped when it ends.
+
+    Returns its line, to be kept open. Raises HostError where the host refuses.
+    """
+    allow_tracer(reaper_pid)
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with suppress(BrokenPipeError):
+        socket.send_fds(births, [pack(Birth(os.getpid()))], [here.fileno()])
+    here.close()
+    Line(there).wait_at_gate()
+    return there
+
+
+def wait_until_gone(births: socket.socket, pid: int) -> Gone:
+    """Until the reaper has wiped, verified and let go the instance. Ctrl-C goes to the instance as well."""
+    while True:
+        try:
+            data = births.recv(MAX_BYTES)
+        except KeyboardInterrupt:
+            continue
+        if not data:
+            raise HostError("the reaper has ended while it was answering", "see what ended it, and ask again")
+        gone = unpack(data, Gone)
+        if gone.pid == pid:
+            return gone

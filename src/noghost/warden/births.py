@@ -1,0 +1,60 @@
+"""Fork one instance for one connection. In the warden; `live` runs in the child and never returns."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn
+
+from noghost.instance.newborn import Newborn
+from noghost.messages import Birth, pack
+
+Live = Callable[[Newborn], NoReturn]
+
+
+@dataclass(frozen=True, slots=True)
+class Nursery:
+    """What every birth needs."""
+
+    births: socket.socket  # to the reaper
+    reaper_pid: int
+    live: Live
+
+
+def bear(connection: socket.socket | None, nursery: Nursery) -> int:
+    """Fork; hand the line to the reaper; the child's process id. The connection is closed here, unread."""
+    knock_ns = time.monotonic_ns()
+    warden_pid = os.getpid()
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        pid = os.fork()
+    except OSError:
+        here.close()
+        there.close()
+        raise
+    if pid == 0:
+        try:
+            here.close()
+            be_a_child()
+            nursery.live(Newborn(connection, there, warden_pid, nursery.reaper_pid, knock_ns))
+        finally:
+            os._exit(1)
+    there.close()
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # no reaper: the gate stays shut
+        socket.send_fds(nursery.births, [pack(Birth(pid))], [here.fileno()])
+    here.close()
+    if connection is not None:
+        connection.close()
+    return pid
+
+
+def be_a_child() -> None:
+    """In the child, first thing: the warden's signal arrangements are not the instance's."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
