@@ -12,6 +12,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
+import signal
 import socket
 import time
 from collections.abc import Callable
@@ -82,13 +83,14 @@ def serve(config: Config, ready: Callable[[str, int], None], *, wiper: Wiper = w
         warden.run()
     finally:
         births.close()
-        with suppress(ChildProcessError):
+        with suppress(ChildProcessError):  # SIGCHLD is ignored: this waits until the last child is gone
             os.waitpid(reaper_pid, 0)
 
 
 def prepare_process(title: str) -> None:
     """In the warden, before anything is loaded."""
     setproctitle(title)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps; who has ended, the reaper says
     os.environ["GGML_NO_BACKTRACE"] = "1"  # ggml would start a debugger when an assertion fails
 
 

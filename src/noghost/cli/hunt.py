@@ -14,7 +14,8 @@ from noghost.client.hunt import HuntResult
 from noghost.client.hunt import hunt as search
 from noghost.client.hunt.launch import own_server
 from noghost.client.hunt.report import render, to_json
-from noghost.errors import ConfigError, HuntError
+from noghost.errors import ConfigError, HuntError, WeightsError
+from noghost.weights.find import find
 
 FOUND, CLEAN, BLIND = 1, 0, 2
 
@@ -35,7 +36,8 @@ FOUND, CLEAN, BLIND = 1, 0, 2
 @click.option(
     "--tokenizer",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The GGUF being served, to search token ids. Default: the server's own /tokenize.",
+    help="The GGUF being served, to search token ids. Default: the server's own /tokenize; the default model's"
+    " file for a server of our own.",
 )
 @click.option(
     "--wait", "wait_s", type=click.FloatRange(min=0), default=2.0, show_default=True, metavar="SECONDS"
@@ -60,12 +62,14 @@ def hunt(
     Exit status: 0 if no copy was found, 1 if any was, 2 if the hunter could not look.
     """
     try:
+        if not url and not tokenizer:
+            tokenizer = find().path
         with _server(url, pids, folders) as (address, roots, places):
             result = search(
                 address, roots, places, model=model, tokenizer=tokenizer, wait_s=wait_s, every=every,
                 api_key=os.environ.get("NOGHOST_API_KEY"),
             )  # fmt: skip
-    except (HuntError, ConfigError) as error:
+    except (HuntError, ConfigError, WeightsError) as error:
         click.echo(f"noghost: {error}", err=True)
         sys.exit(BLIND)
     _say(result, as_json)

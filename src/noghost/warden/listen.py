@@ -73,12 +73,11 @@ class Warden:
                 deadline = time.monotonic() + GRACE_S
 
     def _hang_bell(self) -> socket.socket:
-        """A socket that becomes readable on SIGTERM and SIGINT. Children are reaped by the kernel (SIG_IGN)."""
+        """A socket that becomes readable on SIGTERM and SIGINT. Children are reaped by the kernel (SIGCHLD is ignored)."""
         here, self._bell_end = socket.socketpair()
         here.setblocking(False)
         self._bell_end.setblocking(False)
         signal.set_wakeup_fd(self._bell_end.fileno(), warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         return here

@@ -24,7 +24,8 @@ What it reports holds neither.
 
 from noghost.client.hunt.files import count_in_file
 from noghost.client.hunt.needle import Needle, needles_for
-from noghost.client.hunt.scan import Find, Region, count_in_fd, count_in_pid, regions_of
+from noghost.client.hunt.regions import Region, regions_of
+from noghost.client.hunt.scan import Find, count_in_fd, count_in_pid
 from noghost.client.hunt.search import HuntResult, hunt
 from noghost.client.hunt.talk import new_canary
 

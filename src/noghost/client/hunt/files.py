@@ -12,7 +12,8 @@ from pathlib import Path
 
 from noghost.client.hunt.needle import Needle
 from noghost.client.hunt.processes import OpenFile
-from noghost.client.hunt.scan import Find, Region, count_in_fd
+from noghost.client.hunt.regions import Region
+from noghost.client.hunt.scan import Find, count_in_fd
 from noghost.errors import HuntError
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  searched, nothing is made there

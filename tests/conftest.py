@@ -1,0 +1,13 @@
+"""Fixtures that every folder uses."""
+
+from collections.abc import Iterator
+
+import pytest
+from running import Service, running
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One service for the tests that only talk to it."""
+    with running(tmp_path_factory.mktemp("service")) as found:
+        yield found
