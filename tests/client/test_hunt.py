@@ -89,6 +89,17 @@ def test_a_stock_server_still_holds_the_conversation() -> None:
     assert {"canary", "answer"} <= {f["what"] for f in report["finds"] if f["encoding"].startswith("token")}
 
 
+@pytest.mark.slow
+def test_without_a_url_noghost_itself_is_started_and_keeps_nothing() -> None:
+    default_gguf()
+    run = [sys.executable, "-c", "from noghost.cli.hunt import hunt; hunt()", "--json", "--wait", "0.5"]
+    ran = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    report = json.loads(ran.stdout)
+    assert (report["copies"], report["not_searched"]) == (0, [])
+    assert report["processes"] >= 2
+
+
 def test_a_process_for_each_request_leaves_no_copy_and_says_what_was_not_searched(tmp_path: Path) -> None:
     with forking_server() as (url, pid):
         options = ["--url", url, "--pid", str(pid), "--files", str(tmp_path), "--wait", "0.2"]

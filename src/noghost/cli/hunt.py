@@ -36,8 +36,8 @@ FOUND, CLEAN, BLIND = 1, 0, 2
 @click.option(
     "--tokenizer",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The GGUF being served, to search token ids. Default: the server's own /tokenize; the default model's"
-    " file for a server of our own.",
+    help="The GGUF being served, to search token ids. Default: the server's own /tokenize,"
+    " or the default model's file for a server of our own.",
 )
 @click.option(
     "--wait", "wait_s", type=click.FloatRange(min=0), default=2.0, show_default=True, metavar="SECONDS"
