@@ -1,0 +1,58 @@
+"""A service whose reaper also looks for a canary in each instance at its exit stop, before and after the wipe.
+
+    python witness.py REPORT WIPE [arguments of serve]      WIPE: "on", or "off" for the mutant that wipes nothing
+
+The canary is a constant, so that it need not cross to the service in any way but the request itself. For each
+ended instance one JSON line goes to REPORT: {"pid", "before", "after", "wiped_bytes"}. `before` is the positive
+control: the canary is where it should be.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from noghost.client.hunt import count_in_fd, needles_for, regions_of
+from noghost.config import Config, Limits
+from noghost.reaper.trace import Windows
+from noghost.reaper.wipe import Wiped, Wiper, read_all, wipe
+from noghost.service import serve
+
+# Not in one piece in this file's code objects: it must be found only where the request put it.
+CANARY = "".join(reversed("7319-ollupaq-evdrim-tnoxab-4482-zynwel-porfugh-5560"))
+
+
+def witness(report: Path, *, really: bool) -> Wiper:
+    """The real wipe, or none, between two looks."""
+
+    def look_wipe_look(windows: Windows) -> Wiped:
+        before = count(windows)
+        wiped = wipe(windows) if really else Wiped(0, 0)
+        line = {"pid": windows.pid, "before": before, "after": count(windows), "wiped_bytes": wiped.wiped_bytes}
+        with report.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        return wiped
+
+    return look_wipe_look
+
+
+def count(windows: Windows) -> int:
+    """Copies of the canary in the stopped process, in every encoding that the hunter knows."""
+    needles = needles_for(CANARY)
+    regions = regions_of(read_all(windows.maps).decode())
+    return len(count_in_fd(windows.mem, regions, needles, pagemap_fd=windows.pagemap))
+
+
+def main() -> None:
+    report, really = Path(sys.argv[1]), sys.argv[2] == "on"
+    deadline_s = int(os.environ.get("WITNESS_DEADLINE_S", "600"))
+    config = Config(port=0, context_tokens=2048, limits=Limits(invocation_s=deadline_s))
+    serve(config, lambda host, port: click.echo(f"listening on http://{host}:{port}"), wiper=witness(report, really=really))
+
+
+if __name__ == "__main__":
+    main()
