@@ -1,6 +1,6 @@
 """A service whose reaper also looks for a canary in each instance at its exit stop, before and after the wipe.
 
-    python witness.py REPORT WIPE [arguments of serve]      WIPE: "on", or "off" for the mutant that wipes nothing
+    python witness.py REPORT WIPE      WIPE: "on"; "off" for the mutant that wipes nothing; "count" to wipe and not look
 
 The canary is a constant, so that it need not cross to the service in any way but the request itself. For each
 ended instance one JSON line goes to REPORT: {"pid", "before", "after", "wiped_bytes"}. `before` is the positive
@@ -26,18 +26,23 @@ from noghost.service import serve
 CANARY = "".join(reversed("7319-ollupaq-evdrim-tnoxab-4482-zynwel-porfugh-5560"))
 
 
-def witness(report: Path, *, really: bool) -> Wiper:
-    """The real wipe, or none, between two looks."""
+def witness(report: Path, mode: str) -> Wiper:
+    """The real wipe, or none, between two looks; or the real wipe alone."""
+    file = report.open("a", buffering=1)
+
+    def wipe_and_count(windows: Windows) -> Wiped:
+        wiped = wipe(windows)
+        file.write(f"{windows.pid}\n")
+        return wiped
 
     def look_wipe_look(windows: Windows) -> Wiped:
         before = count(windows)
-        wiped = wipe(windows) if really else Wiped(0, 0)
+        wiped = wipe(windows) if mode == "on" else Wiped(0, 0)
         line = {"pid": windows.pid, "before": before, "after": count(windows), "wiped_bytes": wiped.wiped_bytes}
-        with report.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        file.write(json.dumps(line) + "\n")
         return wiped
 
-    return look_wipe_look
+    return wipe_and_count if mode == "count" else look_wipe_look
 
 
 def count(windows: Windows) -> int:
@@ -48,10 +53,10 @@ def count(windows: Windows) -> int:
 
 
 def main() -> None:
-    report, really = Path(sys.argv[1]), sys.argv[2] == "on"
+    report, mode = Path(sys.argv[1]), sys.argv[2]
     deadline_s = int(os.environ.get("WITNESS_DEADLINE_S", "600"))
     config = Config(port=0, context_tokens=2048, limits=Limits(invocation_s=deadline_s))
-    serve(config, lambda host, port: click.echo(f"listening on http://{host}:{port}"), wiper=witness(report, really=really))
+    serve(config, lambda host, port: click.echo(f"listening on http://{host}:{port}"), wiper=witness(report, mode))
 
 
 if __name__ == "__main__":
