@@ -115,11 +115,8 @@ def wait_for(condition: Callable[[], object], seconds: float, what: str) -> obje
 
 def children(pid: int) -> list[int]:
     """Live children of a process, zombies included."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and parent(int(entry.name)) == pid:
-            found.append(int(entry.name))
-    return found
+    everybody = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    return [one for one in everybody if parent(one) == pid]
 
 
 def parent(pid: int) -> int:

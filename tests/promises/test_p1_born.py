@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from promises.talking import connect, say
 from running import Service, children, descriptors, private_bytes, running, state, wait_for
 

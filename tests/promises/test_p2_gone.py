@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from promises.talking import Call, connect, say, say_long
 from promises.witness import CANARY
 from running import Service, running, state, wait_for

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from noghost.client.hunt import hunt
 from noghost.weights.find import find
 from running import Service, running

@@ -8,7 +8,7 @@ import signal
 import socket
 from pathlib import Path
 
-from promises.talking import say, say_long
+from promises.talking import connect, say, say_long
 from running import Service, running, state, wait_for
 
 END_S = 15.0
@@ -91,3 +91,12 @@ def test_stopping_waits_for_a_running_answer(tmp_path: Path) -> None:
             assert b"[DONE]" in call.read_all()
         assert service.process.wait(END_S) == 0
         assert all(row["ended"] for row in rows(service))
+
+
+def test_a_storm_of_knocks_that_leave_at_once_harms_nothing(service: Service) -> None:
+    """A caller that leaves before its instance is traced, while it is, and while others end."""
+    for _ in range(300):
+        connect(service).connection.close()
+    wait_for(lambda: not service.instances(), END_S, "every instance to end")
+    with say(service, "Say yes.", max_tokens=2) as call:
+        assert b" 200 " in call.read_all()

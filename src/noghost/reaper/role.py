@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,8 +45,12 @@ def start_reaper(duty: Duty, board: Board) -> tuple[socket.socket, int]:
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
     pid = os.fork()
     if pid == 0:
-        here.close()
-        os._exit(guarded(lambda: be_the_reaper(duty, board, there)))
+        status = 1
+        try:
+            here.close()
+            status = guarded(lambda: be_the_reaper(duty, board, there))
+        finally:
+            os._exit(status)
     there.close()
     board.forget_writing()
     return here, pid
@@ -57,6 +62,9 @@ def guarded(role: Callable[[], None]) -> int:
         role()
     except NoghostError as error:
         print(f"noghost: {error}", file=sys.stderr, flush=True)
+        return 1
+    except Exception:  # noqa: BLE001  a fault of ours: the service ends, and says where
+        traceback.print_exc()
         return 1
     return 0
 

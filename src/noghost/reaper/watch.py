@@ -140,6 +140,8 @@ class Reaper:
     # --- the line -----------------------------------------------------------------------------------------
 
     def _on_line(self, life: Life) -> None:
+        if life.line.fileno() < 0:  # its end was seen among the same events
+            return
         try:
             data = life.line.recv(MAX_BYTES)
         except (BlockingIOError, ConnectionResetError):
