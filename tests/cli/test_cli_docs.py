@@ -1,0 +1,51 @@
+"""docs/cli.md is what --help says now."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+
+from noghost.cli.main import COMMANDS, cli
+
+DOCS = Path(__file__).parents[2] / "docs"
+HOW = "run: python docs/_generate_cli.py"
+
+
+@pytest.fixture(scope="module")
+def generate() -> Callable[[], str]:
+    """The generator's function; running the file under another name writes nothing."""
+    found: Callable[[], str] = runpy.run_path(str(DOCS / "_generate_cli.py"))["generate"]
+    return found
+
+
+def test_the_document_is_what_help_says_now(generate: Callable[[], str]) -> None:
+    assert (DOCS / "cli.md").read_text("utf-8") == generate(), HOW
+
+
+def test_every_command_and_subcommand_is_there(generate: Callable[[], str]) -> None:
+    lines = generate().splitlines()
+    for command in ("", *(f" {name}" for name in COMMANDS), " receipts show", " receipts verify"):
+        assert lines.count(f"## noghost{command}") == 1, command
+
+
+def test_the_terminal_changes_nothing(generate: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    before = generate()
+    monkeypatch.setenv("COLUMNS", "40")
+    assert generate() == before
+
+
+def test_a_changed_option_changes_the_document(generate: Callable[[], str]) -> None:
+    """The control: the text comes from the commands and not from somewhere else."""
+    command = cli.get_command(click.Context(cli), "serve")
+    assert command is not None
+    before = generate()
+    command.params.append(click.Option(["--not-there-before"]))
+    try:
+        assert generate() != before
+        assert "--not-there-before" in generate()
+    finally:
+        command.params.pop()
