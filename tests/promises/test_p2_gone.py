@@ -164,7 +164,7 @@ def unread(call: Call) -> int:
 
 
 def test_the_mutant_that_wipes_nothing_is_found(mutant: Service) -> None:
-    with say_long(mutant, PROMPT) as call:
+    with say_long(mutant, PROMPT):
         pid = the_instance(mutant)
         os.kill(pid, signal.SIGKILL)
         found = report_on(mutant, pid)

@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
+from noghost.api.errors import told
 from noghost.api.here import Here
 from noghost.api.schemas import Generation
 from noghost.api.work import Job, Work, usage
@@ -91,14 +92,18 @@ class Writer:
         item = first
         while not isinstance(item, Done):
             yield self._event([self._shape.delta(item.text, None)])
-            item = await anext(items)
+            try:
+                item = await anext(items)
+            except Exception as error:  # noqa: BLE001  the status is out already: the error is the last event
+                self._here.tally.status, body = told(error)
+                yield event(body)
+                return
         ending = b"" if not include_usage else self._event([], usage=usage(item))
         last = self._event([self._shape.delta(None, item.finish_reason)], noghost=self._job.facts(item))
         yield last + ending + b"data: [DONE]\n\n"
 
     def _event(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
-        frame = self._frame(self._shape.piece, choices, **more)
-        return b"data: " + json.dumps(frame, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+        return event(self._frame(self._shape.piece, choices, **more))
 
     def _frame(self, kind: str, choices: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
         return {
@@ -109,3 +114,8 @@ class Writer:
             "choices": choices,
             **more,
         }
+
+
+def event(data: dict[str, Any]) -> bytes:
+    """One server-sent event."""
+    return b"data: " + json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"

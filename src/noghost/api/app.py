@@ -16,7 +16,14 @@ DESCRIPTION = (
 
 def make_app() -> FastAPI:
     """All endpoints, with the API's own errors. `app.state.here` is set in the instance."""
-    app = FastAPI(title="noghost", version=__version__, description=DESCRIPTION, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="noghost",
+        version=__version__,
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect would repeat the caller's Host and cost a second process
+    )
     app.include_router(chat.router)
     app.include_router(completions.router)
     app.include_router(service.router)

@@ -1,12 +1,14 @@
 """Take the whole request before the app sees it, within bounds. In an instance.
 
-Covered: more bytes than the limit (413), text that is not UTF-8 (400), both in the API's own shape.
+Covered: more bytes than the limit (413), text that is not UTF-8 (400), a fault of ours (500), in the API's own shape;
+a body that breaks off reaches nobody.
 Not covered: a caller that is too slow; `connection.py` has that deadline.
 """
 
 from __future__ import annotations
 
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from noghost.api.errors import error_response
@@ -23,23 +25,36 @@ class WholeBody:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         now: Here = scope["app"].state.here
-
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                now.tally.status = message["status"]
-                message["headers"] = [*message["headers"], (b"noghost-instance", now.hex.encode())]
-            await send(message)
-
+        send = marked(send, now)
         try:
             body = await read_body(scope, receive, now.limits.body_bytes)
-        except RequestError as error:
-            await error_response(error)(scope, receive, send_with_id)
+            await self._app(scope, replay(body, receive), send)
+        except ClientDisconnect:
             return
-        await self._app(scope, replay(body, receive), send_with_id)
+        except Exception as error:  # noqa: BLE001  Starlette would raise it again, past the tally
+            answered = now.tally.status
+            response = error_response(error)
+            now.tally.status = response.status_code
+            if answered:
+                raise  # half an answer is out: the connection breaks off
+            await response(scope, receive, send)
+
+
+def marked(send: Send, now: Here) -> Send:
+    """A `send` that counts the answer, names its invocation and keeps it out of caches."""
+
+    async def send_marked(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            now.tally.status = message["status"]
+            own = [(b"noghost-instance", now.hex.encode()), (b"cache-control", b"no-store")]
+            message["headers"] = [*message["headers"], *own]
+        await send(message)
+
+    return send_marked
 
 
 async def read_body(scope: Scope, receive: Receive, most_bytes: int) -> bytes:
-    """The body, at most `most_bytes`; raises RequestError."""
+    """The body, at most `most_bytes`; raises RequestError, or ClientDisconnect when the caller leaves before its end."""
     too_long = RequestError(
         f"the body is over this service's limit of {most_bytes} bytes", status=413, code="body_too_large"
     )
@@ -50,6 +65,8 @@ async def read_body(scope: Scope, receive: Receive, most_bytes: int) -> bytes:
     length = 0
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
         part = message.get("body", b"")
         length += len(part)
         if length > most_bytes:

@@ -1,7 +1,10 @@
 """One connection, one request, one answer: uvicorn's HTTP/1.1 on the accepted socket. In an instance.
 
 Covered: `Connection: close` on every answer; a deadline for the request; a header that never ends; the end of the
-process as soon as the caller has left. Not covered: TLS.
+process as soon as the caller has left. A caller that closes only its sending side counts as gone: until something is
+sent to it, it cannot be told from one that has closed both, and nothing is computed for nobody.
+Not covered: TLS; a caller that stays and does not read, who has until the deadline of the invocation. What waits for
+it is bounded: 64 KiB in the transport, and in the queue of `work.py` no more pieces than the context has tokens.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import contextlib
 import json
 import logging
 import socket
+import time
 from typing import Any
 
 import h11
@@ -24,7 +28,7 @@ from noghost.api.here import Here
 from noghost.config import Limits
 from noghost.messages import Outcome
 
-LINGER_S = 1.0
+LINGER_S = 1.0  # without a byte, and the caller has ceased to send
 LINGER_BYTES = 64 * 1024
 
 
@@ -73,7 +77,7 @@ class OneRequest(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """What h11 could not parse, in the API's own shape."""
         limit = self._now.limits.header_bytes
-        if len(self.conn.trailing_data[0]) >= limit:
+        if self.cycle is None and len(self.conn.trailing_data[0]) > limit:  # h11 keeps the status it means to itself
             self._refuse(431, f"the header is over this service's limit of {limit} bytes", "header_too_large")
         else:
             self._refuse(400, "this is not a valid HTTP/1.1 request", "invalid_http")
@@ -122,7 +126,8 @@ def serve_connection(config: uvicorn.Config, app: FastAPI, connection: socket.so
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     outcome = loop.run_until_complete(_serve(loop, config, connection, now))
-    _part(after, drain=outcome in (Outcome.REFUSED, Outcome.TIMEOUT))
+    early = outcome in (Outcome.REFUSED, Outcome.TIMEOUT)
+    _part(after, patience_s=now.limits.request_s if early else 0.0)
     return outcome
 
 
@@ -134,12 +139,13 @@ async def _serve(
     return await protocol.ended
 
 
-def _part(after: socket.socket, *, drain: bool) -> None:
-    """Say the end now: the wipe comes before the kernel would. When the caller may still be sending, take what it
-    sends for a moment, since a close with unread bytes would destroy the answer on its way (RFC 9112, 9.6)."""
+def _part(after: socket.socket, patience_s: float) -> None:
+    """Say the end now: the wipe comes before the kernel would. Then take what the caller still sends, for
+    `patience_s` at most, since a close with unread bytes would destroy the answer on its way (RFC 9112, 9.6)."""
+    until_s = time.monotonic() + patience_s
     with contextlib.suppress(OSError):
         after.shutdown(socket.SHUT_WR)
-        if drain:
-            after.settimeout(LINGER_S)
-            while after.recv(LINGER_BYTES):
-                pass
+        while True:
+            after.settimeout(max(0.0, min(LINGER_S, until_s - time.monotonic())))
+            if not after.recv(LINGER_BYTES):
+                return

@@ -13,13 +13,17 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from noghost.api.schemas import FIELDS, UnsupportedError
 from noghost.errors import EngineError, LedgerError, NoghostError, ReceiptNotFound, RequestError
 
 RETRY_AFTER_S = "1"
 WORDS = {
+    400: "the body could not be read as JSON",
     404: "there is nothing at this path; see /docs",
     405: "this path does not take that method; see /docs",
 }
+
+NOT_AN_OBJECT = "the body is not a JSON object; send one with the header content-type: application/json"
 
 
 def error_body(message: str, status: int, code: str | None = None, param: str | None = None) -> dict[str, Any]:
@@ -28,12 +32,19 @@ def error_body(message: str, status: int, code: str | None = None, param: str | 
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
-def error_response(error: NoghostError) -> JSONResponse:
-    """The answer to one of our errors."""
+def error_response(error: Exception) -> JSONResponse:
+    """The answer to an error."""
+    status, body = told(error)
+    return JSONResponse(body, status, {"retry-after": RETRY_AFTER_S} if status == 503 else None)
+
+
+def told(error: Exception) -> tuple[int, dict[str, Any]]:
+    """(HTTP status, JSON body) of any error; of one that is not ours nothing is told, since it may hold content."""
+    if not isinstance(error, NoghostError):
+        error = NoghostError("something went wrong in this instance; it is gone now")
     status, code, param = status_of(error)
-    headers = {"retry-after": RETRY_AFTER_S} if status == 503 else None
     message = f"{error.message} ({error.hint})" if error.hint else error.message
-    return JSONResponse(error_body(message, status, code, param), status, headers)
+    return status, error_body(message, status, code, param)
 
 
 def status_of(error: NoghostError) -> tuple[int, str | None, str | None]:
@@ -52,17 +63,29 @@ def status_of(error: NoghostError) -> tuple[int, str | None, str | None]:
 
 
 def from_validation(error: RequestValidationError) -> RequestError:
-    """The first thing that is wrong with the body, by its place, without repeating it."""
-    first = error.errors()[0]
+    """What is wrong with the body, by its place, without repeating it. Of a union's several errors (a text, or a
+    list of parts) the innermost says most."""
+    first = max(error.errors(), key=lambda found: len(found["loc"]))
     if first["type"] == "json_invalid":
-        return RequestError(f"the body is not valid JSON at byte {first['loc'][-1]}", code="invalid_json")
-    place = [part for part in first["loc"] if part != "body"]
-    param = ".".join(str(part) for part in place) or None
+        return RequestError(f"the body is not valid JSON at character {first['loc'][-1]}", code="invalid_json")
+    param = place(first["loc"][1:])
     if first["type"] == "value_error":
-        return RequestError(str(first["ctx"]["error"]), param=param)
-    if not place:
-        return RequestError("the body is not a JSON object; send one with content-type: application/json")
+        reason = first["ctx"]["error"]
+        if isinstance(reason, UnsupportedError):
+            return RequestError(str(reason), code="unsupported_parameter", param=reason.param)
+        return RequestError(str(reason), param=param)
+    if not param:
+        return RequestError(NOT_AN_OBJECT, code="invalid_body")
     return RequestError(f"{param}: {first['msg'].lower()}", param=param)
+
+
+def place(parts: tuple[int | str, ...]) -> str | None:
+    """A field's place as OpenAI writes it: messages[0].content. A name that is not one of our fields is the
+    caller's own, or pydantic's for a branch of a union: left out."""
+    known = "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts if isinstance(part, int) or part in FIELDS
+    )
+    return known.removeprefix(".") or None
 
 
 def install(app: FastAPI) -> None:
@@ -80,7 +103,3 @@ def install(app: FastAPI) -> None:
     async def by_status(_request: Request, error: HTTPException) -> JSONResponse:
         message = WORDS.get(error.status_code) or http.HTTPStatus(error.status_code).phrase.lower()
         return JSONResponse(error_body(message, error.status_code), error.status_code, error.headers)
-
-    @app.exception_handler(Exception)
-    async def unforeseen(_request: Request, _error: Exception) -> JSONResponse:
-        return JSONResponse(error_body("something went wrong in this instance; it is gone now", 500), 500)

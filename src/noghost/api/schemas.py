@@ -6,21 +6,53 @@ refused with a 400 that names them, never dropped.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 MOST_TOKENS = 2**31 - 1
 MOST_STOPS = 16
+KEEP_IT = "store is not supported: nothing is kept here; keep the answer yourself, and leave store out"
+TOKEN_ID = re.compile(r"[0-9]{1,10}")
 HEX_32_BYTES = r"^[0-9a-f]{64}$"
 
 
-class Part(BaseModel):
-    """One part of a message's content."""
+class UnsupportedError(ValueError):
+    """The caller asks for what this service has not. `param` is one of our words, never the caller's."""
+
+    def __init__(self, param: str, message: str = "") -> None:
+        super().__init__(message or f"{param} is not supported by this service")
+        self.param = param
+
+
+def refuse(body: Any, fields: dict[str, tuple[Any, ...]]) -> Any:
+    """Raise for the first field of `fields` whose value is set and is not one of the harmless ones."""
+    if isinstance(body, dict):
+        for name, harmless in fields.items():
+            if body.get(name) is not None and body[name] not in harmless:
+                raise UnsupportedError(name)
+    return body
+
+
+class Strict(BaseModel):
+    """No value is taken for another type; null is the default, as in OpenAI's API."""
 
     model_config = ConfigDict(strict=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def null_is_default(cls, value: Any, info: ValidationInfo) -> Any:
+        """Put the default of the field for null."""
+        field = cls.model_fields[str(info.field_name)]
+        return field.default if value is None and not field.is_required() else value
+
+
+class Part(Strict):
+    """One part of a message's content."""
+
     type: str
-    text: str = ""
+    text: str
 
     @field_validator("type")
     @classmethod
@@ -31,41 +63,44 @@ class Part(BaseModel):
         return value
 
 
-class ChatMessage(BaseModel):
+class ChatMessage(Strict):
     """One message of a conversation."""
 
-    model_config = ConfigDict(strict=True)
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | list[Part] | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def refuse_unsupported(cls, message: Any) -> Any:
+        """What would change the prompt and cannot be put into it."""
+        return refuse(message, {"tool_calls": ([],), "function_call": (), "audio": ()})
+
     def plain(self) -> dict[str, str]:
-        """As the chat template takes it: role and text."""
+        """As the chat template takes it: role and text; parts are joined as llama-server joins them."""
         role = "system" if self.role == "developer" else self.role
         if isinstance(self.content, list):
-            return {"role": role, "content": "".join(part.text for part in self.content)}
+            return {"role": role, "content": "\n".join(part.text for part in self.content)}
         return {"role": role, "content": self.content or ""}
 
 
-class StreamOptions(BaseModel):
+class StreamOptions(Strict):
     """OpenAI's `stream_options`."""
 
-    model_config = ConfigDict(strict=True)
     include_usage: bool = False
 
 
-class NoghostOptions(BaseModel):
+class NoghostOptions(Strict):
     """This service's own extension."""
 
-    model_config = ConfigDict(strict=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
     commitment: str | None = Field(
         default=None, pattern=HEX_32_BYTES, description="an HMAC under a key that only the caller has, as hex"
     )
 
 
-class Generation(BaseModel):
+class Generation(Strict):
     """What chat and text completions share. Defaults of the sampler are llama.cpp's."""
 
-    model_config = ConfigDict(strict=True)
     model: str = "default"
     max_tokens: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
     temperature: float = Field(default=0.8, ge=0, le=2)
@@ -84,12 +119,6 @@ class Generation(BaseModel):
     n: int | None = None
     noghost: NoghostOptions = NoghostOptions()
 
-    @field_validator("temperature", "top_p", "frequency_penalty", "presence_penalty", mode="before")
-    @classmethod
-    def null_is_default(cls, value: Any, info: Any) -> Any:
-        """OpenAI's API takes null for "the default"."""
-        return cls.model_fields[info.field_name].default if value is None else value
-
     @field_validator("stop")
     @classmethod
     def few_stops(cls, value: str | list[str] | None) -> str | list[str] | None:
@@ -104,7 +133,7 @@ class Generation(BaseModel):
     def one_choice(cls, value: int | None) -> int | None:
         """Several choices are not made yet."""
         if value not in (None, 1):
-            raise ValueError("n other than 1 is not supported by this service")
+            raise UnsupportedError("n", "n other than 1 is not supported by this service")
         return value
 
     @field_validator("logit_bias")
@@ -112,23 +141,22 @@ class Generation(BaseModel):
     def token_ids(cls, value: dict[str, float] | None) -> dict[str, float] | None:
         """Keys are token ids, values from -100 to 100."""
         for key, bias in (value or {}).items():
-            if not key.isdecimal() or not -100 <= bias <= 100:
+            if not TOKEN_ID.fullmatch(key) or not -100 <= bias <= 100:
                 raise ValueError("logit_bias maps token ids to numbers from -100 to 100")
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def refuse_storage(cls, body: Any) -> Any:
+        """Nothing is kept, whoever asks."""
+        if isinstance(body, dict) and body.get("store"):
+            raise UnsupportedError("store", KEEP_IT)
+        return refuse(body, {"prompt_cache_retention": ("in_memory", "in-memory")})
 
     @property
     def stops(self) -> tuple[str, ...]:
         """The stop strings."""
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
-
-
-def refuse(body: Any, fields: dict[str, tuple[Any, ...]]) -> Any:
-    """Raise for the first field of `fields` whose value is set and is not one of the harmless ones."""
-    if isinstance(body, dict):
-        for name, harmless in fields.items():
-            if body.get(name) is not None and body[name] not in harmless:
-                raise ValueError(f"{name} is not supported by this service")
-    return body
 
 
 class ChatRequest(Generation):
@@ -141,8 +169,6 @@ class ChatRequest(Generation):
     @classmethod
     def refuse_unsupported(cls, body: Any) -> Any:
         """What we know of and cannot honour."""
-        if isinstance(body, dict) and body.get("store"):
-            raise ValueError("store: nothing is kept here; keep the answer yourself and leave `store` out")
         return refuse(
             body,
             {
@@ -170,5 +196,12 @@ class CompletionRequest(Generation):
     def refuse_unsupported(cls, body: Any) -> Any:
         """What we know of and cannot honour."""
         if isinstance(body, dict) and isinstance(body.get("prompt"), list):
-            raise ValueError("prompt takes one string; several prompts or token ids are not supported")
+            raise UnsupportedError("prompt", "prompt takes one string; several prompts or token ids are not supported")
         return refuse(body, {"echo": (False,), "suffix": ("",), "logprobs": (0,), "best_of": (1,)})
+
+
+FIELDS = frozenset(
+    name
+    for schema in (Part, ChatMessage, StreamOptions, NoghostOptions, ChatRequest, CompletionRequest)
+    for name in schema.model_fields
+)

@@ -1,0 +1,95 @@
+"""The wipe finds every own page, leaves what is shared, and says so when a page is not zero."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from noghost.errors import WipeError
+from noghost.reaper import trace, wipe
+
+CANARY = b"noghost-wipe-canary-7781"
+BYTES = 8 << 20
+
+
+@contextmanager
+def stopped_child(prepare: object = None) -> Iterator[tuple[trace.Windows, int]]:
+    """A traced child in its exit stop after `kill -9`, and the address of its canary."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        block = mmap.mmap(-1, BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        block[:] = CANARY.ljust(4096, b".") * (BYTES // 4096)
+        if prepare:
+            prepare(block)  # type: ignore[operator]
+        os.write(writing, b"%d" % ctypes.addressof(ctypes.c_char.from_buffer(block)))
+        signal.pause()
+    address = int(os.read(reading, 32))
+    windows = trace.attach(pid)
+    os.kill(pid, signal.SIGKILL)
+    _, status = os.waitpid(pid, trace.WALL)
+    assert status >> 16 == trace.EVENT_EXIT
+    try:
+        yield windows, address
+    finally:
+        trace.resume(pid)
+        assert os.waitpid(pid, trace.WALL) == (pid, signal.SIGKILL)
+        windows.close()
+        os.close(reading)
+        os.close(writing)
+
+
+def test_every_page_is_zero_afterwards() -> None:
+    with stopped_child() as (windows, address):
+        assert os.pread(windows.mem, len(CANARY), address) == CANARY, "control: it is there before"
+        done = wipe.wipe(windows)
+        assert done.wiped_bytes == done.verified_bytes >= BYTES
+        assert not any(os.pread(windows.mem, BYTES, address))
+
+
+def test_pages_made_read_only_are_wiped_too() -> None:
+    def protect(block: mmap.mmap) -> None:
+        libc = ctypes.CDLL(None)
+        start = ctypes.addressof(ctypes.c_char.from_buffer(block))
+        assert libc.mprotect(ctypes.c_void_p(start), BYTES, 1) == 0  # PROT_READ
+
+    with stopped_child(protect) as (windows, address):
+        wipe.wipe(windows)
+        assert not any(os.pread(windows.mem, BYTES, address))
+
+
+def test_pages_shared_with_the_parent_are_left_alone() -> None:
+    shared = mmap.mmap(-1, BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    shared[:] = CANARY.ljust(4096, b"+") * (BYTES // 4096)
+    with stopped_child() as (windows, _):
+        wipe.wipe(windows)
+        start = ctypes.addressof(ctypes.c_char.from_buffer(shared))
+        assert os.pread(windows.mem, len(CANARY), start) == CANARY
+    assert shared[: len(CANARY)] == CANARY
+
+
+def test_a_page_that_is_not_zero_is_said_and_not_hidden() -> None:
+    with stopped_child() as (windows, address):
+        with pytest.raises(WipeError, match="not zero"):
+            wipe.verify(windows.mem, [(address, BYTES)])
+        wipe.wipe(windows)
+
+
+def test_what_cannot_be_written_is_said() -> None:
+    with stopped_child() as (windows, _), pytest.raises(WipeError, match="could not be zeroed"):
+        wipe.zero(windows.mem, [(1 << 46, 4096)])
+
+
+def test_more_kills_during_the_exit_stop_change_nothing() -> None:
+    with stopped_child() as (windows, address):
+        for _ in range(100):
+            os.kill(windows.pid, signal.SIGKILL)
+        assert os.waitpid(windows.pid, trace.WALL | os.WNOHANG) == (0, 0)
+        assert wipe.wipe(windows).verified_bytes >= BYTES
+        assert not any(os.pread(windows.mem, 4096, address))
