@@ -31,7 +31,7 @@ class WholeBody:
             await self._app(scope, replay(body, receive), send)
         except ClientDisconnect:
             return
-        except Exception as error:  # noqa: BLE001  Starlette would raise it again, past the tally
+        except Exception as error:  # Starlette's own handler is outside of this: the tally would not see it
             answered = now.tally.status
             response = error_response(error)
             now.tally.status = response.status_code
@@ -54,7 +54,7 @@ def marked(send: Send, now: Here) -> Send:
 
 
 async def read_body(scope: Scope, receive: Receive, most_bytes: int) -> bytes:
-    """The body, at most `most_bytes`; raises RequestError, or ClientDisconnect when the caller leaves before its end."""
+    """The body, at most `most_bytes`; raises RequestError, or ClientDisconnect when the caller leaves early."""
     too_long = RequestError(
         f"the body is over this service's limit of {most_bytes} bytes", status=413, code="body_too_large"
     )

@@ -83,7 +83,9 @@ def place(parts: tuple[int | str, ...]) -> str | None:
     """A field's place as OpenAI writes it: messages[0].content. A name that is not one of our fields is the
     caller's own, or pydantic's for a branch of a union: left out."""
     known = "".join(
-        f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts if isinstance(part, int) or part in FIELDS
+        f"[{part}]" if isinstance(part, int) else f".{part}"
+        for part in parts
+        if isinstance(part, int) or part in FIELDS
     )
     return known.removeprefix(".") or None
 

@@ -91,7 +91,8 @@ class Job:
             yield item
 
     def _checked(self, loaded: Loaded) -> Iterator[Chunk | Done]:
-        """The generation, not begun; raises RequestError when it cannot be, naming the request's own field."""
+        """The generation, not begun; raises RequestError when it cannot be, naming the request's own field (and not
+        repeating its value)."""
         work = self._work
         try:
             return generate(
@@ -105,6 +106,8 @@ class Job:
             )
         except RequestError as error:
             error.param = work.param if error.param == "messages" else error.param
+            if error.code == "invalid_value":
+                error.message = f"{error.param} is out of range"
             raise
 
     def _put(self, item: Chunk | Done | BaseException) -> None:
