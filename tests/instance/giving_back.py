@@ -1,0 +1,73 @@
+"""One served answer in a forked process that the kernel kills when it gives memory back (munmap, madvise, mremap).
+
+    python giving_back.py keep|control       control: without the measures of instance/memory.py
+
+Prints how the process ended. The answer goes over a real socket through the real API and engine; the record is
+somebody else's affair here.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+import bpf
+from noghost.board import Board
+from noghost.config import Config
+from noghost.instance.identity import reseed
+from noghost.instance.life import Instance
+from noghost.instance.memory import keep_malloc_pages, keep_python_arenas
+from noghost.instance.newborn import Newborn
+from noghost.service import find_models, prepare_serving
+
+PROMPT = "Tell me of " + "many words, " * 120
+
+
+class NoRecord:
+    """In the place of the line to the reaper."""
+
+    def open(self, *_: object) -> None: ...
+    def sync(self) -> None: ...
+    def last_word(self, *_: object) -> None: ...
+
+
+def request() -> bytes:
+    body = json.dumps({"messages": [{"role": "user", "content": PROMPT}], "max_tokens": 24, "stream": True}).encode()
+    head = "POST /v1/chat/completions HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\n"
+    return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+
+
+def main() -> None:
+    keep = sys.argv[1] == "keep"
+    config = Config(context_tokens=2048, threads=1)
+    serve_one = prepare_serving(config, find_models(config), Board())
+    if keep:
+        keep_malloc_pages()
+    gc.collect()
+    gc.freeze()
+    listener = socket.create_server(("127.0.0.1", 0))
+    caller = socket.create_connection(listener.getsockname())
+    connection, _ = listener.accept()
+    caller.sendall(request())
+    pid = os.fork()
+    if pid == 0:
+        if keep:
+            keep_python_arenas()
+        bpf.install(bpf.KILL_PROCESS, "munmap", "mremap", "madvise")
+        serve_one(Instance(Newborn(connection, NoRecord(), 0, 0, 0), NoRecord(), reseed()))  # type: ignore[arg-type]
+        large = [bytes(9 << 20) for _ in range(3)]  # what a large request would leave
+        del large
+        os._exit(0)
+    connection.close()
+    received = b"".join(iter(lambda: caller.recv(65536), b""))
+    _, status = os.waitpid(pid, 0)
+    print(json.dumps({"answered": received.endswith(b"[DONE]\n\n\r\n0\r\n\r\n"), "status": status}))
+
+
+if __name__ == "__main__":
+    main()
