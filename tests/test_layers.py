@@ -58,6 +58,7 @@ ALSO_PROTECTING = {
 }
 # In those folders, what protects nothing by itself; a new module there says what it covers, or is named here.
 PLAIN = {
+    "noghost.instance.share": "chooses a number of threads",
     "noghost.warden.births": "forks; what it must not do (read the connection) is in warden/listen.py",
     "noghost.instance.identity": "names and seeds",
     "noghost.instance.line": "questions and answers of fixed form; messages.py says what they cannot carry",

@@ -52,9 +52,7 @@ class RequestError(NoghostError):
     `status` is the HTTP status, `code` and `param` are the API's own fields of the same names.
     """
 
-    def __init__(
-        self, message: str, *, status: int = 400, code: str | None = None, param: str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, status: int = 400, code: str | None = None, param: str | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
@@ -65,7 +63,7 @@ class LedgerError(NoghostError):
     """The ledger cannot be read, written or trusted."""
 
 
-class ReceiptNotFound(LedgerError):
+class ReceiptNotFound(LedgerError):  # noqa: N818  named for what it says
     """There is no entry with that id."""
 
 

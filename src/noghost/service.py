@@ -33,9 +33,10 @@ from noghost.instance.memory import keep_malloc_pages
 from noghost.instance.newborn import Newborn
 from noghost.instance.question import Question
 from noghost.instance.sandbox import STEPS, allow_tracer
+from noghost.instance.share import Share
 from noghost.messages import MAX_BYTES, Birth, Gone, Outcome, Told, pack, unpack
 from noghost.reaper.record import Stated
-from noghost.reaper.role import Duty, start_reaper
+from noghost.reaper.role import Duty, spawn_reaper, start_reaper
 from noghost.reaper.wipe import Wiper, wipe
 from noghost.warden.births import Nursery, bear
 from noghost.warden.listen import Warden, listen, probe
@@ -68,14 +69,14 @@ def serve(config: Config, ready: Callable[[str, int], None], *, wiper: Wiper = w
     births, reaper_pid = start_reaper(duty, board)
     try:
         listener = listen(config.host, config.port)
-        serve_one = prepare_serving(config, models, board)
+        serving = prepare_serving(config, models, board)
         keep_malloc_pages()
         gc.collect()
         gc.freeze()
-        probe(Nursery(births, reaper_pid, live_with(lambda _instance: Outcome.ANSWERED, config)))
+        probe(Nursery(births, reaper_pid, live_with(Serving(do_nothing), config)))
         warden = Warden(
             listener,
-            Nursery(births, reaper_pid, live_with(serve_one, config)),
+            Nursery(births, reaper_pid, live_with(serving, config)),
             most_instances=config.limits.instances,
         )
         host, port = listener.getsockname()[:2]
@@ -85,6 +86,11 @@ def serve(config: Config, ready: Callable[[str, int], None], *, wiper: Wiper = w
         births.close()
         with suppress(ChildProcessError):  # SIGCHLD is ignored: this waits until the last child is gone
             os.waitpid(reaper_pid, 0)
+
+
+def do_nothing(_instance: Instance) -> Outcome:
+    """The probe's whole life."""
+    return Outcome.ANSWERED
 
 
 def prepare_process(title: str) -> None:
@@ -113,16 +119,24 @@ def state(config: Config, models: tuple[Found, ...]) -> Stated:
     return Stated(tuple(model.digest for model in models), __version__, build_digest(), digest, host_class())
 
 
-def live_with(serve_one: Serve, config: Config) -> Callable[[Newborn], NoReturn]:
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What an instance of a service does, and which of the warden's descriptors it needs for that."""
+
+    serve: Serve
+    keep: tuple[int, ...] = ()
+
+
+def live_with(serving: Serving, config: Config) -> Callable[[Newborn], NoReturn]:
     """How an instance of this service lives."""
 
     def live_served(newborn: Newborn) -> NoReturn:
-        live(newborn, serve_one, deadline_s=config.limits.invocation_s, silent=True)
+        live(newborn, serving.serve, deadline_s=config.limits.invocation_s, silent=True, keep=serving.keep)
 
     return live_served
 
 
-def prepare_serving(config: Config, models: tuple[Found, ...], board: Board) -> Serve:
+def prepare_serving(config: Config, models: tuple[Found, ...], board: Board) -> Serving:
     """Import and load what instances need; what an instance does. In the warden, after the reaper's fork."""
     from noghost.api.app import make_app
     from noghost.api.connection import serve_connection, uvicorn_config
@@ -131,10 +145,7 @@ def prepare_serving(config: Config, models: tuple[Found, ...], board: Board) -> 
     served = tuple(load_served(config, model) for model in models)
     app = make_app()
     settings = uvicorn_config(app, config.limits)
-    most_threads = config.most_threads
-
-    def threads() -> int:
-        return max(1, most_threads // max(1, board.taken()))
+    share = Share(config.most_threads, board)
 
     def serve_one(instance: Instance) -> Outcome:
         setproctitle("noghost: instance")
@@ -147,14 +158,14 @@ def prepare_serving(config: Config, models: tuple[Found, ...], board: Board) -> 
             models=served,
             recorder=line,
             limits=config.limits,
-            most_threads=most_threads,
-            threads=threads,
+            most_threads=config.most_threads,
+            threads=share.threads,
         )
         outcome = serve_connection(settings, app, newborn.connection, now)
         line.last_word(outcome, now.tally.prompt_tokens, now.tally.answer_tokens)
         return outcome
 
-    return serve_one
+    return Serving(serve_one, (share.descriptor,))
 
 
 def load_served(config: Config, found: Found) -> Served:
@@ -192,19 +203,21 @@ class Lived:
 def ask(config: Config, question: Question) -> Lived:
     """Answer one question in an instance of its own, recorded, wiped and verified; standard output gets the answer.
 
-    The command's own process held the question too: from the first moment the reaper traces it, and wipes it when
-    it ends. Raises WeightsError, LedgerError or HostError before anything is asked.
+    The command's own process holds the question too: the reaper traces it and wipes it when it ends. So that the
+    reaper itself holds none of it, it is a program of its own here and not a fork. Raises WeightsError, LedgerError
+    or HostError before anything is asked.
     """
     from noghost.engine.loaded import load
-    from noghost.instance.terminal import answer
+    from noghost.instance.terminal import Threads, answer
 
     prepare_process("noghost: ask")
     models = find_models(config)
-    board = Board()
     duty = Duty(ledger_dir(config), state(config, models), 1, config.unverified, exact=True)
-    births, reaper_pid = start_reaper(duty, board)
+    births, reaper_pid = spawn_reaper(duty)
     own_line = be_traced(births, reaper_pid)
     loaded = load(models[0].file.path, config.context_tokens)
+    share = Share(config.most_threads, Board())
+    threads = share.threads if not config.threads else lambda: config.threads
     keep_malloc_pages()
     ear, mouth = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     gc.freeze()
@@ -212,10 +225,10 @@ def ask(config: Config, question: Question) -> Lived:
     def live_asked(newborn: Newborn) -> NoReturn:
         live(
             newborn,
-            lambda instance: answer(instance, loaded, question, mouth),
+            lambda instance: answer(instance, loaded, question, mouth, Threads(config.most_threads, threads)),
             deadline_s=config.limits.invocation_s,
             silent=False,
-            keep=(mouth.fileno(),),
+            keep=(mouth.fileno(), share.descriptor),
         )
 
     knock_ns = time.monotonic_ns()

@@ -45,7 +45,7 @@ def request() -> bytes:
 def main() -> None:
     keep = sys.argv[1] == "keep"
     config = Config(context_tokens=2048, threads=1)
-    serve_one = prepare_serving(config, find_models(config), Board())
+    serve_one = prepare_serving(config, find_models(config), Board()).serve
     if keep:
         keep_malloc_pages()
     gc.collect()

@@ -6,13 +6,15 @@ the wipe is in test_p2_gone.py: there the hunter's search finds the canary in th
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from noghost.client.hunt import hunt
+from noghost.client.hunt import count_in_pid, hunt, needles_for, new_canary
 from noghost.weights.find import find
-from running import Service, running
+from running import Service, children, private_environment, running, title
 from stock import stock_server
 
 
@@ -38,3 +40,22 @@ def test_the_hunter_finds_copies_in_a_stock_server() -> None:
     weights = find().path
     with stock_server(weights, n_threads=1) as stock:
         assert hunt(stock.url, [stock.pid], tokenizer=weights).copies > 0
+
+
+def test_the_reaper_of_ask_never_held_the_question(tmp_path: Path) -> None:
+    """Nobody wipes the reaper. Control: the command's own process, which the reaper wipes, does hold it."""
+    canary = new_canary()
+    command = [sys.executable, "-m", "noghost.cli.main", "ask", f"Tell me of {canary}.", "--max-tokens", "1000"]
+    asking = subprocess.Popen(
+        command, env=private_environment(tmp_path), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    )
+    try:
+        assert asking.stdout is not None
+        assert asking.stdout.read(1)
+        needles = needles_for(canary, width_chars=16)
+        reaper = next(pid for pid in children(asking.pid) if title(pid) == "noghost: reaper")
+        assert count_in_pid(asking.pid, needles)
+        assert count_in_pid(reaper, needles) == []
+    finally:
+        asking.terminate()
+        asking.communicate(timeout=20)

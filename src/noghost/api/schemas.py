@@ -15,6 +15,7 @@ MOST_TOKENS = 2**31 - 1
 MOST_STOPS = 16
 KEEP_IT = "store is not supported: nothing is kept here; keep the answer yourself, and leave store out"
 TOKEN_ID = re.compile(r"[0-9]{1,10}")
+HALF_PAIR = re.compile("[\ud800-\udfff]")
 HEX_32_BYTES = r"^[0-9a-f]{64}$"
 
 
@@ -46,6 +47,14 @@ class Strict(BaseModel):
         """Put the default of the field for null."""
         field = cls.model_fields[str(info.field_name)]
         return field.default if value is None and not field.is_required() else value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def whole_characters(cls, value: Any) -> Any:
+        """JSON's escapes can spell half of a surrogate pair, which no tokeniser takes."""
+        if isinstance(value, str) and HALF_PAIR.search(value):
+            raise ValueError("a text holds half of a surrogate pair, which is not Unicode")
+        return value
 
 
 class Part(Strict):

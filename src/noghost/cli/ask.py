@@ -33,7 +33,7 @@ FAILED = 1
 @click.option("--top-p", type=click.FloatRange(0, 1), default=0.95, show_default=True)
 @click.option("--seed", type=click.IntRange(0, 2**32 - 2), help="The same seed and threads, the same answer.")
 @click.option("--stop", "stops", multiple=True, help="End the answer before this text; again for more.")
-@click.option("--threads", type=int, default=0, help="Threads (default: the cores).")
+@click.option("--threads", type=int, default=0, help="Exactly so many threads (default: the free cores).")
 @click.option("--context", "context_tokens", type=int, default=DEFAULT_CONTEXT_TOKENS, show_default=True)
 @click.option("--ledger", type=click.Path(path_type=Path, file_okay=False), help="Where the ledger and its key lie.")
 @click.option("--unverified", is_flag=True, help="Answer although this host cannot trace; the receipt says so.")
@@ -58,9 +58,6 @@ def ask(
     A question on the command line is in the shell's history and, for a moment, in the process list; standard input
     is in neither.
     """
-    from noghost.engine.sampler import SamplingParams
-    from noghost.instance.terminal import Question
-
     if not all(stops):
         raise ConfigError("--stop is empty", "give the text to stop at")
     config = Config(
@@ -82,7 +79,6 @@ def ask(
             max_tokens=max_tokens,
             stops=stops,
             as_json=as_json,
-            threads=config.most_threads,
         ),
     )
     report(lived, as_json)

@@ -21,9 +21,7 @@ FOUND, CLEAN, BLIND = 1, 0, 2
 
 
 @click.command()
-@click.option(
-    "--url", help="The server's address, with or without /v1. Without it, `noghost serve` is started."
-)
+@click.option("--url", help="The server's address, with or without /v1. Without it, `noghost serve` is started.")
 @click.option("--pid", "pids", multiple=True, type=click.IntRange(min=1), help="Root of its process tree.")
 @click.option(
     "--files",
@@ -39,12 +37,8 @@ FOUND, CLEAN, BLIND = 1, 0, 2
     help="The GGUF being served, to search token ids. Default: the server's own /tokenize,"
     " or the default model's file for a server of our own.",
 )
-@click.option(
-    "--wait", "wait_s", type=click.FloatRange(min=0), default=2.0, show_default=True, metavar="SECONDS"
-)
-@click.option(
-    "--all", "every", is_flag=True, help="Read shared read-only mappings and unchanged file pages too."
-)
+@click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=2.0, show_default=True, metavar="SECONDS")
+@click.option("--all", "every", is_flag=True, help="Read shared read-only mappings and unchanged file pages too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def hunt(
     url: str | None,
@@ -83,9 +77,7 @@ def _server(
     if url:
         yield url, pids, folders
     elif pids:
-        raise ConfigError(
-            "--pid without --url", "give the server's --url, or neither to hunt `noghost serve`"
-        )
+        raise ConfigError("--pid without --url", "give the server's --url, or neither to hunt `noghost serve`")
     else:
         with own_server() as own:
             yield own.url, (own.pid,), (own.folder, *folders)

@@ -136,9 +136,7 @@ def _tojson(
     sort_keys: bool = False,
 ) -> str:
     """JSON as transformers writes it: Jinja's own filter would escape for HTML."""
-    return json.dumps(
-        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
-    )
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
 
 
 def _strftime_now(form: str) -> str:

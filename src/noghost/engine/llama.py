@@ -76,9 +76,7 @@ threadpool_params_default = _function("ggml_threadpool_params_default", Threadpo
 threadpool_new = _function("ggml_threadpool_new", ctypes.c_void_p, ctypes.POINTER(ThreadpoolParams))
 # Never called by noghost: the pool ends with its process. Declared for whoever embeds the engine.
 threadpool_free = _function("ggml_threadpool_free", None, ctypes.c_void_p)
-attach_threadpool = _function(
-    "llama_attach_threadpool", None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p
-)
+attach_threadpool = _function("llama_attach_threadpool", None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 
 
 def set_fields(params: ctypes.Structure, **values: Any) -> None:

@@ -48,9 +48,7 @@ class Model:
             handle = C.llama_model_load_from_file(str(path).encode(), _params())
         if not handle:
             reason = f": {errors[0]}" if errors else ""
-            raise WeightsError(
-                f"could not load the model {path}{reason}", "check that the file is a complete GGUF"
-            )
+            raise WeightsError(f"could not load the model {path}{reason}", "check that the file is a complete GGUF")
         return cls(path, handle)
 
     @property

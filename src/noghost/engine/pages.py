@@ -111,9 +111,7 @@ def _release_range(pagemap: int, part: Range) -> int:
 def _present_runs(pagemap: int, part: Range) -> Iterator[Range]:
     """Yield the runs of pages that are there. Asking the pagemap first faults none of the others in."""
     entries = array("Q")
-    entries.frombytes(
-        os.pread(pagemap, (part.end - part.start) // PAGE_BYTES * 8, part.start // PAGE_BYTES * 8)
-    )
+    entries.frombytes(os.pread(pagemap, (part.end - part.start) // PAGE_BYTES * 8, part.start // PAGE_BYTES * 8))
     start = None
     for index, entry in enumerate([*entries, 0]):
         if entry & PRESENT:

@@ -18,4 +18,3 @@ class Question:
     max_tokens: int | None
     stops: tuple[str, ...]
     as_json: bool
-    threads: int

@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from noghost.engine.generate import Chunk, Done, generate
 from noghost.engine.loaded import Loaded
@@ -24,11 +25,19 @@ from noghost.messages import Outcome, Told, pack
 STDOUT = 1
 
 
-def answer(instance: Instance, loaded: Loaded, question: Question, told: socket.socket) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class Threads:
+    """Most threads, and how many to use now."""
+
+    most: int
+    now: Callable[[], int]
+
+
+def answer(instance: Instance, loaded: Loaded, question: Question, told: socket.socket, threads: Threads) -> Outcome:
     """Read, answer, tell the figures; an error that the person can mend goes to standard error."""
     born_ns = time.monotonic_ns()
     try:
-        return _answer(instance, loaded, question, told, born_ns)
+        return _answer(instance, loaded, question, told, threads, born_ns)
     except BrokenPipeError:
         return Outcome.DISCONNECTED
     except NoghostError as error:
@@ -36,7 +45,9 @@ def answer(instance: Instance, loaded: Loaded, question: Question, told: socket.
         return Outcome.REFUSED
 
 
-def _answer(instance: Instance, loaded: Loaded, question: Question, told: socket.socket, born_ns: int) -> Outcome:
+def _answer(
+    instance: Instance, loaded: Loaded, question: Question, told: socket.socket, threads: Threads, born_ns: int
+) -> Outcome:
     tokens = loaded.model.tokenize_prompt(loaded.template.render(messages(question)))
     params = SamplingParams(temperature=question.temperature, top_p=question.top_p, seed=question.seed)
     items = generate(
@@ -46,10 +57,10 @@ def _answer(instance: Instance, loaded: Loaded, question: Question, told: socket
         params,
         max_tokens=question.max_tokens,
         stops=question.stops,
-        threads=lambda: question.threads,
+        threads=threads.now,
     )
     instance.line.open(instance.identity.invocation, 0, None)
-    loaded.context.start_threads(question.threads)
+    loaded.context.start_threads(threads.most)
     first_ns, done = write_out(items, question.as_json, instance.line.sync)
     outcome = Outcome.ANSWERED
     instance.line.last_word(outcome, done.prompt_tokens, done.completion_tokens)

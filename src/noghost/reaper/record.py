@@ -83,17 +83,17 @@ class LedgerRecorder:
 
     def closed(self, wanted: Open, outcome: Outcome, wipe: Wipe, wiped: Wiped, last_word: LastWord | None) -> None:
         """Write "closed", sign a checkpoint over it."""
-        entry = Ended(
-            minute=minute_now(),
-            id=wanted.invocation.hex(),
-            outcome=outcome.name.lower(),
-            wipe=wipe.name.lower(),
-            wiped_pages=bucket(wiped.wiped_bytes // PAGE_BYTES),
-            verified_pages=bucket(wiped.verified_bytes // PAGE_BYTES),
-            prompt_tokens=last_word.prompt_bucket if last_word else 0,
-            answer_tokens=last_word.answer_bucket if last_word else 0,
-        )
         try:
+            entry = Ended(
+                minute=minute_now(),
+                id=wanted.invocation.hex(),
+                outcome=outcome.name.lower(),
+                wipe=wipe.name.lower(),
+                wiped_pages=bucket(wiped.wiped_bytes // PAGE_BYTES),
+                verified_pages=bucket(wiped.verified_bytes // PAGE_BYTES),
+                prompt_tokens=last_word.prompt_bucket if last_word else 0,
+                answer_tokens=last_word.answer_bucket if last_word else 0,
+            )
             self._ledger.append(entry)
             self._ledger.checkpoint()
         except (LedgerError, OSError):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import signal
 import socket
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from setproctitle import setproctitle
@@ -40,9 +41,7 @@ class Duty:
 
 def start_reaper(duty: Duty, board: Board) -> tuple[socket.socket, int]:
     """Fork the reaper, before the service imports or loads much; (the warden's end of their socket, process id)."""
-    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    for end in (here, there):
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
+    here, there = connected()
     pid = os.fork()
     if pid == 0:
         status = 1
@@ -54,6 +53,26 @@ def start_reaper(duty: Duty, board: Board) -> tuple[socket.socket, int]:
     there.close()
     board.forget_writing()
     return here, pid
+
+
+def spawn_reaper(duty: Duty) -> tuple[socket.socket, int]:
+    """As start_reaper, but as a program of its own: for a command that has already read what it was asked, since a
+    fork would inherit it and nobody wipes the reaper. The real wipe only; it starts while the model loads."""
+    here, there = connected()
+    there.set_inheritable(True)
+    work = json.dumps(asdict(duty) | {"ledger": str(duty.ledger), "wiper": None})
+    arguments = [sys.executable, "-m", __spec__.name, str(there.fileno()), work]
+    pid = os.posix_spawn(sys.executable, arguments, os.environ)
+    there.close()
+    return here, pid
+
+
+def connected() -> tuple[socket.socket, socket.socket]:
+    """The two ends between warden and reaper."""
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for end in ends:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
+    return ends
 
 
 def guarded(role: Callable[[], None]) -> int:
@@ -85,3 +104,15 @@ def be_the_reaper(duty: Duty, board: Board, births: socket.socket) -> None:
         recorder: Recorder = LedgerRecorder(ledger, duty.stated)
         seats = Seats(duty.seats, board)
         Reaper(births, recorder, seats, unverified=duty.unverified, exact=duty.exact, wiper=duty.wiper).run()
+
+
+def main() -> None:
+    """In a spawned reaper: take the duty from the arguments, which hold nothing that was asked."""
+    births, work = socket.socket(fileno=int(sys.argv[1])), json.loads(sys.argv[2])
+    stated = Stated(**work["stated"] | {"weights": tuple(work["stated"]["weights"])})
+    duty = Duty(**work | {"ledger": Path(work["ledger"]), "stated": stated, "wiper": wipe})
+    sys.exit(guarded(lambda: be_the_reaper(duty, Board(), births)))
+
+
+if __name__ == "__main__":
+    main()

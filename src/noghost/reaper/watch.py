@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass, field
 
 from noghost.errors import HostError, WipeError
+from noghost.ledger.entry import BUCKET_MAX
 from noghost.log import Event, log
 from noghost.messages import (
     MAX_BYTES,
@@ -44,6 +45,7 @@ from noghost.reaper.wipe import Wiped, Wiper, wipe
 SETTLE_S = 2.0  # how long other threads of an ending instance may take to go
 SETTLE_STEP_S = 0.0002
 NOTHING = Wiped(0, 0)
+LAST_WORDS = set(Outcome) - {Outcome.LOST}
 CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGSYS, signal.SIGTRAP}
 
 
@@ -171,6 +173,9 @@ class Reaper:
             case Sync():
                 self._say(life, Durable(Answer.YES if self._recorder.durable() else Answer.LEDGER_FAILED))
             case Ended():
+                if message.outcome not in LAST_WORDS or max(message.prompt_bucket, message.answer_bucket) > BUCKET_MAX:
+                    self._expel(life)
+                    return
                 life.ended = message
             case Lookup():
                 text = self._recorder.lookup(message.invocation)
@@ -277,9 +282,10 @@ def outcome_of(life: Life) -> Outcome:
     if life.ended:
         return Outcome(life.ended.outcome)
     try:
-        return Outcome.CRASHED if life.status is None else Outcome(os.WEXITSTATUS(life.status))
+        outcome = Outcome.CRASHED if life.status is None else Outcome(os.WEXITSTATUS(life.status))
     except ValueError:
         return Outcome.CRASHED
+    return outcome if outcome in LAST_WORDS else Outcome.CRASHED
 
 
 def outcome_of_signal(number: int) -> Outcome:

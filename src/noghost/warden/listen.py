@@ -73,7 +73,7 @@ class Warden:
                 deadline = time.monotonic() + GRACE_S
 
     def _hang_bell(self) -> socket.socket:
-        """A socket that becomes readable on SIGTERM and SIGINT. Children are reaped by the kernel (SIGCHLD is ignored)."""
+        """A socket that becomes readable on SIGTERM and SIGINT. SIGCHLD is ignored: the kernel reaps."""
         here, self._bell_end = socket.socketpair()
         here.setblocking(False)
         self._bell_end.setblocking(False)

@@ -21,9 +21,7 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  searched, nothing is made there
 _COARSE_S = 1.0
 
 
-def count_in_file(
-    path: Path, needles: Sequence[Needle], *, place: str = "", follow: bool = False
-) -> list[Find]:
+def count_in_file(path: Path, needles: Sequence[Needle], *, place: str = "", follow: bool = False) -> list[Find]:
     """Count copies in one regular file and in its name; what is not a readable file holds none.
 
     `follow` opens a link of `/proc/PID/fd`. A file whose name matches is not named in the result.

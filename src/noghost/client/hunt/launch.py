@@ -64,9 +64,7 @@ def _wait_until_ready(server: subprocess.Popen[bytes], output: Path) -> str:
             if _READY in line:
                 return line.split(_READY, 1)[1].split()[0]
         time.sleep(_POLL_S)
-    raise HuntError(
-        "`noghost serve` did not start", "run it in another shell to see why, then give --url and --pid"
-    )
+    raise HuntError("`noghost serve` did not start", "run it in another shell to see why, then give --url and --pid")
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:

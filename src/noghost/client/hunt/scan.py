@@ -85,9 +85,7 @@ def _opened(path: Path) -> Iterator[int]:
             os.close(fd)
 
 
-def _search(
-    fd: int, start: int, end: int, needles: Sequence[Needle], buffer: bytearray
-) -> set[tuple[int, int]]:
+def _search(fd: int, start: int, end: int, needles: Sequence[Needle], buffer: bytearray) -> set[tuple[int, int]]:
     """All (address, index of needle) between two addresses, read in overlapping chunks."""
     overlap = max((len(needle.raw) for needle in needles), default=1) - 1
     hits: set[tuple[int, int]] = set()

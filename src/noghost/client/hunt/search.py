@@ -120,9 +120,7 @@ def _recited(answer: str, weights: Path | None) -> list[str]:
         return [window for window in cut if data.find(window.encode()) >= 0]
 
 
-def _token_needles(
-    url: str, api_key: str | None, said: Sequence[Exchange], tokenizer: Path | None
-) -> list[Needle]:
+def _token_needles(url: str, api_key: str | None, said: Sequence[Exchange], tokenizer: Path | None) -> list[Needle]:
     texts = [text for pair in said for text in (pair.canary, pair.answer)]
     if tokenizer:
         ids: list[list[int]] | None = ids_from_gguf(tokenizer, texts)

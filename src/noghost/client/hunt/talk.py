@@ -97,9 +97,7 @@ def _text(message: dict[str, Any]) -> str:
     return (message.get("reasoning_content") or "") + (message.get("content") or "")
 
 
-def _checked(
-    client: httpx.Client, method: str, path: str, body: dict[str, object] | None = None
-) -> httpx.Response:
+def _checked(client: httpx.Client, method: str, path: str, body: dict[str, object] | None = None) -> httpx.Response:
     try:
         response = client.request(method, path, json=body)
     except httpx.HTTPError as error:
@@ -110,11 +108,7 @@ def _checked(
 
 def _check_status(response: httpx.Response, path: str) -> None:
     if response.status_code >= 400:
-        hint = (
-            "set NOGHOST_API_KEY"
-            if response.status_code in (401, 403)
-            else "is it an OpenAI-compatible server?"
-        )
+        hint = "set NOGHOST_API_KEY" if response.status_code in (401, 403) else "is it an OpenAI-compatible server?"
         raise HuntError(f"the server answered {response.status_code} to {path}", hint)
 
 

@@ -35,9 +35,7 @@ def ids_from_gguf(gguf: Path, texts: Sequence[str]) -> list[list[int]]:
         command, input=json.dumps(texts).encode(), capture_output=True, timeout=_TIMEOUT_S, check=False
     )
     if done.returncode:
-        raise HuntError(
-            f"could not read the vocabulary of {gguf}", "give --tokenizer the GGUF that is served"
-        )
+        raise HuntError(f"could not read the vocabulary of {gguf}", "give --tokenizer the GGUF that is served")
     return [[int(token) for token in ids] for ids in json.loads(done.stdout)]
 
 
