@@ -49,7 +49,7 @@ def work_for(body: Generation, model: int, tokens: list[int], max_tokens: int | 
         ignore_eos=body.ignore_eos,
     )
     commitment = bytes.fromhex(body.noghost.commitment) if body.noghost.commitment else None
-    return Work(model, tokens, params, max_tokens, body.stops, commitment, param)
+    return Work(model, tokens, params, max_tokens, body.stops, commitment, body.noghost.threads, param)
 
 
 async def respond(here: Here, body: Generation, work: Work, shape: Shape) -> Response:

@@ -102,6 +102,9 @@ class NoghostOptions(Strict):
     """This service's own extension."""
 
     model_config = ConfigDict(extra="forbid")
+    threads: int | None = Field(
+        default=None, ge=1, le=256, description="exactly so many threads: the same seed then gives the same bytes"
+    )
     commitment: str | None = Field(
         default=None, pattern=HEX_32_BYTES, description="an HMAC under a key that only the caller has, as hex"
     )

@@ -30,6 +30,7 @@ class Work:
     max_tokens: int | None
     stops: tuple[str, ...]
     commitment: bytes | None
+    threads: int | None  # exactly so many, or as many as are free
     param: str  # the field of the request that the prompt came in, for errors
 
 
@@ -79,7 +80,7 @@ class Job:
         here.recorder.open(here.invocation, work.model, work.commitment)
         self.clock.seated_ns = time.monotonic_ns()
         here.tally.prompt_tokens = len(work.prompt_tokens)
-        loaded.context.start_threads(here.most_threads)
+        loaded.context.start_threads(work.threads or here.most_threads)
         for item in answer:
             if isinstance(item, Done):
                 here.tally.answer_tokens = item.completion_tokens
@@ -102,13 +103,16 @@ class Job:
                 work.params,
                 max_tokens=work.max_tokens,
                 stops=work.stops,
-                threads=self._here.threads,
+                threads=self._threads,
             )
         except RequestError as error:
             error.param = work.param if error.param == "messages" else error.param
             if error.code == "invalid_value":
                 error.message = f"{error.param} is out of range"
             raise
+
+    def _threads(self) -> int:
+        return self._work.threads or self._here.threads()
 
     def _put(self, item: Chunk | Done | BaseException) -> None:
         self._loop.call_soon_threadsafe(self._made.put_nowait, item)
