@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from openai import OpenAI
+
 from running import Service, running
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+from api.wire import ASKED, ask, get, healthy, post
 from running import Service
-from wire import ASKED, ask, get, healthy, post
 
 USER = ASKED["messages"]
 IMAGE = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]
@@ -142,7 +143,8 @@ def test_a_prompt_longer_than_the_context(strict: Service) -> None:
 def test_a_huge_max_tokens_is_cut_to_the_context(strict: Service) -> None:
     stopped = ask(strict, max_tokens=10**9, stop=["!", "."])
     assert (stopped.status, stopped.json["choices"][0]["finish_reason"]) == (200, "stop")
-    full = ask(strict, max_tokens=10**9, ignore_eos=True)
+    long: list[dict[str, str]] = [{"role": "user", "content": "word " * 440}]
+    full = ask(strict, messages=long, max_tokens=10**9, ignore_eos=True)
     assert full.json["usage"]["total_tokens"] == 512
     assert full.json["choices"][0]["finish_reason"] == "length"
 
@@ -212,7 +214,9 @@ def test_unusual_and_right(service: Service, changes: dict[str, Any]) -> None:
     assert ask(service, **changes).status == 200
 
 
-@pytest.mark.parametrize("text", ["a" * 3_000_000, "\U0001f47b" * 300_000, " " * 3_000_000], ids=["a", "ghost", "space"])
+@pytest.mark.parametrize(
+    "text", ["a" * 3_000_000, "\U0001f47b" * 300_000, " " * 3_000_000], ids=["a", "ghost", "space"]
+)
 def test_long_words(service: Service, text: str) -> None:
     reply = post(service, json.dumps({"prompt": text}, ensure_ascii=False).encode(), "/v1/completions")
     assert (reply.status, reply.error["code"]) == (400, "context_length_exceeded")

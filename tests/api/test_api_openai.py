@@ -8,6 +8,7 @@ from typing import Any
 import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
+
 from running import Service
 
 PARIS: list[Any] = [
@@ -74,9 +75,7 @@ def test_a_completion_has_16_tokens_unless_told_otherwise(client: OpenAI) -> Non
 
 
 def test_a_seed_repeats(client: OpenAI) -> None:
-    texts = [
-        chat(client, seed=seed, **WILD).choices[0].message.content for seed in (5, 5, 6, -5)
-    ]
+    texts = [chat(client, seed=seed, **WILD).choices[0].message.content for seed in (5, 5, 6, -5)]
     assert texts[0] == texts[1]
     assert len(set(texts)) == 3
 
@@ -143,9 +142,7 @@ def test_an_answer_can_be_sent_back(client: OpenAI) -> None:
 def test_the_async_client(service: Service) -> None:
     async def ask_thrice() -> list[str | None]:
         async with AsyncOpenAI(base_url=service.url + "/v1", api_key="none", max_retries=0) as client:
-            asked = [
-                client.chat.completions.create(model="default", messages=PARIS, temperature=0) for _ in range(3)
-            ]
+            asked = [client.chat.completions.create(model="default", messages=PARIS, temperature=0) for _ in range(3)]
             return [answer.choices[0].message.content for answer in await asyncio.gather(*asked)]
 
     assert asyncio.run(ask_thrice()) == ["The capital of France is Paris."] * 3

@@ -1,7 +1,7 @@
 """Take the whole request before the app sees it, within bounds. In an instance.
 
-Covered: more bytes than the limit (413), text that is not UTF-8 (400), a fault of ours (500), in the API's own shape;
-a body that breaks off reaches nobody.
+Covered: more bytes than the limits (413, 431), text that is not UTF-8 (400), a fault of ours (500), in the API's own
+shape; a body that breaks off reaches nobody.
 Not covered: a caller that is too slow; `connection.py` has that deadline.
 """
 
@@ -27,6 +27,7 @@ class WholeBody:
         now: Here = scope["app"].state.here
         send = marked(send, now)
         try:
+            check_header(scope, now.limits.header_bytes)
             body = await read_body(scope, receive, now.limits.body_bytes)
             await self._app(scope, replay(body, receive), send)
         except ClientDisconnect:
@@ -51,6 +52,19 @@ def marked(send: Send, now: Here) -> Send:
         await send(message)
 
     return send_marked
+
+
+def check_header(scope: Scope, most_bytes: int) -> None:
+    """Raise RequestError for a header over `most_bytes`: h11 measures only one that comes in several segments."""
+    lines = sum(len(name) + len(value) + len(": \r\n") for name, value in scope["headers"])
+    if lines + len(scope["raw_path"]) + len(scope["query_string"]) > most_bytes:
+        raise header_too_large(most_bytes)
+
+
+def header_too_large(most_bytes: int) -> RequestError:
+    """The error for it."""
+    message = f"the header is over this service's limit of {most_bytes} bytes"
+    return RequestError(message, status=431, code="header_too_large")
 
 
 async def read_body(scope: Scope, receive: Receive, most_bytes: int) -> bytes:

@@ -23,9 +23,11 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from noghost.api.errors import error_body
+from noghost.api.body import header_too_large
+from noghost.api.errors import told
 from noghost.api.here import Here
 from noghost.config import Limits
+from noghost.errors import RequestError
 from noghost.messages import Outcome
 
 LINGER_S = 1.0  # without a byte, and the caller has ceased to send
@@ -78,18 +80,20 @@ class OneRequest(H11Protocol):
         """What h11 could not parse, in the API's own shape."""
         limit = self._now.limits.header_bytes
         if self.cycle is None and len(self.conn.trailing_data[0]) > limit:  # h11 keeps the status it means to itself
-            self._refuse(431, f"the header is over this service's limit of {limit} bytes", "header_too_large")
+            self._refuse(header_too_large(limit))
         else:
-            self._refuse(400, "this is not a valid HTTP/1.1 request", "invalid_http")
+            self._refuse(RequestError("this is not a valid HTTP/1.1 request", code="invalid_http"))
 
     def _on_request_deadline(self) -> None:
         if not self.request_complete:
             self._timed_out = True
             seconds = self._now.limits.request_s
-            self._refuse(408, f"the request was not complete after {seconds:g} s", "request_timeout")
+            late = f"the request was not complete after {seconds:g} s"
+            self._refuse(RequestError(late, status=408, code="request_timeout"))
 
-    def _refuse(self, status: int, message: str, code: str) -> None:
-        body = json.dumps(error_body(message, status, code)).encode()
+    def _refuse(self, error: RequestError) -> None:
+        status, told_body = told(error)
+        body = json.dumps(told_body).encode()
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),

@@ -1,0 +1,84 @@
+"""Faults of ours: told in the API's own shape, without their words."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from api.wire import ask, healthy
+from noghost.api.body import WholeBody
+from noghost.api.here import Here, Recorder
+from noghost.config import Limits
+from noghost.errors import EngineError
+from running import running
+
+
+class NoRecorder:
+    """An invocation that computes nothing."""
+
+    def open(self, invocation: bytes, model: int, commitment: bytes | None) -> None:
+        raise AssertionError
+
+    def sync(self) -> None:
+        raise AssertionError
+
+    def receipt(self, invocation: bytes) -> str:
+        raise AssertionError
+
+
+def fault(error: Exception, after: list[Message]) -> tuple[list[Message], Here]:
+    """What is sent when an app raises `error` after it has sent `after`."""
+    recorder: Recorder = NoRecorder()
+    now = Here(bytes(16), 0, 0, (), recorder, Limits(), 1, lambda: 1)
+    sent: list[Message] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        for message in after:
+            await send(message)
+        raise error
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    state = SimpleNamespace(state=SimpleNamespace(here=now))
+    scope: dict[str, Any] = {"type": "http", "app": state, "headers": [], "raw_path": b"/", "query_string": b""}
+    try:
+        asyncio.run(WholeBody(app)(scope, receive, send))
+    except type(error):
+        assert after
+    return sent, now
+
+
+@pytest.mark.parametrize("error", [ValueError("a secret"), EngineError("llama.cpp failed")])
+def test_a_fault_before_the_answer(error: Exception) -> None:
+    (start, body), now = fault(error, [])
+    assert (start["status"], now.tally.status) == (500, 500)
+    assert (b"noghost-instance", b"0" * 32) in start["headers"]
+    told = json.loads(body["body"])["error"]
+    assert told["type"] == "server_error"
+    assert "secret" not in told["message"]
+
+
+def test_a_fault_within_the_answer_counts_as_one() -> None:
+    sent, now = fault(ValueError("a secret"), [{"type": "http.response.start", "status": 200, "headers": []}])
+    assert len(sent) == 1
+    assert now.tally.status == 500
+
+
+def test_a_ledger_that_cannot_be_written(tmp_path: Any) -> None:
+    """No file of the reaper may grow: nothing is computed, and what needs no record goes on."""
+    with running(tmp_path) as service:
+        resource.prlimit(service.reaper_pid, resource.RLIMIT_FSIZE, (0, 0))
+        for stream in (False, True):
+            reply = ask(service, stream=stream)
+            assert (reply.status, reply.error["code"], reply.headers["retry-after"]) == (503, "ledger_failed", "1")
+        assert healthy(service)

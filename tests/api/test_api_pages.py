@@ -1,0 +1,53 @@
+"""/docs is one page that asks nobody else for anything; /openapi.json tells of every path."""
+
+from __future__ import annotations
+
+import gzip
+from html.parser import HTMLParser
+
+from api.wire import exchange, get, head
+from running import Service
+
+PATHS = {
+    "/healthz",
+    "/v1/models",
+    "/v1/models/{name}",
+    "/v1/receipts/{id}",
+    "/v1/chat/completions",
+    "/v1/completions",
+}
+
+
+class Page(HTMLParser):
+    """Its tags, and what they point to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.targets: list[tuple[str, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.targets += [(name, value or "") for name, value in attrs if name in ("src", "href", "action", "data")]
+
+
+def test_docs_asks_nobody(service: Service) -> None:
+    reply = get(service, "/docs")
+    assert reply.headers["content-type"] == "text/html; charset=utf-8"
+    page = Page()
+    page.feed(reply.body.decode())
+    assert page.targets == []
+    assert page.tags == ["html", "meta", "title", "style", "div", "script", "script"]
+    style = reply.body.decode().partition("<style>")[2].partition("</style>")[0]
+    assert "@import" not in style
+    assert "url(http" not in style.replace('"', "").replace("'", "")
+
+
+def test_docs_compressed_is_the_same_page(service: Service) -> None:
+    packed = exchange(service, head("GET", "/docs", "Accept-Encoding: gzip"))
+    assert packed.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(packed.body) == get(service, "/docs").body
+
+
+def test_openapi_tells_of_every_path(service: Service) -> None:
+    assert set(get(service, "/openapi.json").json["paths"]) == PATHS
