@@ -25,6 +25,16 @@ def facts(gguf: Path, packages: tuple[str, ...]) -> dict[str, str]:
     }
 
 
+def publish(out: Path, name: str, title: str, rows: list[str], described: dict[str, str]) -> None:
+    """Write DIR/benchmarks/NAME.md: the table, the script, and what it must be read with; print it too."""
+    about = ["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in described.items())]
+    text = "\n".join([f"# {title}", "", *rows, "", f"Made by `bench/{name}.py`.", "", *about, ""])
+    target = out / "benchmarks" / f"{name}.md"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text)
+    print(text)
+
+
 def commit() -> str:
     """The short commit, with a plus if the source differs from it."""
     short = _git("rev-parse", "--short", "HEAD")

@@ -58,9 +58,7 @@ class Peer:
     url: str
     model: str = ""
     overhead_tokens: int = 0
-    samples: dict[str, dict[int, list[float]]] = field(
-        default_factory=lambda: defaultdict(lambda: defaultdict(list))
-    )
+    samples: dict[str, dict[int, list[float]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
 
 
 @dataclass(frozen=True)
@@ -75,9 +73,7 @@ class Plan:
 def main() -> None:
     """Measure, then write the table and the plot."""
     options = _options()
-    plan = (
-        Plan(2, PROMPT_TOKENS[:2], (1, 4)) if options.quick else Plan(options.rounds, PROMPT_TOKENS, CALLERS)
-    )
+    plan = Plan(2, PROMPT_TOKENS[:2], (1, 4)) if options.quick else Plan(options.rounds, PROMPT_TOKENS, CALLERS)
     described = facts(options.gguf, ("noghost", "llama-cpp-python", "xllamacpp"))
     for folder in ("benchmarks", "img"):
         (options.out / folder).mkdir(parents=True, exist_ok=True)
@@ -112,9 +108,7 @@ def _stock(gguf: Path):  # type: ignore[no-untyped-def]  # the runner's own type
 def _prepare(pair: list[Peer]) -> list[str]:
     """Warm both up, learn their templates' lengths, and return the words that are one token each."""
     words = [
-        word
-        for word in WORDS.split()
-        if len(_post(pair[0].url, "/tokenize", {"content": f" {word}"})["tokens"]) == 1
+        word for word in WORDS.split() if len(_post(pair[0].url, "/tokenize", {"content": f" {word}"})["tokens"]) == 1
     ]
     for peer in pair:
         peer.model = _get(peer.url, "/v1/models")["data"][0]["id"]
@@ -128,9 +122,7 @@ def _prepare(pair: list[Peer]) -> list[str]:
 
 def _round(peer: Peer, words: list[str], plan: Plan) -> None:
     for length in plan.lengths:
-        timing = stream(
-            peer.url, peer.model, _prompt(words, length - peer.overhead_tokens), TTFT_ANSWER_TOKENS
-        )
+        timing = stream(peer.url, peer.model, _prompt(words, length - peer.overhead_tokens), TTFT_ANSWER_TOKENS)
         if timing.prompt_tokens != length:
             raise SystemExit(f"a prompt of {length} tokens was counted as {timing.prompt_tokens}")
         peer.samples["ttft_s"][length].append(timing.ttft_s)
@@ -157,9 +149,7 @@ def _write(out: Path, pair: list[Peer], plan: Plan, described: dict[str, str]) -
     }
     text = markdown(samples, described | settings)
     (out / "benchmarks" / "hot.md").write_text(text)
-    (out / "benchmarks" / "hot.json").write_text(
-        json.dumps({"facts": described | settings, "samples": samples})
-    )
+    (out / "benchmarks" / "hot.json").write_text(json.dumps({"facts": described | settings, "samples": samples}))
     plot(samples, out / "img" / "hot.png")
     print(text)
 
@@ -170,9 +160,7 @@ def _get(url: str, path: str):  # type: ignore[no-untyped-def]  # JSON
 
 
 def _post(url: str, path: str, body: dict[str, str]):  # type: ignore[no-untyped-def]  # JSON
-    request = urllib.request.Request(
-        url + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
+    request = urllib.request.Request(url + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=60) as response:
         return json.load(response)
 
@@ -187,12 +175,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="noghost against a hot stock llama-server")
     parser.add_argument("--rounds", type=int, default=9, help="rounds; each asks both servers everything")
     parser.add_argument("--quick", action="store_true", help="two short rounds, to see that it works")
-    parser.add_argument(
-        "--out", type=Path, default=ROOT / "docs", help="where benchmarks/ and img/ are written"
-    )
-    parser.add_argument(
-        "--gguf", type=Path, default=_default_gguf(), help="the model, the default one if not given"
-    )
+    parser.add_argument("--out", type=Path, default=ROOT / "docs", help="where benchmarks/ and img/ are written")
+    parser.add_argument("--gguf", type=Path, default=_default_gguf(), help="the model, the default one if not given")
     parser.add_argument("--subject", choices=("noghost", "stock"), default="noghost")
     return parser.parse_args()
 

@@ -88,13 +88,9 @@ def _plot_ttft(axes, samples: Samples) -> None:  # type: ignore[no-untyped-def] 
     sizes = sorted(samples[base]["ttft_s"])
     ratios = [ratio(samples[base]["ttft_s"][size], samples[subject]["ttft_s"][size]) for size in sizes]
     bars = [[middle - low for middle, low, _ in ratios], [high - middle for middle, _, high in ratios]]
-    axes.errorbar(
-        [str(size) for size in sizes], [r[0] for r in ratios], yerr=bars, fmt="o", capsize=4, color="#1b6ca8"
-    )
+    axes.errorbar([str(size) for size in sizes], [r[0] for r in ratios], yerr=bars, fmt="o", capsize=4, color="#1b6ca8")
     axes.axhline(1.0, color="#888888", linewidth=1)
-    axes.axhline(
-        PROMISED_TTFT, color="#c0392b", linewidth=1, linestyle="--", label=f"promised: {PROMISED_TTFT:.2f}"
-    )
+    axes.axhline(PROMISED_TTFT, color="#c0392b", linewidth=1, linestyle="--", label=f"promised: {PROMISED_TTFT:.2f}")
     axes.set(
         xlabel="prompt tokens",
         ylabel=f"TTFT, {subject} / {base}",
