@@ -215,7 +215,7 @@ def test_unusual_and_right(service: Service, changes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a" * 3_000_000, "\U0001f47b" * 300_000, " " * 3_000_000], ids=["a", "ghost", "space"]
+    "text", ["a" * 1_000_000, "\U0001f47b" * 300_000, " " * 1_000_000], ids=["a", "ghost", "space"]
 )
 def test_long_words(service: Service, text: str) -> None:
     reply = post(service, json.dumps({"prompt": text}, ensure_ascii=False).encode(), "/v1/completions")

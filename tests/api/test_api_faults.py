@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
+from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from api.wire import ask, healthy
+from api.wire import PATIENCE_S, ask, healthy
+from noghost.api.answer import Writer
 from noghost.api.body import WholeBody
+from noghost.api.chat import CHAT
 from noghost.api.here import Here, Recorder
 from noghost.config import Limits
-from noghost.errors import EngineError
-from running import running
+from noghost.engine.generate import Chunk, Done
+from noghost.errors import EngineError, LedgerError
+from running import running, wait_for
 
 
 class NoRecorder:
@@ -32,10 +36,15 @@ class NoRecorder:
         raise AssertionError
 
 
+def invocation() -> Here:
+    """One that has no model."""
+    recorder: Recorder = NoRecorder()
+    return Here(bytes(16), 0, 0, (), recorder, Limits(), 1, lambda: 1)
+
+
 def fault(error: Exception, after: list[Message]) -> tuple[list[Message], Here]:
     """What is sent when an app raises `error` after it has sent `after`."""
-    recorder: Recorder = NoRecorder()
-    now = Here(bytes(16), 0, 0, (), recorder, Limits(), 1, lambda: 1)
+    now = invocation()
     sent: list[Message] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,10 +83,34 @@ def test_a_fault_within_the_answer_counts_as_one() -> None:
     assert now.tally.status == 500
 
 
+@pytest.mark.parametrize(
+    ("error", "status"), [(LedgerError("the record is not on the disk"), 503), (ValueError("a secret"), 500)]
+)
+def test_a_fault_within_a_stream_is_its_last_event(error: Exception, status: int) -> None:
+    """OpenAI's client raises for it: an answer that broke off is not taken for a whole one."""
+
+    async def items() -> AsyncIterator[Chunk | Done]:
+        raise error
+        yield
+
+    async def stream(writer: Writer) -> list[bytes]:
+        return [piece async for piece in writer.events(Chunk("text", 1), items(), False)]
+
+    now = invocation()
+    job: Any = None  # asked for its figures at the end alone, which does not come
+    *_, last = asyncio.run(stream(Writer(now, job, CHAT, "model")))
+    assert set(json.loads(last.removeprefix(b"data: "))) == {"error"}
+    assert b"secret" not in last
+    assert now.tally.status == status
+
+
 def test_a_ledger_that_cannot_be_written(tmp_path: Any) -> None:
-    """No file of the reaper may grow: nothing is computed, and what needs no record goes on."""
+    """The ledger's file may not grow: nothing is computed, and what needs no record goes on."""
     with running(tmp_path) as service:
-        resource.prlimit(service.reaper_pid, resource.RLIMIT_FSIZE, (0, 0))
+        assert ask(service).status == 200
+        wait_for(lambda: not service.instances(), PATIENCE_S, "the first to be recorded")
+        largest = max(path.stat().st_size for path in service.ledger.rglob("*"))
+        resource.prlimit(service.reaper_pid, resource.RLIMIT_FSIZE, (largest, largest))
         for stream in (False, True):
             reply = ask(service, stream=stream)
             assert (reply.status, reply.error["code"], reply.headers["retry-after"]) == (503, "ledger_failed", "1")

@@ -149,7 +149,6 @@ def _part(after: socket.socket, patience_s: float) -> None:
     until_s = time.monotonic() + patience_s
     with contextlib.suppress(OSError):
         after.shutdown(socket.SHUT_WR)
-        while True:
-            after.settimeout(max(0.0, min(LINGER_S, until_s - time.monotonic())))
-            if not after.recv(LINGER_BYTES):
-                return
+        after.settimeout(min(LINGER_S, patience_s))
+        while after.recv(LINGER_BYTES) and time.monotonic() < until_s:
+            pass
