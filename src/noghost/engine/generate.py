@@ -57,8 +57,8 @@ def generate(
     """Answer a prompt: chunks of text, then one `Done`.
 
     What `ctx` holds already must be the beginning of `prompt_tokens` (a template); the rest is prefilled.
-    `threads` is asked before each decode for how many threads to use; `on_first` is called when the first
-    token was chosen. `max_tokens` None means until the context is full, which also ends a longer answer.
+    `threads` is asked once before the first decode and after each one, for how many threads to use next;
+    `on_first` is called when the first token was chosen. `max_tokens` None means until the context is full, which also ends a longer answer.
 
     Raises RequestError at once, before anything is computed, if the prompt does not fit the context or a
     parameter is wrong; EngineError, while iterating, if llama.cpp fails.
@@ -120,6 +120,7 @@ class _Run:
 
     def __init__(self, ctx: Context, sampler: Sampler, threads: Callable[[], int]) -> None:
         self._ctx, self._sampler, self._threads = ctx, sampler, threads
+        self._next_threads = 0
         self.sampled = 0
         self.prefill_s = 0.0
         self.decode_s = 0.0
@@ -139,8 +140,9 @@ class _Run:
         """Decode `tokens`, choose the next one; return it and the seconds that took."""
         started_s = perf_counter()
         for first in range(0, len(tokens), self._ctx.n_batch):
-            self._ctx.set_threads(self._threads())
+            self._ctx.set_threads(self._next_threads or self._threads())
             self._ctx.decode(tokens[first : first + self._ctx.n_batch], self._ctx.position)
+            self._next_threads = self._threads()  # now, before the caller of `generate` wakes others up
         token = self._sampler.sample(self._ctx)
         self.sampled += 1
         return token, perf_counter() - started_s

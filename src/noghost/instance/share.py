@@ -1,20 +1,26 @@
-"""How many threads to compute with, asked before every decode. In the instance; no content.
+"""How many threads to compute with, asked after every decode for the next. In the instance; no content.
 
 ggml's barriers spin: a thread that waits for one that the kernel has put aside burns its whole time slice, a few
 hundred times a token. So threads are used only on cores that are free at that moment: its share of the seats
-taken (board.py), and no core on which something else runs. Two threads beside one busy core decoded 3 tokens a
-second where one alone decoded 70.
+taken (board.py), and no core on which something else keeps running. Two threads beside one busy core decoded 3
+tokens a second where one alone decoded 70.
+
+Something else keeps running when every one of a few looks sees it: the caller and the reaper, which wake up for a
+moment around each token, do not count.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import time
 
 from noghost.board import Board
 from noghost.config import cores
 
 LINE_BYTES = 128
+FIRST_PAUSES_S = (0.001,) * 10  # before a prefill, which is long: be sure; an ended instance takes 8 ms to be freed
+LATER_PAUSES_S = (0.00003,) * 3  # between two tokens
 
 
 class Share:
@@ -23,6 +29,7 @@ class Share:
     def __init__(self, most_threads: int, board: Board) -> None:
         self._most_threads = most_threads
         self._board = board
+        self._pauses_s = FIRST_PAUSES_S
         self._loadavg = os.open("/proc/loadavg", os.O_RDONLY | os.O_CLOEXEC)
 
     @property
@@ -33,10 +40,23 @@ class Share:
     def threads(self) -> int:
         """At least 1; what asks is itself running and counts as free."""
         by_seats = self._most_threads // max(1, self._board.taken())
-        return max(1, min(by_seats, cores() - self.running_elsewhere()))
+        if by_seats < 2:
+            return 1
+        pauses_s, self._pauses_s = self._pauses_s, LATER_PAUSES_S
+        return max(1, min(by_seats, cores() - self.running_elsewhere(pauses_s)))
 
-    def running_elsewhere(self) -> int:
-        """Threads on this machine that run or could run now, but the one that asks. 0 where it cannot be known."""
+    def running_elsewhere(self, pauses_s: tuple[float, ...]) -> int:
+        """Threads on this machine that keep running, but the one that asks: the fewest of all looks."""
+        fewest = self._look()
+        for pause_s in pauses_s:
+            if fewest == 0:
+                break
+            time.sleep(pause_s)
+            fewest = min(fewest, self._look())
+        return fewest
+
+    def _look(self) -> int:
+        """Running now, but the one that asks; 0 where it cannot be known. Costs 4 microseconds."""
         with contextlib.suppress(OSError, ValueError, IndexError):
             running = os.pread(self._loadavg, LINE_BYTES, 0).split()[3].partition(b"/")[0]  # proc_loadavg(5)
             return max(0, int(running) - 1)
