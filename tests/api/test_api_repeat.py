@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from promises.talking import say
 from running import Service
 

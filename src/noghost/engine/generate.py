@@ -58,7 +58,8 @@ def generate(
 
     What `ctx` holds already must be the beginning of `prompt_tokens` (a template); the rest is prefilled.
     `threads` is asked once before the first decode and after each one, for how many threads to use next;
-    `on_first` is called when the first token was chosen. `max_tokens` None means until the context is full, which also ends a longer answer.
+    `on_first` is called when the first token was chosen. `max_tokens` None means until the context is full, which
+    also ends a longer answer.
 
     Raises RequestError at once, before anything is computed, if the prompt does not fit the context or a
     parameter is wrong; EngineError, while iterating, if llama.cpp fails.

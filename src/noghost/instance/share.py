@@ -29,7 +29,7 @@ class Share:
     def __init__(self, most_threads: int, board: Board) -> None:
         self._most_threads = most_threads
         self._board = board
-        self._pauses_s = FIRST_PAUSES_S
+        self._pauses_s: tuple[float, ...] = FIRST_PAUSES_S
         self._loadavg = os.open("/proc/loadavg", os.O_RDONLY | os.O_CLOEXEC)
 
     @property
