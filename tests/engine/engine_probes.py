@@ -9,6 +9,7 @@ import mmap
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -161,6 +162,9 @@ def refuse() -> object:
     reasons.append(reason(ctx.release_zero_pages))
     end.set()
     thread.join()
+    deadline = time.monotonic() + 10
+    while len(list(Path("/proc/self/task").iterdir())) > 1 and time.monotonic() < deadline:
+        os.sched_yield()  # joined, and not yet gone from the kernel's list
     return {"reasons": reasons, "alone": ctx.release_zero_pages() > 0}
 
 
