@@ -6,6 +6,7 @@ does with stderr.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from enum import Enum
 
@@ -24,4 +25,5 @@ class Event(Enum):
 def log(event: Event, **numbers: int) -> None:
     """Write one line: time is the supervisor's affair."""
     fields = "".join(f" {name}={int(value)}" for name, value in numbers.items())
-    print(f"noghost: {event.name.lower()}:{fields} {event.value}", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # a full disk under stderr must not end the reaper
+        print(f"noghost: {event.name.lower()}:{fields} {event.value}", file=sys.stderr, flush=True)

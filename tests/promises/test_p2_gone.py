@@ -17,11 +17,11 @@ from pathlib import Path
 import pytest
 
 from promises.talking import Call, connect, say, say_long
-from promises.witness import CANARY
+from promises.witness import canary
 from running import Service, running, state, wait_for
 
 WITNESS = str(Path(__file__).with_name("witness.py"))
-PROMPT = f"My reference is {CANARY}. Tell me a long story."
+PROMPT = f"My reference is {canary()}. Tell me a long story."
 GONE_S = 10.0
 
 

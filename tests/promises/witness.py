@@ -2,7 +2,7 @@
 
     python witness.py REPORT WIPE      WIPE: "on"; "off" for the mutant that wipes nothing; "count" to wipe and not look
 
-The canary is a constant, so that it need not cross to the service in any way but the request itself. For each
+The canary is always the same, so that it crosses to the service in no way but the request itself. For each
 ended instance one JSON line goes to REPORT: {"pid", "before", "after", "wiped_bytes"}. `before` is the positive
 control: the canary is where it should be.
 """
@@ -22,8 +22,10 @@ from noghost.reaper.trace import Windows
 from noghost.reaper.wipe import Wiped, Wiper, read_all, wipe
 from noghost.service import serve
 
-# Not in one piece in this file's code objects: it must be found only where the request put it.
-CANARY = "".join(reversed("7319-ollupaq-evdrim-tnoxab-4482-zynwel-porfugh-5560"))
+
+def canary() -> str:
+    """Made anew where it is needed, and so in no memory that the warden's children inherit."""
+    return "".join(reversed("7319-ollupaq-evdrim-tnoxab-4482-zynwel-porfugh-5560"))
 
 
 def witness(report: Path, mode: str) -> Wiper:
@@ -47,7 +49,7 @@ def witness(report: Path, mode: str) -> Wiper:
 
 def count(windows: Windows) -> int:
     """Copies of the canary in the stopped process, in every encoding that the hunter knows."""
-    needles = needles_for(CANARY)
+    needles = needles_for(canary())
     regions = regions_of(read_all(windows.maps).decode())
     return len(count_in_fd(windows.mem, regions, needles, pagemap_fd=windows.pagemap))
 

@@ -172,6 +172,7 @@ class Reaper:
                     self._seat(life)
             case Sync():
                 self._say(life, Durable(Answer.YES if self._recorder.durable() else Answer.LEDGER_FAILED))
+                self._leave_seat(life)  # all is computed: a caller that reads slowly holds up nobody
             case Ended():
                 if message.outcome not in LAST_WORDS or max(message.prompt_bucket, message.answer_bucket) > BUCKET_MAX:
                     self._expel(life)
