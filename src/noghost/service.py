@@ -141,10 +141,12 @@ def prepare_serving(config: Config, models: tuple[Found, ...], board: Board) -> 
     from noghost.api.app import make_app
     from noghost.api.connection import serve_connection, uvicorn_config
     from noghost.api.here import Here
+    from noghost.api.rehearse import rehearse
 
     served = tuple(load_served(config, model) for model in models)
     app = make_app()
     settings = uvicorn_config(app, config.limits)
+    rehearse(app)
     share = Share(config.most_threads, board)
 
     def serve_one(instance: Instance) -> Outcome:

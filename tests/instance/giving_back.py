@@ -1,6 +1,7 @@
-"""One served answer in a forked process that the kernel kills when it gives memory back (munmap, madvise, mremap).
+"""One served answer in a forked process that the kernel kills when it gives memory back or opens a file.
 
-    python giving_back.py keep|control       control: without the measures of instance/memory.py
+    python giving_back.py keep|give|open     give: without the measures of instance/memory.py
+                                             open: with a file to open, as an import would
 
 Prints how the process ended. The answer goes over a real socket through the real API and engine; the record is
 somebody else's affair here.
@@ -43,7 +44,7 @@ def request() -> bytes:
 
 
 def main() -> None:
-    keep = sys.argv[1] == "keep"
+    keep = sys.argv[1] != "give"
     config = Config(context_tokens=2048, threads=1)
     serve_one = prepare_serving(config, find_models(config), Board()).serve
     if keep:
@@ -58,8 +59,10 @@ def main() -> None:
     if pid == 0:
         if keep:
             keep_python_arenas()
-        bpf.install(bpf.KILL_PROCESS, "munmap", "mremap", "madvise")
+        bpf.install(bpf.KILL_PROCESS, "munmap", "mremap", "madvise", "openat")
         serve_one(Instance(Newborn(connection, NoRecord(), 0, 0, 0), NoRecord(), reseed()))  # type: ignore[arg-type]
+        if sys.argv[1] == "open":
+            os.open("/dev/null", os.O_RDONLY)
         large = [bytes(9 << 20) for _ in range(3)]  # what a large request would leave
         del large
         os._exit(0)

@@ -1,0 +1,86 @@
+"""Go through the app once before anybody calls. In the warden, before fork; the words are ours and public.
+
+Much of what a web framework needs it imports at its first request. An instance must not: it opens no file, and 13 ms
+of its first 20 went into such imports. What is rehearsed is the app alone, over no socket and with no model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from typing import Any, cast
+
+from fastapi import FastAPI
+from starlette.responses import StreamingResponse
+from starlette.types import Message
+
+from noghost.api.here import Here, Recorder
+from noghost.config import Limits
+from noghost.errors import ReceiptNotFound
+
+BODY = b'{"messages": []}'
+REQUESTS = (("GET", "/healthz", b""), ("GET", "/v1/receipts/" + "0" * 32, b""), ("POST", "/v1/chat/completions", BODY))
+
+
+class NoReceipt:
+    """In the place of the line to the reaper, which no rehearsal reaches but to be told that there is nothing."""
+
+    def receipt(self, _invocation: bytes) -> str:
+        """Nothing is recorded of a rehearsal."""
+        raise ReceiptNotFound("a rehearsal has no receipt")
+
+
+def rehearse(app: FastAPI) -> None:
+    """Run a few requests through `app`, an answer that is streamed among them, and forget them."""
+    importlib.import_module("anyio._backends._asyncio")  # chosen by name at run time
+    recorder = cast(Recorder, NoReceipt())
+    app.state.here = Here(bytes(16), 0, 0, (), recorder, Limits(), 1, lambda: 1)
+    try:
+        asyncio.run(rehearse_all(app))
+    finally:
+        del app.state.here
+
+
+async def rehearse_all(app: FastAPI) -> None:
+    """Each of REQUESTS, then a stream."""
+    for method, path, body in REQUESTS:
+        await app(scope_of(method, path), whole(body), discard)
+    await StreamingResponse(pieces())(scope_of("GET", "/"), whole(b""), discard)
+
+
+async def pieces() -> Any:
+    """Something to stream."""
+    yield b"rehearsal"
+
+
+def scope_of(method: str, path: str) -> dict[str, Any]:
+    """An ASGI scope."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json")],
+        "server": None,
+        "client": None,
+        "state": {},
+    }
+
+
+def whole(body: bytes) -> Any:
+    """A `receive` that gives the body once and then waits, as a caller does who stays."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Message:
+        return messages.pop() if messages else await asyncio.Future()
+
+    return receive
+
+
+async def discard(_message: Message) -> None:
+    """A `send` to nobody."""
