@@ -20,7 +20,7 @@ test: $(VENV)/dev.done lint  ## everything: checks, unit tests, promises
 	$(BIN)/pytest
 
 fast: $(VENV)/dev.done  ## the tests for everyday use, under a minute
-	$(BIN)/pytest -m "not slow" --ignore tests/promises
+	$(BIN)/pytest -m "not slow" --ignore tests/promises --ignore tests/api --ignore tests/cli
 
 lint: $(VENV)/dev.done  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -70,9 +70,9 @@ def serve(config: Config, ready: Callable[[str, int], None], *, wiper: Wiper = w
     try:
         listener = listen(config.host, config.port)
         serving = prepare_serving(config, models, board)
-        keep_malloc_pages()
         gc.collect()
         gc.freeze()
+        keep_malloc_pages()
         probe(Nursery(births, reaper_pid, live_with(Serving(do_nothing), config)))
         warden = Warden(
             listener,
@@ -150,7 +150,6 @@ def prepare_serving(config: Config, models: tuple[Found, ...], board: Board) -> 
     share = Share(config.most_threads, board)
 
     def serve_one(instance: Instance) -> Outcome:
-        setproctitle("noghost: instance")
         newborn, line = instance.newborn, instance.line
         assert newborn.connection is not None
         now = Here(

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
+from setproctitle import setproctitle
+
 from noghost.instance.identity import Identity, reseed
 from noghost.instance.line import Line
 from noghost.instance.memory import keep_python_arenas
@@ -36,6 +38,7 @@ def live(newborn: Newborn, serve: Serve, *, deadline_s: int, silent: bool, keep:
     """From the fork to the exit; the exit status is the outcome."""
     outcome = Outcome.CRASHED
     try:
+        setproctitle("noghost: instance")
         keep_python_arenas()
         allow_tracer(newborn.reaper_pid)
         line = Line(newborn.line)

@@ -38,6 +38,7 @@ def keep_malloc_pages() -> None:
     libc = ctypes.CDLL(None)
     if not hasattr(libc, "mallopt") or not hasattr(libc, "gnu_get_libc_version"):
         raise HostError("the C library's malloc cannot be told to keep its pages", "run on a glibc system")
+    libc.malloc_trim(0)  # what loading left behind, while it still can be given back
     for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, NEVER), (M_ARENA_MAX, 1)):
         if libc.mallopt(option, value) != 1:
             raise HostError(f"malloc refused option {option}", "run on glibc 2.26 or newer")

@@ -51,7 +51,7 @@ def own_server(arguments: tuple[str, ...] = ()) -> Iterator[Launched]:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    own = {"XDG_DATA_HOME": folder / "data", "TMPDIR": folder / "tmp"}
+    own = {"XDG_DATA_HOME": folder / "data", "XDG_CACHE_HOME": folder / "cache", "TMPDIR": folder / "tmp"}
     for path in own.values():
         path.mkdir(mode=0o700)
     return os.environ | {key: str(path) for key, path in own.items()} | {"PYTHONUNBUFFERED": "1"}
