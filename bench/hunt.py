@@ -16,11 +16,10 @@ from pathlib import Path
 from facts import ROOT, facts, publish
 
 sys.path.insert(0, str(ROOT / "tests"))
-from running import running
-from stock import stock_server
-
 from noghost.client.hunt import HuntResult, hunt
 from noghost.weights.find import find
+from running import running
+from stock import stock_server
 
 
 def in_ours(weights: Path) -> HuntResult:
