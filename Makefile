@@ -12,7 +12,7 @@ export CMAKE_ARGS ?= -DGGML_OPENMP=OFF -DLLAVA_BUILD=OFF
 .PHONY: ask setup test fast lint bench lock clean
 
 ask: $(VENV)/run.done  ## answer Q="…" with the embedded model
-	@$(BIN)/noghost ask "$(Q)"
+	@$(BIN)/noghost ask --temperature 0 "$(Q)"
 
 setup: $(VENV)/run.done  ## .venv/bin/noghost, and nothing else
 

@@ -68,10 +68,16 @@ def check_range(name: str, value: int, low: int, high: int) -> None:
 
 def data_dir() -> Path:
     """The XDG data directory of noghost; made with mode 0700 by whoever writes there first."""
-    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return Path(base) / "noghost"
+    base = os.environ.get("XDG_DATA_HOME", "")
+    home = Path(base) if base.startswith("/") else Path.home() / ".local" / "share"  # XDG: relative is invalid
+    return home / "noghost"
+
+
+def default_ledger_dir() -> Path:
+    """Where ledger and key lie unless told otherwise."""
+    return data_dir() / "ledger"
 
 
 def ledger_dir(config: Config) -> Path:
     """Where the ledger and its key lie."""
-    return config.ledger or data_dir() / "ledger"
+    return config.ledger or default_ledger_dir()

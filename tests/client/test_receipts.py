@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from ledger.samples import MINUTE, VECTORS, birth, end, fill, filled, number_id
 from noghost.cli.receipts import receipts
 from noghost.client import receipts as client
+from noghost.config import default_ledger_dir
 from noghost.errors import LedgerError, VerificationError
 from noghost.ledger.entry import Ended
 from noghost.ledger.keys import Signer
@@ -50,12 +51,12 @@ def fields_of(entry: object) -> dict[str, str]:
 
 
 def test_directories_follow_xdg(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert client.default_ledger_dir() == home / "ledger"
+    assert default_ledger_dir() == home / "ledger"
     assert client.default_seen_dir() == home / "seen"
     for value in ("", "relative/path"):
         monkeypatch.setenv("XDG_DATA_HOME", value)
         monkeypatch.setenv("HOME", "/somebody")
-        assert client.default_ledger_dir() == Path("/somebody/.local/share/noghost/ledger")
+        assert default_ledger_dir() == Path("/somebody/.local/share/noghost/ledger")
 
 
 def test_list(run: Run, ledger_dir: Path) -> None:

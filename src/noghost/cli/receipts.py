@@ -13,6 +13,7 @@ from typing import Concatenate, ParamSpec
 import click
 
 from noghost.client import receipts as client
+from noghost.config import default_ledger_dir
 from noghost.errors import NoghostError
 from noghost.ledger.entry import Ended, bucket_range
 from noghost.ledger.receipt import Since, Verified
@@ -74,7 +75,7 @@ def receipts(context: click.Context, ledger_dir: Path | None, as_json: bool) -> 
     PAGES and VERIFIED are memory pages wiped and read back as zero; PROMPT and ANSWER are tokens. The
     ledger keeps powers of two only.
     """
-    context.obj = Options(ledger_dir or client.default_ledger_dir(), as_json)
+    context.obj = Options(ledger_dir or default_ledger_dir(), as_json)
     if context.invoked_subcommand is None:
         _list()
 

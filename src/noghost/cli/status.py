@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from noghost.client.receipts import default_ledger_dir
 from noghost.client.status import Status, look
+from noghost.config import default_ledger_dir
 
 
 @click.command()

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
+from noghost.config import data_dir
 from noghost.errors import LedgerError, VerificationError
 from noghost.ledger import checkpoint as checkpoints
 from noghost.ledger import files
@@ -45,20 +46,9 @@ class Seen:
         return checkpoints.verify(self.signed, Verifier.parse(self.vkey))
 
 
-def data_home() -> Path:
-    """`$XDG_DATA_HOME/noghost`, or ~/.local/share/noghost."""
-    home = os.environ.get("XDG_DATA_HOME", "")
-    return (Path(home) if home.startswith("/") else Path.home() / ".local" / "share") / "noghost"
-
-
-def default_ledger_dir() -> Path:
-    """Where `noghost` keeps its ledger unless told otherwise."""
-    return data_home() / "ledger"
-
-
 def default_seen_dir() -> Path:
     """Where the caller's memory of checkpoints is. It must not be the service's to write."""
-    return data_home() / "seen"
+    return data_dir() / "seen"
 
 
 def open_existing(directory: Path) -> Ledger:
