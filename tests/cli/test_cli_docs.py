@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import runpy
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,8 +24,12 @@ def generate() -> Callable[[], str]:
     return found
 
 
-def test_the_document_is_what_help_says_now(generate: Callable[[], str]) -> None:
-    assert (DOCS / "cli.md").read_text("utf-8") == generate(), HOW
+def test_the_document_is_what_help_says_now() -> None:
+    """In a process of its own: click keeps a command's help option from the first time that it was called."""
+    code = "import runpy, sys; sys.stdout.write(runpy.run_path(sys.argv[1])['generate']())"
+    command = [sys.executable, "-c", code, str(DOCS / "_generate_cli.py")]
+    now = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60, check=True).stdout
+    assert (DOCS / "cli.md").read_text("utf-8") == now, HOW
 
 
 def test_every_command_and_subcommand_is_there(generate: Callable[[], str]) -> None:
