@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from noghost.client.hunt import HuntResult
+from noghost.cli.apart import apart
 from noghost.client.hunt import hunt as search
 from noghost.client.hunt.launch import own_server
 from noghost.client.hunt.report import render, to_json
@@ -59,14 +59,30 @@ def hunt(
         if not url and not tokenizer:
             tokenizer = find().path
         with _server(url, pids, folders) as (address, roots, places):
-            result = search(
-                address, roots, places, model=model, tokenizer=tokenizer, wait_s=wait_s, every=every,
-                api_key=os.environ.get("NOGHOST_API_KEY"),
-            )  # fmt: skip
+
+            def work() -> str:
+                """Talk and search, in a process that is wiped at its end: it alone knows what was said."""
+                result = search(
+                    address,
+                    roots,
+                    places,
+                    model=model,
+                    tokenizer=tokenizer,
+                    wait_s=wait_s,
+                    every=every,
+                    api_key=os.environ.get("NOGHOST_API_KEY"),
+                )
+                return f"{result.copies}\n{to_json(result) if as_json else render(result)}"
+
+            told, warning = apart(work)
     except (HuntError, ConfigError, WeightsError) as error:
         click.echo(f"noghost: {error}", err=True)
         sys.exit(BLIND)
-    _say(result, as_json)
+    copies, _, report = told.partition("\n")
+    click.echo(report)
+    if warning:
+        click.echo(f"noghost: {warning}", err=True)
+    sys.exit(FOUND if int(copies) else CLEAN)
 
 
 @contextlib.contextmanager
@@ -81,8 +97,3 @@ def _server(
     else:
         with own_server() as own:
             yield own.url, (own.pid,), (own.folder, *folders)
-
-
-def _say(result: HuntResult, as_json: bool) -> None:
-    click.echo(to_json(result) if as_json else render(result))
-    sys.exit(FOUND if result.copies else CLEAN)

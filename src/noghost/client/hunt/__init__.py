@@ -16,7 +16,8 @@ outside the given trees. And what was overwritten or moved between the answer an
 
 The hunter does not find itself: it searches neither its own process nor a parent of it, and refuses a pid
 that would make it. It knows the canary and the answer until it ends; the server does not inherit from it.
-What it reports holds neither.
+What it reports holds neither. The command `noghost hunt` hunts from a process of its own, which is wiped when it ends
+(`cli/apart.py`).
 
     result = hunt("http://127.0.0.1:8080", [pid], [Path("/var/lib/server")])
     result.copies, result.places

@@ -1,18 +1,18 @@
 """Token ids of what was said, from a GGUF's vocabulary or from the server's own `/tokenize`.
 
-A GGUF is read in a process of its own (`python -m noghost.client.hunt.tokenise GGUF`, texts as JSON on
-standard input), vocabulary only. The server's endpoint must never see what is hunted, or it would make the
-copies that are found: it gets the words one at a time in sorted order, and only if a probe shows that its
-tokeniser gives the same ids for the words as for the sentence.
+A GGUF's vocabulary is read in the hunter's own process, so that no other holds the texts. The server's endpoint
+must never see what is hunted, or it would make the copies that are found: it gets the words one at a time in
+sorted order, and only if a probe shows that its tokeniser gives the same ids for the words as for the sentence.
 """
 
 from __future__ import annotations
 
-import json
+import ctypes
 import re
-import subprocess
 import sys
+import types
 from collections.abc import Sequence
+from importlib.util import find_spec
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -25,18 +25,22 @@ from noghost.errors import HuntError
 # Where byte-pair tokenisers cut before they merge: a word takes the one space before it.
 _PIECES = re.compile(r" ?\S+|\s+(?!\S)|\s+")
 _PROBE = 'The quiet Fůx, aged 4193, said: "it\'s late"\n\nand  went home.'
-_TIMEOUT_S = 60.0
+_SILENCE = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(lambda *_: None)
 
 
 def ids_from_gguf(gguf: Path, texts: Sequence[str]) -> list[list[int]]:
     """The ids of each text in the vocabulary of `gguf`; raises HuntError."""
-    command = [sys.executable, "-m", __name__, str(gguf)]
-    done = subprocess.run(  # noqa: S603  our own module
-        command, input=json.dumps(texts).encode(), capture_output=True, timeout=_TIMEOUT_S, check=False
-    )
-    if done.returncode:
+    C = _low_level()  # noqa: N806  the name that llama.cpp code gives this module
+    C.llama_log_set(_SILENCE, None)
+    parameters = C.llama_model_default_params()
+    parameters.vocab_only = True
+    model = C.llama_model_load_from_file(str(gguf).encode(), parameters)
+    if not model:
         raise HuntError(f"could not read the vocabulary of {gguf}", "give --tokenizer the GGUF that is served")
-    return [[int(token) for token in ids] for ids in json.loads(done.stdout)]
+    vocab = C.llama_model_get_vocab(model)
+    ids = [_tokens(C, vocab, text.encode()) for text in texts]
+    C.llama_model_free(model)
+    return ids
 
 
 def ids_from_server(client: httpx.Client, texts: Sequence[str]) -> list[list[int]] | None:
@@ -65,19 +69,7 @@ def _ask_each(client: httpx.Client, pieces: Sequence[str]) -> dict[str, list[int
     return answers
 
 
-def _main(gguf: str) -> None:
-    """In the process of its own: texts in, ids out."""
-    C = _low_level()  # noqa: N806  the name that llama.cpp code gives this module
-    parameters = C.llama_model_default_params()
-    parameters.vocab_only = True
-    model = C.llama_model_load_from_file(gguf.encode(), parameters)
-    if not model:
-        raise SystemExit(1)
-    vocab = C.llama_model_get_vocab(model)
-    print(json.dumps([_tokens(C, vocab, text.encode()) for text in json.load(sys.stdin)]))
-
-
-def _tokens(C: Any, vocab: Any, raw: bytes) -> list[int]:  # noqa: N803  as in `_main`
+def _tokens(C: Any, vocab: Any, raw: bytes) -> list[int]:  # noqa: N803  as above
     room = len(raw) + 16
     array = (C.llama_token * room)()
     return list(array[: C.llama_tokenize(vocab, raw, len(raw), array, room, False, False)])
@@ -85,19 +77,14 @@ def _tokens(C: Any, vocab: Any, raw: bytes) -> list[int]:  # noqa: N803  as in `
 
 def _low_level() -> Any:  # the ctypes module has no types
     """llama.cpp's C API alone: the package's `__init__` would import numpy and start its threads."""
-    import types
-    from importlib.util import find_spec
-
+    if loaded := sys.modules.get("llama_cpp.llama_cpp"):
+        return loaded
     spec = find_spec("llama_cpp")
     if spec is None or spec.submodule_search_locations is None:
-        raise SystemExit(1)
+        raise HuntError("llama.cpp is not installed, so a GGUF's vocabulary cannot be read", "install llama-cpp-python")
     package = types.ModuleType("llama_cpp")
     package.__path__ = list(spec.submodule_search_locations)
     sys.modules["llama_cpp"] = package
     import llama_cpp.llama_cpp
 
     return llama_cpp.llama_cpp
-
-
-if __name__ == "__main__":
-    _main(sys.argv[1])
