@@ -51,3 +51,12 @@ def test_docs_compressed_is_the_same_page(service: Service) -> None:
 
 def test_openapi_tells_of_every_path(service: Service) -> None:
     assert set(get(service, "/openapi.json").json["paths"]) == PATHS
+
+
+def test_openapi_describes_our_errors_and_not_the_frameworks(service: Service) -> None:
+    document = get(service, "/openapi.json").json
+    responses = [operation["responses"] for path in document["paths"].values() for operation in path.values()]
+    assert all({"4XX", "5XX"} <= set(one) and "422" not in one for one in responses)
+    described = document["components"]["schemas"]["Error"]["properties"]["error"]
+    actual = get(service, "/nowhere").json["error"]
+    assert set(actual) == set(described["required"])

@@ -29,5 +29,6 @@ def make_app() -> FastAPI:
     app.include_router(service.router)
     app.add_middleware(WholeBody)
     errors.install(app)
+    errors.describe(app)
     service.install_docs(app)
     return app
