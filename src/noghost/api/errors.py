@@ -110,7 +110,8 @@ def install(app: FastAPI) -> None:
 def describe(app: FastAPI) -> None:
     """Say in the OpenAPI document what errors look like here, in the place of the framework's own. Before fork."""
     schema = app.openapi()
-    app.openapi = lambda: schema  # type: ignore[method-assign]  FastAPI's documented way to extend the document
+    # FastAPI's documented way to extend the document
+    app.openapi = lambda: schema  # type: ignore[method-assign]
     fields = {name: {"type": ["string", "null"]} for name in ("message", "type", "param", "code")}
     error = {"type": "object", "properties": fields, "required": list(fields)}
     schemas = schema["components"]["schemas"]
