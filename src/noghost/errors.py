@@ -77,3 +77,9 @@ class WipeError(NoghostError):
 
 class HuntError(NoghostError):
     """The hunter could not look."""
+
+
+HOW_TO_TRACE = (
+    "allow ptrace between processes of one user (kernel.yama.ptrace_scope 0 or 1; in a container a seccomp profile "
+    "that has ptrace), or start with --unverified: every receipt will then say so"
+)

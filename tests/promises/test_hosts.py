@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -32,6 +33,22 @@ def test_a_host_that_refuses_ptrace_is_not_served_from(tmp_path: Path) -> None:
     assert "--unverified" in done.stderr, "what else to do"
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_ask_is_refused_there_too_and_answers_unverified(tmp_path: Path) -> None:
+    def ask(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [*NO_PTRACE, *SERVE[:-1], "ask", "Say yes.", "--max-tokens", "3", "--json", *arguments]
+        env = private_environment(tmp_path)
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+
+    refused = ask()
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "cannot trace" in refused.stderr
+    assert "--unverified" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    answered = ask("--unverified")
+    assert (answered.returncode, answered.stderr) == (0, "")
+    assert json.loads(answered.stdout)["wipe"] == "unverified"
 
 
 def test_unverified_serves_there_and_every_receipt_says_so(tmp_path: Path) -> None:

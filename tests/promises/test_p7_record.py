@@ -100,3 +100,20 @@ def test_a_storm_of_knocks_that_leave_at_once_harms_nothing(service: Service) ->
     wait_for(lambda: not service.instances(), END_S, "every instance to end")
     with say(service, "Say yes.", max_tokens=2) as call:
         assert b" 200 " in call.read_all()
+
+
+def test_a_warden_that_dies_with_ends_unread_leaves_every_instance_wiped(tmp_path: Path) -> None:
+    """The reaper's socket is then reset, not closed: it must still see every instance to its end."""
+    with running(tmp_path) as service:
+        with say_long(service, "Tell me a story.") as call:
+            invocation, reaper = call.invocation, service.reaper_pid
+            os.kill(service.pid, signal.SIGSTOP)
+            gone = service.instances()
+            for pid in gone:
+                os.kill(pid, signal.SIGKILL)
+            call.read_all()
+            wait_for(lambda: ended(service, invocation), END_S, "the closed entry, told to a warden that sleeps")
+            service.process.kill()
+            wait_for(lambda: state(reaper) in ("", "Z"), END_S, "the reaper to finish and go")
+        assert ended(service, invocation)["wipe"] == "verified"  # type: ignore[index]
+        assert "Traceback" not in service.log

@@ -6,7 +6,7 @@ import contextlib
 import socket
 from typing import TypeVar
 
-from noghost.errors import HostError, LedgerError, ReceiptNotFound
+from noghost.errors import HOW_TO_TRACE, HostError, LedgerError, ReceiptNotFound
 from noghost.ledger.entry import bucket
 from noghost.messages import (
     MAX_BYTES,
@@ -38,7 +38,7 @@ class Line:
     def wait_at_gate(self) -> None:
         """Until the reaper traces this process; raises HostError when it cannot or is gone."""
         if self._hear(Gate).answer != Answer.YES:
-            raise HostError("the reaper cannot trace this process")
+            raise HostError("the reaper cannot trace a process on this host", HOW_TO_TRACE)
 
     def open(self, invocation: bytes, model: int, commitment: bytes | None) -> None:
         """Wait for a seat and for the "opened" entry; raises LedgerError when it cannot be written."""

@@ -112,7 +112,9 @@ class Reaper:
     # --- births -------------------------------------------------------------------------------------------
 
     def _on_birth(self, births: socket.socket) -> None:
-        data, descriptors, _, _ = socket.recv_fds(births, MAX_BYTES, 1)
+        data, descriptors = b"", list[int]()
+        with contextlib.suppress(ConnectionResetError):  # the warden died with ends unread
+            data, descriptors, _, _ = socket.recv_fds(births, MAX_BYTES, 1)
         if not data:
             self._selector.unregister(births)
             self._open = False

@@ -16,7 +16,7 @@ import socket
 import time
 from types import FrameType
 
-from noghost.errors import ConfigError, HostError
+from noghost.errors import HOW_TO_TRACE, ConfigError, HostError
 from noghost.log import Event, log
 from noghost.messages import MAX_BYTES, Gone, Wipe, unpack
 from noghost.warden.births import Nursery, bear
@@ -154,10 +154,6 @@ def probe(nursery: Nursery) -> Gone:
     return gone
 
 
-HOW_TO_TRACE = (
-    "allow ptrace between processes of one user (kernel.yama.ptrace_scope 0 or 1; in a container a seccomp profile "
-    "that has ptrace), or start with --unverified: every receipt will then say so"
-)
 HOW_TO_WRITE = (
     "allow a tracer to write /proc/PID/mem (boot without proc_mem.force_override=never), or start with --unverified: "
     "every receipt will then say so"
