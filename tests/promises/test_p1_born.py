@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,6 +78,10 @@ def test_200_completions_200_processes_and_nothing_grows(counted: Service) -> No
     assert after_descriptors == before_descriptors
     assert after_bytes - before_bytes < GROWTH_BYTES
     assert no_zombies(counted)
+    ends = [row["ended"] for row in json.loads(counted.noghost("receipts", "--json").stdout)]
+    assert len(ends) >= COMPLETIONS
+    assert {(end["outcome"], end["wipe"]) for end in ends} == {("answered", "verified")}
+    assert all(end["prompt_tokens"] and end["answer_tokens"] for end in ends), "every last word was heard"
 
 
 def complete(service: Service, count: int) -> None:

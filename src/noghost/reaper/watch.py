@@ -175,11 +175,10 @@ class Reaper:
             case Sync():
                 self._say(life, Durable(Answer.YES if self._recorder.durable() else Answer.LEDGER_FAILED))
                 self._leave_seat(life)  # all is computed: a caller that reads slowly holds up nobody
-            case Ended():
-                if message.outcome not in LAST_WORDS or max(message.prompt_bucket, message.answer_bucket) > BUCKET_MAX:
-                    self._expel(life)
-                    return
+            case Ended() if is_sound(message):
                 life.ended = message
+            case Ended():
+                self._expel(life)
             case Lookup():
                 text = self._recorder.lookup(message.invocation)
                 self._say(life, Found(Answer.YES if text else Answer.NOT_FOUND, text or b""))
@@ -216,6 +215,8 @@ class Reaper:
                 return
             if life := self._lives.get(pid):
                 self._on_status(life, status)
+            elif os.WIFSTOPPED(status):  # seized, and then turned away at the gate: it holds nothing
+                trace.resume(pid)
 
     def _on_status(self, life: Life, status: int) -> None:
         if not os.WIFSTOPPED(status):
@@ -232,6 +233,7 @@ class Reaper:
         """The heart of it: no thread left, every own page zero, every one read back; then it may go."""
         assert life.windows is not None
         life.stop_ns = time.monotonic_ns()
+        self._hear_last_word(life)
         try:
             settle(life.windows)
             self._leave_seat(life)
@@ -242,6 +244,13 @@ class Reaper:
             log(Event.WIPE_FAILED)
         life.gone_ns = time.monotonic_ns()
         trace.resume(life.pid)
+
+    def _hear_last_word(self, life: Life) -> None:
+        """What it said right before its end may be unread: the end was seen first."""
+        with contextlib.suppress(OSError, ValueError):
+            message = unpack(life.line.recv(MAX_BYTES), Ended)
+            if life.ended is None and is_sound(message):
+                life.ended = message
 
     def _end(self, life: Life) -> None:
         """The process is gone: close its windows, give back its seat, record it, tell the warden."""
@@ -267,6 +276,11 @@ class Reaper:
         figures = exact if self._exact else (0, 0, 0, 0)
         with contextlib.suppress(OSError):  # the warden may have gone first
             self._births.send(pack(Gone(life.pid, outcome, life.wipe, *figures)))
+
+
+def is_sound(word: Ended) -> bool:
+    """Whether a last word can stand in the ledger."""
+    return word.outcome in LAST_WORDS and max(word.prompt_bucket, word.answer_bucket) <= BUCKET_MAX
 
 
 def settle(windows: trace.Windows) -> None:
