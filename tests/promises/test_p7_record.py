@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import urllib.request
 from pathlib import Path
 
 from promises.talking import connect, say, say_long
@@ -73,6 +74,21 @@ def test_an_invocation_that_computes_is_opened_and_closed_and_its_receipt_verifi
         invocation = call.invocation
     wait_for(lambda: ended(service, invocation), END_S, "the closed entry")
     assert service.noghost("receipts", "verify", invocation).returncode == 0
+
+
+def test_a_receipt_fetched_from_the_service_verifies_as_a_file_and_a_changed_one_does_not(
+    service: Service, tmp_path: Path
+) -> None:
+    with say(service, "Say yes.", max_tokens=3) as call:
+        call.read_all()
+    wait_for(lambda: ended(service, call.invocation), END_S, "the closed entry")
+    with urllib.request.urlopen(f"{service.url}/v1/receipts/{call.invocation}", timeout=30) as answer:
+        text = answer.read().decode()
+    fetched, changed = tmp_path / "fetched", tmp_path / "changed"
+    fetched.write_text(text)
+    changed.write_text(text.replace("outcome answered", "outcome crashed"))
+    assert service.noghost("receipts", "verify", str(fetched)).returncode == 0
+    assert service.noghost("receipts", "verify", str(changed)).returncode == 1
 
 
 def test_what_needs_no_model_is_not_in_the_ledger(service: Service) -> None:
