@@ -1,7 +1,7 @@
 """One shared page that says how many seats are taken. Written by the reaper, read by instances; no content.
 
 An instance reads it before every decode and takes its share of the cores (instance/share.py): ggml's barriers spin,
-and 4 instances of 2 threads on 2 cores fell to 4 tokens a second in all, where 4 of 1 thread made over 100.
+and 4 instances of 2 threads on 2 cores decode at a small fraction of what 4 of 1 thread do.
 
 The page is sealed: only the mapping that exists before the seal (the reaper's) can be written, so no instance
 can leave anything in it.

@@ -2,8 +2,8 @@
 
 ggml's barriers spin: a thread that waits for one that the kernel has put aside burns its whole time slice, a few
 hundred times a token. So threads are used only on cores that are free at that moment: its share of the seats
-taken (board.py), and no core on which something else keeps running. Two threads beside one busy core decoded 3
-tokens a second where one alone decoded 70.
+taken (board.py), and no core on which something else keeps running. Two threads beside one busy core are far
+slower than one.
 
 Something else keeps running when every one of a few looks sees it: the caller and the reaper, which wake up for a
 moment around each token, do not count.
