@@ -21,7 +21,24 @@ class Limits:
     header_bytes: int = 16 * 1024
     request_s: float = 30.0  # from the connection to the last byte of the request
     invocation_s: int = 600  # from the connection to the end
-    instances: int = 256  # alive at once; more connections wait in the kernel's queue
+    stall_s: float = 30.0  # a caller that reads nothing of what waits for it
+    instances: int = 256  # alive at once; the callers above them are answered 503
+    unheard: int = 64  # of these, alive at once with an unfinished request; above them the oldest ends
+    silent: int = 1024  # connections that have not sent a byte: they wait in the warden, without a process
+    queue: int = 64  # instances that wait for a seat; the next is answered 503
+    refusals: int = 64  # refused system calls of one instance, before it is killed
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """TLS that ends in the instance: a certificate chain and key in PEM files, or one made at start, self-signed."""
+
+    certificate: Path | None = None
+    key: Path | None = None
+
+    def __post_init__(self) -> None:
+        if (self.certificate is None) != (self.key is None):
+            raise ConfigError("only one of certificate and key is given", "give both, or neither for a self-signed one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +48,16 @@ class Config:
     models: tuple[str, ...] = ()  # names or paths; empty: the embedded default
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
+    unix: Path | None = None  # a Unix socket's path, in the place of host and port
+    tls: Tls | None = None
+    insecure: bool = False  # an address that others can reach, without TLS or without API keys
+    pad: bool | None = None  # streamed events of equal size; None: where there is TLS
+    keys: bool | None = None  # API keys are asked for; None: where others can reach the address
     seats: int = 0  # computing at once; 0: as many as measured best, twice the cores
     threads: int = 0  # most threads of one instance; 0: the cores this process may use
     context_tokens: int = DEFAULT_CONTEXT_TOKENS
     unverified: bool = False
+    without: tuple[str, ...] = ()  # steps of the confinement that this service does without; in every receipt
     ledger: Path | None = None
     limits: Limits = field(default_factory=Limits)
 
