@@ -27,7 +27,7 @@ from noghost.board import Board
 from noghost.config import Config, ledger_dir
 from noghost.errors import HostError
 from noghost.host import build_digest, host_class
-from noghost.instance.life import Instance, Serve, live
+from noghost.instance.life import Equip, Equipped, Instance, live
 from noghost.instance.line import Line
 from noghost.instance.memory import keep_malloc_pages
 from noghost.instance.newborn import Newborn
@@ -69,14 +69,14 @@ def serve(config: Config, ready: Callable[[str, int], None], *, wiper: Wiper = w
     births, reaper_pid = start_reaper(duty, board)
     try:
         listener = listen(config.host, config.port)
-        serving = prepare_serving(config, models, board)
+        equip = prepare_serving(config, models, board)
         gc.collect()
         gc.freeze()
         keep_malloc_pages()
-        probe(Nursery(births, reaper_pid, live_with(Serving(do_nothing), config)))
+        probe(Nursery(births, reaper_pid, live_with(equip_for_nothing, config)))
         warden = Warden(
             listener,
-            Nursery(births, reaper_pid, live_with(serving, config)),
+            Nursery(births, reaper_pid, live_with(equip, config)),
             most_instances=config.limits.instances,
         )
         host, port = listener.getsockname()[:2]
@@ -88,9 +88,9 @@ def serve(config: Config, ready: Callable[[str, int], None], *, wiper: Wiper = w
             os.waitpid(reaper_pid, 0)
 
 
-def do_nothing(_instance: Instance) -> Outcome:
+def equip_for_nothing(_newborn: Newborn) -> Equipped:
     """The probe's whole life."""
-    return Outcome.ANSWERED
+    return Equipped(lambda _instance: Outcome.ANSWERED, ())
 
 
 def prepare_process(title: str) -> None:
@@ -119,27 +119,19 @@ def state(config: Config, models: tuple[Found, ...]) -> Stated:
     return Stated(tuple(model.digest for model in models), __version__, build_digest(), digest, host_class())
 
 
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """What an instance of a service does, and which of the warden's descriptors it needs for that."""
-
-    serve: Serve
-    keep: tuple[int, ...] = ()
-
-
-def live_with(serving: Serving, config: Config) -> Callable[[Newborn], NoReturn]:
+def live_with(equip: Equip, config: Config) -> Callable[[Newborn], NoReturn]:
     """How an instance of this service lives."""
 
     def live_served(newborn: Newborn) -> NoReturn:
-        live(newborn, serving.serve, deadline_s=config.limits.invocation_s, silent=True, keep=serving.keep)
+        live(newborn, equip, deadline_s=config.limits.invocation_s, silent=True)
 
     return live_served
 
 
-def prepare_serving(config: Config, models: tuple[Found, ...], board: Board) -> Serving:
-    """Import and load what instances need; what an instance does. In the warden, after the reaper's fork."""
+def prepare_serving(config: Config, models: tuple[Found, ...], board: Board) -> Equip:
+    """Import and load what instances need; how an instance is made ready. In the warden, after the reaper's fork."""
     from noghost.api.app import make_app
-    from noghost.api.connection import serve_connection, uvicorn_config
+    from noghost.api.connection import Equipment, equip, serve_connection, uvicorn_config
     from noghost.api.here import Here
     from noghost.api.rehearse import rehearse
 
@@ -149,9 +141,8 @@ def prepare_serving(config: Config, models: tuple[Found, ...], board: Board) -> 
     rehearse(app)
     share = Share(config.most_threads, board)
 
-    def serve_one(instance: Instance) -> Outcome:
+    def serve_one(instance: Instance, equipment: Equipment) -> Outcome:
         newborn, line = instance.newborn, instance.line
-        assert newborn.connection is not None
         now = Here(
             invocation=instance.identity.invocation,
             knock_ns=newborn.knock_ns,
@@ -162,11 +153,17 @@ def prepare_serving(config: Config, models: tuple[Found, ...], board: Board) -> 
             most_threads=config.most_threads,
             threads=share.threads,
         )
-        outcome = serve_connection(settings, app, newborn.connection, now)
+        outcome = serve_connection(settings, app, equipment, now)
         line.last_word(outcome, now.tally.prompt_tokens, now.tally.answer_tokens)
         return outcome
 
-    return Serving(serve_one, (share.descriptor,))
+    def equip_one(newborn: Newborn) -> Equipped:
+        assert newborn.connection is not None
+        equipment = equip(newborn.connection)
+        keep = (share.descriptor, *equipment.descriptors)
+        return Equipped(lambda instance: serve_one(instance, equipment), keep)
+
+    return equip_one
 
 
 def load_served(config: Config, found: Found) -> Served:
@@ -224,13 +221,11 @@ def ask(config: Config, question: Question) -> Lived:
     gc.freeze()
 
     def live_asked(newborn: Newborn) -> NoReturn:
-        live(
-            newborn,
+        equipped = Equipped(
             lambda instance: answer(instance, loaded, question, mouth, Threads(config.most_threads, threads)),
-            deadline_s=config.limits.invocation_s,
-            silent=False,
             keep=(mouth.fileno(), share.descriptor),
         )
+        live(newborn, lambda _newborn: equipped, deadline_s=config.limits.invocation_s, silent=False)
 
     knock_ns = time.monotonic_ns()
     pid = bear(None, Nursery(births, reaper_pid, live_asked))

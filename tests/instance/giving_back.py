@@ -46,7 +46,7 @@ def request() -> bytes:
 def main() -> None:
     keep = sys.argv[1] != "give"
     config = Config(context_tokens=2048, threads=1)
-    serve_one = prepare_serving(config, find_models(config), Board()).serve
+    equip = prepare_serving(config, find_models(config), Board())
     if keep:
         keep_malloc_pages()
     gc.collect()
@@ -59,8 +59,10 @@ def main() -> None:
     if pid == 0:
         if keep:
             keep_python_arenas()
+        newborn = Newborn(connection, NoRecord(), 0, 0, 0)  # type: ignore[arg-type]
+        equipped = equip(newborn)
         bpf.install(bpf.KILL_PROCESS, "munmap", "mremap", "madvise", "openat")
-        serve_one(Instance(Newborn(connection, NoRecord(), 0, 0, 0), NoRecord(), reseed()))  # type: ignore[arg-type]
+        equipped.serve(Instance(newborn, NoRecord(), reseed()))  # type: ignore[arg-type]
         if sys.argv[1] == "open":
             os.open("/dev/null", os.O_RDONLY)
         large = [bytes(9 << 20) for _ in range(3)]  # what a large request would leave

@@ -15,7 +15,8 @@ import json
 import logging
 import socket
 import time
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import h11
 import uvicorn
@@ -120,25 +121,43 @@ class OneRequest(H11Protocol):
         return Outcome.ANSWERED if self.cycle and self.cycle.response_complete else Outcome.DISCONNECTED
 
 
-def serve_connection(config: uvicorn.Config, app: FastAPI, connection: socket.socket, now: Here) -> Outcome:
-    """Serve the one request of `connection`; returns when the caller has left or has been answered."""
-    app.state.here = now
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What an instance opens before it is confined: nothing can be opened afterwards."""
+
+    connection: socket.socket
+    after: socket.socket  # the same connection, for the end: the event loop closes the other
+    loop: asyncio.AbstractEventLoop
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """Everything but the connection itself, to be kept open."""
+        loop = cast(Any, self.loop)  # a selector event loop: its selector and the socket pair that wakes it
+        return (self.after.fileno(), loop._selector.fileno(), loop._ssock.fileno(), loop._csock.fileno())
+
+
+def equip(connection: socket.socket) -> Equipment:
+    """In the instance, before its confinement."""
     connection.setblocking(False)
     if connection.family in (socket.AF_INET, socket.AF_INET6):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    after = connection.dup()
-    loop = asyncio.new_event_loop()
+    loop = asyncio.SelectorEventLoop()
     asyncio.set_event_loop(loop)
-    outcome = loop.run_until_complete(_serve(loop, config, connection, now))
+    return Equipment(connection, connection.dup(), loop)
+
+
+def serve_connection(config: uvicorn.Config, app: FastAPI, equipment: Equipment, now: Here) -> Outcome:
+    """Serve the one request of the connection; returns when the caller has left or has been answered."""
+    app.state.here = now
+    outcome = equipment.loop.run_until_complete(_serve(config, equipment, now))
     early = outcome in (Outcome.REFUSED, Outcome.TIMEOUT)
-    _part(after, patience_s=now.limits.request_s if early else 0.0)
+    _part(equipment.after, patience_s=now.limits.request_s if early else 0.0)
     return outcome
 
 
-async def _serve(
-    loop: asyncio.AbstractEventLoop, config: uvicorn.Config, connection: socket.socket, now: Here
-) -> Outcome:
-    made: Any = await loop.connect_accepted_socket(lambda: OneRequest(config, now, loop), connection)
+async def _serve(config: uvicorn.Config, equipment: Equipment, now: Here) -> Outcome:
+    loop = equipment.loop
+    made: Any = await loop.connect_accepted_socket(lambda: OneRequest(config, now, loop), equipment.connection)
     protocol: OneRequest = made[1]
     return await protocol.ended
 

@@ -1,4 +1,4 @@
-"""The life of an instance: gate, confine, reseed, serve, exit. In the instance, from fork to end.
+"""The life of an instance: gate, equip, confine, reseed, serve, exit. In the instance, from fork to end.
 
 Covered: an exception, whatever it is, ends the process without a word of it being printed; every way out is
 `os._exit`, so that no handler or finaliser inherited from the warden runs.
@@ -34,7 +34,18 @@ class Instance:
 Serve = Callable[[Instance], Outcome]
 
 
-def live(newborn: Newborn, serve: Serve, *, deadline_s: int, silent: bool, keep: tuple[int, ...] = ()) -> NoReturn:
+@dataclass(frozen=True, slots=True)
+class Equipped:
+    """What an instance is going to do, with everything opened that it needs for that."""
+
+    serve: Serve
+    keep: tuple[int, ...]  # descriptors that stay open
+
+
+Equip = Callable[[Newborn], Equipped]
+
+
+def live(newborn: Newborn, equip: Equip, *, deadline_s: int, silent: bool) -> NoReturn:
     """From the fork to the exit; the exit status is the outcome."""
     outcome = Outcome.CRASHED
     try:
@@ -43,8 +54,9 @@ def live(newborn: Newborn, serve: Serve, *, deadline_s: int, silent: bool, keep:
         allow_tracer(newborn.reaper_pid)
         line = Line(newborn.line)
         line.wait_at_gate()
-        confine(bounds_of(newborn, deadline_s, silent, keep))
-        outcome = serve(Instance(newborn, line, reseed()))
+        equipped = equip(newborn)
+        confine(bounds_of(newborn, deadline_s, silent, equipped.keep))
+        outcome = equipped.serve(Instance(newborn, line, reseed()))
     except BaseException:  # noqa: BLE001  the message of an error may hold content: it dies with the process
         outcome = Outcome.CRASHED
     finally:
