@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,6 +67,21 @@ class Config:
         check_range("seats", self.seats, 0, 256)
         check_range("threads", self.threads, 0, 256)
         check_range("context_tokens", self.context_tokens, 64, 1 << 20)
+        if self.reachable and not self.asks_keys and not self.insecure:
+            raise ConfigError(
+                f"no API keys on {self.host}, which others can reach",
+                "leave out --no-keys and make a key with `noghost keys add NAME`, or say --insecure as well",
+            )
+
+    @property
+    def reachable(self) -> bool:
+        """Others than this machine can reach the address: neither a Unix socket nor loopback."""
+        return self.unix is None and not is_loopback(self.host)
+
+    @property
+    def asks_keys(self) -> bool:
+        """Every request must bring an API key."""
+        return self.reachable if self.keys is None else self.keys
 
     @property
     def most_threads(self) -> int:
@@ -76,6 +92,14 @@ class Config:
     def most_seats(self) -> int:
         """Instances that may compute at the same time."""
         return self.seats or 2 * cores()
+
+
+def is_loopback(host: str) -> bool:
+    """An address of this machine to itself; of names, "localhost" alone. What is not known to be one is none."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def cores() -> int:
