@@ -20,10 +20,14 @@ class Event(Enum):
     NOT_TRACED = "an instance could not be traced and was turned away at the gate"
     REAPER_GONE = "the reaper has ended; its instances were killed with it; stopping"
     OUT_OF_TURN = "a message came out of turn; the invocation was ended"
+    KEYS_READ = "the file of API keys has changed and was read again"
+    KEYS_UNREADABLE = "the file of API keys cannot be read; nobody is let in until it can"
 
 
 def log(event: Event, **numbers: int) -> None:
-    """Write one line: time is the supervisor's affair."""
+    """Write one line: time is the supervisor's affair. Raises TypeError, without a word of it, for anything else."""
+    if not isinstance(event, Event) or not all(isinstance(value, int) for value in numbers.values()):
+        raise TypeError("the log takes an event and whole numbers")
     fields = "".join(f" {name}={int(value)}" for name, value in numbers.items())
     with contextlib.suppress(OSError):  # a full disk under stderr must not end the reaper
         print(f"noghost: {event.name.lower()}:{fields} {event.value}", file=sys.stderr, flush=True)
