@@ -29,7 +29,11 @@ def make_directory(path: Path) -> None:
     if not path.is_dir():
         make_directory(path.parent)
         path.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
-        sync_directory(path.parent)
+        try:
+            sync_directory(path.parent)
+        except OSError:
+            path.rmdir()  # so that the next try syncs its name
+            raise
 
 
 def sync_directory(path: Path) -> None:

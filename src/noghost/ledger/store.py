@@ -1,7 +1,8 @@
 """The ledger on disk: append, make durable, sign, prove. Used by the reaper and, to read, by the caller.
 
 Covered: no entry is lost once `sync` returned, whatever is killed; several processes append at once;
-what was signed is compared with what is on the disk at every open.
+what was signed is compared with what is on the disk at every open; a full disk or a failed sync claims
+nothing, and the ledger goes on when the disk does.
 Not covered: a ledger that was removed or rewritten together with its key (see audit.py); threads.
 One `Ledger` belongs to one thread of one process: open it after fork.
 
@@ -28,7 +29,7 @@ from noghost.ledger.entry import Ended, Entry, Opened, parse_bytes, render
 from noghost.ledger.keys import Signer
 from noghost.ledger.receipt import Consistency, Receipt, to_item
 from noghost.ledger.tail import Tail
-from noghost.ledger.tiles import WIDTH, Hashes, Tiles, damaged
+from noghost.ledger.tiles import WIDTH, Hashes, Tiles, damaged, join_records
 
 
 class Ledger:
@@ -37,7 +38,8 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         """Use `Ledger.open`."""
         self.path = path
-        self._pid, self._usable = os.getpid(), True
+        self._pid, self._closed = os.getpid(), False
+        self._doubtful = False  # a sync failed: what the kernel holds need not be on the disk
         self._tiles = Tiles(path)
         self._newest: tuple[str, Checkpoint] | None = None
         with ExitStack() as undo, files.reporting("open the ledger"):
@@ -97,10 +99,15 @@ class Ledger:
         """Return when everything appended so far is on the disk.
 
         After a failure the kernel may have dropped what it could not write, and a second try would
-        report success (fsync(2)); so this object then refuses everything, and is to be opened anew.
+        report success (fsync(2)). So nothing else is done before everything has been written anew
+        (`_mend`), which the next call of any kind tries.
         """
+        attempt = "make the ledger durable"
+        if self._doubtful:
+            with self._locked(attempt):
+                return  # which was the mending
         self._check_usable()
-        with files.reporting("make the ledger durable"):
+        with files.reporting(attempt):
             self._flush()
 
     def checkpoint(self) -> str:
@@ -165,6 +172,7 @@ class Ledger:
         with files.reporting("recover the ledger"), files.alone(self._presence) as alone:
             if not alone:
                 return 0
+            self._doubtful = True  # the process before this one may have ended because a sync failed
             lost = self.unmatched()
             for birth in lost:
                 self.append(Ended.lost(minute, birth.id))
@@ -185,20 +193,22 @@ class Ledger:
 
     def close(self) -> None:
         """Release the ledger. What was not synced is left to the kernel."""
-        self._usable = False
+        self._closed = True
         self._held.close()
 
     @contextmanager
     def _locked(self, attempt: str) -> Iterator[None]:
         self._check_usable()
         with files.reporting(attempt), files.exclusive(self._lock):
-            if not self._tail.catch_up():
+            if self._doubtful:
+                self._mend()
+            elif not self._tail.catch_up():
                 self._reload()
             yield
 
     def _check_usable(self) -> None:
-        if not self._usable:
-            raise LedgerError("cannot use the ledger: it is closed, or a write to it failed", "open it again")
+        if self._closed:
+            raise LedgerError("cannot use the ledger: it is closed", "open it again")
         if self._pid != os.getpid():
             raise LedgerError("cannot use the ledger after a fork", "open it in the process that uses it")
 
@@ -213,11 +223,31 @@ class Ledger:
         return tail
 
     def _reload(self) -> None:
-        """Another process sealed the tail: begin at the new one, which must continue what we know."""
+        """The tail is another file now: begin at that one, which must continue what we know."""
         old, new = self._tail, self._load_tail(self._tail.bundle + 1)
-        self._check_continues(new, old.size, old.state.frontier.root())
+        try:
+            self._check_continues(new, old.size, old.state.frontier.root())
+        except BaseException:
+            new.close()
+            raise
         self._tail = new
         old.close()
+
+    def _mend(self) -> None:
+        """After a failed sync: write everything that it was about to new files, and sync those.
+
+        A page that could not be written is clean afterwards, and no later sync tries it again; what is
+        read back from it is compared with the tree of everything that this process has appended or
+        read. If one entry is missing, VerificationError, now and at every later call: an invocation
+        that still runs may rely on that entry, and only a new start knows that none does.
+        """
+        first = self._tail.bundle
+        self._reload()
+        for number in range(first, self._tail.bundle):  # sealed since, by us or by another process
+            files.replace(self._tiles.bundle_path(number), join_records(self._tiles.bundle(number)))
+        files.replace(self._tail.path, join_records(self._tail.read()))
+        self._reload()
+        self._doubtful = False
 
     def _seal(self) -> None:
         """Turn the full tail into bundle and tiles; each step can be repeated after a crash."""
@@ -231,8 +261,10 @@ class Ledger:
         bundle = self._tiles.bundle_path(old.bundle)
         files.make_directory(bundle.parent)
         old.path.rename(bundle)
+        self._doubtful = True  # until the new names are on the disk
         files.sync_directory(bundle.parent)
         self._tail = Tail(self.path / "tail", old.bundle + 1, base)
+        self._doubtful = False
         old.close()
         self._tiles.prune(old.bundle)
 
@@ -281,7 +313,7 @@ class Ledger:
         try:
             self._tail.sync()
         except OSError:
-            self._usable = False
+            self._doubtful = True
             raise
 
     def _stored_checkpoint(self) -> str | None:

@@ -39,7 +39,7 @@ class Tail:
         created = not path.exists()
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         if created:
-            sync_directory(path.parent)
+            self._sync_name()
         self._inode = os.fstat(self._fd).st_ino
         self.state = State(0, 0, base)
 
@@ -89,6 +89,14 @@ class Tail:
 
     def close(self) -> None:
         os.close(self._fd)
+
+    def _sync_name(self) -> None:
+        try:
+            sync_directory(self.path.parent)
+        except OSError:
+            self.path.unlink()  # so that the next try syncs its name; the ledger's lock is held
+            self.close()
+            raise
 
     def _absorb(self, size_bytes: int) -> None:
         known = self.state

@@ -46,6 +46,11 @@ def join_record(data: bytes) -> bytes:
     return len(data).to_bytes(2, "big") + data
 
 
+def join_records(records: Sequence[bytes]) -> bytes:
+    """A whole entry bundle, or a tail."""
+    return b"".join(map(join_record, records))
+
+
 class Tiles:
     """Tiles and bundles under one ledger directory. Methods raise LedgerError for a damaged file."""
 
