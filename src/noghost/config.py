@@ -52,6 +52,7 @@ class Config:
     unix: Path | None = None  # a Unix socket's path, in the place of host and port
     tls: Tls | None = None
     insecure: bool = False  # an address that others can reach, without TLS or without API keys
+    hosts: tuple[str, ...] = ()  # names that a request's Host may have besides the address itself
     pad: bool | None = None  # streamed events of equal size; None: where there is TLS
     keys: bool | None = None  # API keys are asked for; None: where others can reach the address
     seats: int = 0  # computing at once; 0: as many as measured best, twice the cores
@@ -67,6 +68,11 @@ class Config:
         check_range("seats", self.seats, 0, 256)
         check_range("threads", self.threads, 0, 256)
         check_range("context_tokens", self.context_tokens, 64, 1 << 20)
+        if self.reachable and self.tls is None and not self.insecure:
+            raise ConfigError(
+                f"no TLS on {self.host}, which others can reach",
+                "add --tls, or say --insecure where something else encrypts",
+            )
         if self.reachable and not self.asks_keys and not self.insecure:
             raise ConfigError(
                 f"no API keys on {self.host}, which others can reach",
@@ -82,6 +88,11 @@ class Config:
     def asks_keys(self) -> bool:
         """Every request must bring an API key."""
         return self.reachable if self.keys is None else self.keys
+
+    @property
+    def pads(self) -> bool:
+        """Answers are padded, so that their sizes on the wire do not tell the lengths of tokens."""
+        return self.tls is not None if self.pad is None else self.pad
 
     @property
     def most_threads(self) -> int:

@@ -6,13 +6,43 @@ from pathlib import Path
 
 import click
 
-from noghost.config import DEFAULT_CONTEXT_TOKENS, DEFAULT_HOST, DEFAULT_PORT, Config
+from noghost.config import DEFAULT_CONTEXT_TOKENS, DEFAULT_HOST, DEFAULT_PORT, Config, Tls
 from noghost.service import serve as run_service
 
 
 @click.command()
 @click.option("--host", default=DEFAULT_HOST, show_default=True, help="Address to listen on.")
 @click.option("--port", type=int, default=DEFAULT_PORT, show_default=True, help="Port; 0 takes a free one.")
+@click.option(
+    "--unix",
+    type=click.Path(path_type=Path),
+    help="Listen on a Unix socket, mode 0600, in the place of host and port.",
+)
+@click.option("--tls", is_flag=True, help="TLS, ended in the instance; a self-signed certificate is made at start.")
+@click.option(
+    "--tls-cert",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="TLS with this certificate chain (PEM) in the place of a self-signed one.",
+)
+@click.option("--tls-key", type=click.Path(path_type=Path), metavar="PATH", help="Its private key (PEM, no password).")
+@click.option(
+    "--insecure",
+    is_flag=True,
+    help="Allow an address that others can reach without TLS or without API keys.",
+)
+@click.option(
+    "--allow-host",
+    "hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A name that a request's Host may have besides the address; again for more.",
+)
+@click.option(
+    "--pad/--no-pad",
+    default=None,
+    help="Streamed events of equal size, whatever a token's length (default: with TLS).",
+)
 @click.option(
     "--model",
     "models",
@@ -36,15 +66,29 @@ from noghost.service import serve as run_service
     is_flag=True,
     help="Serve although this host cannot trace instances; every receipt says so.",
 )
+@click.option(
+    "--without",
+    multiple=True,
+    metavar="STEP",
+    help="Do without this step of the confinement; again for more. Every receipt says so.",
+)
 def serve(
     host: str,
     port: int,
+    unix: Path | None,
+    tls: bool,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    insecure: bool,
+    hosts: tuple[str, ...],
+    pad: bool | None,
     models: tuple[str, ...],
     seats: int,
     threads: int,
     context_tokens: int,
     ledger: Path | None,
     unverified: bool,
+    without: tuple[str, ...],
 ) -> None:
     """Serve the OpenAI-compatible API; every request gets a process of its own.
 
@@ -54,11 +98,17 @@ def serve(
         models=models,
         host=host,
         port=port,
+        unix=unix,
+        tls=Tls(tls_cert, tls_key) if tls or tls_cert or tls_key else None,
+        insecure=insecure,
+        hosts=hosts,
+        pad=pad,
         seats=seats,
         threads=threads,
         context_tokens=context_tokens,
         ledger=ledger,
         unverified=unverified,
+        without=without,
     )
     run_service(config, announce)
 
