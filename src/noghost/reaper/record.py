@@ -6,6 +6,7 @@ operator's reaper says what it saw.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -42,20 +43,30 @@ class Recorder(Protocol):
     def closed(self, wanted: Open, outcome: Outcome, wipe: Wipe, wiped: Wiped, last_word: LastWord | None) -> None:
         """Write "closed" and sign a checkpoint."""
 
+    def settle(self) -> bool:
+        """Write every "closed" that could not be written when it was due."""
+
     def lookup(self, invocation: bytes) -> bytes | None:
         """A receipt's text."""
 
 
 class LedgerRecorder:
-    """Writes to the ledger; a failure is logged and told to whoever asked, so that nothing goes on unrecorded."""
+    """Writes to the ledger; a failure is logged and told to whoever asked, so that nothing goes on unrecorded.
+
+    An end that the ledger cannot take is kept until it can, and no birth is recorded before it. So at most as many
+    are kept as instances were alive when the ledger failed.
+    """
 
     def __init__(self, ledger: Ledger, stated: Stated) -> None:
         self._ledger = ledger
         self._stated = stated
+        self._owed: deque[Ended] = deque()
 
     def opened(self, wanted: Open) -> bool:
         """Write "opened"; not yet durable."""
         stated = self._stated
+        if not self.settle():
+            return False
         try:
             self._ledger.append(
                 Opened(
@@ -94,10 +105,23 @@ class LedgerRecorder:
                 prompt_tokens=last_word.prompt_bucket if last_word else 0,
                 answer_tokens=last_word.answer_bucket if last_word else 0,
             )
-            self._ledger.append(entry)
-            self._ledger.checkpoint()
+        except LedgerError:  # it contradicts itself: never written, so the next start says "lost"
+            failed()
+            return
+        self._owed.append(entry)
+        self.settle()
+
+    def settle(self) -> bool:
+        """Write the ends that are owed, oldest first, and sign a checkpoint over them; False if one is still owed."""
+        try:
+            while self._owed:
+                self._ledger.append(self._owed[0])
+                self._owed.popleft()
+                if not self._owed:
+                    self._ledger.checkpoint()
         except (LedgerError, OSError):
             failed()
+        return not self._owed
 
     def lookup(self, invocation: bytes) -> bytes | None:
         """The receipt in UTF-8, or None."""

@@ -104,6 +104,7 @@ def be_the_reaper(duty: Duty, board: Board, births: socket.socket) -> None:
         recorder: Recorder = LedgerRecorder(ledger, duty.stated)
         seats = Seats(duty.seats, board)
         Reaper(births, recorder, seats, unverified=duty.unverified, exact=duty.exact, wiper=duty.wiper).run()
+        recorder.settle()
 
 
 def main() -> None:

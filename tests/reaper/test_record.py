@@ -1,0 +1,83 @@
+"""The recorder on a disk that is full for a while: what could not be written is owed, and comes first afterwards."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ledger.processes import run_in_child
+from ledger.samples import MINUTE, number_id
+from noghost.ledger.entry import Ended
+from noghost.ledger.store import Ledger
+from noghost.messages import Ended as LastWord
+from noghost.messages import Open, Outcome, Wipe
+from noghost.reaper.record import LedgerRecorder, Stated
+from noghost.reaper.wipe import Wiped
+
+STATED = Stated(("11" * 32,), "0.1.0", "22" * 32, "33" * 32, "swap=none")
+LAST_WORD = LastWord(Outcome.ANSWERED, 3, 3)
+
+
+def wanted(number: int) -> Open:
+    return Open(bytes.fromhex(number_id(number)), 0, False, bytes(32))
+
+
+def close(recorder: LedgerRecorder, number: int) -> None:
+    recorder.closed(wanted(number), Outcome.ANSWERED, Wipe.VERIFIED, Wiped(8192, 8192), LAST_WORD)
+
+
+@contextmanager
+def full_disk(tail: Path) -> Iterator[None]:
+    """No file of this process can grow beyond the tail."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (tail.stat().st_size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_an_end_that_the_disk_cannot_take_is_written_once_it_can(tmp_path: Path) -> None:
+    path = tmp_path / "ledger"
+
+    def work() -> None:
+        with Ledger.open(path) as ledger:
+            recorder = LedgerRecorder(ledger, STATED)
+            assert all(recorder.opened(wanted(number)) for number in range(3))
+            assert recorder.durable()
+            with full_disk(path / "tail"):
+                for number in range(3):
+                    close(recorder, number)
+                assert not recorder.opened(wanted(3))
+                assert not recorder.settle()
+            assert recorder.opened(wanted(4))
+            assert recorder.settle()
+
+    run_in_child(work)
+    with Ledger.open(path) as ledger:
+        found = [(entry.kind, entry.id) for entry in ledger.entries()]
+        assert found == [
+            *(("opened", number_id(number)) for number in range(3)),
+            *(("closed", number_id(number)) for number in range(3)),
+            ("opened", number_id(4)),
+        ]
+        assert ledger.receipt(number_id(2)).verify().ended is not None
+
+
+def test_an_end_that_is_still_owed_when_the_service_stops_is_lost_and_said_to_be(tmp_path: Path) -> None:
+    path = tmp_path / "ledger"
+
+    def work() -> None:
+        with Ledger.open(path) as ledger:
+            recorder = LedgerRecorder(ledger, STATED)
+            assert recorder.opened(wanted(1))
+            with full_disk(path / "tail"):
+                close(recorder, 1)
+                assert not recorder.settle()
+
+    run_in_child(work)
+    with Ledger.open(path) as ledger:
+        assert ledger.recover_lost(MINUTE) == 1
+        assert list(ledger.entries())[-1] == Ended.lost(MINUTE, number_id(1))
