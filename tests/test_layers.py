@@ -19,7 +19,7 @@ SOURCE = Path(__file__).parents[1] / "src"
 LAYERS = (
     {"", "errors"},  # "": the package itself, which holds the version
     {"config", "messages", "log", "host", "board"},
-    {"weights", "engine", "ledger"},
+    {"weights", "engine", "ledger", "keys"},
     {"instance", "reaper", "client", "api"},
     {"warden"},
     {"service"},
@@ -29,6 +29,7 @@ LAYERS = (
 # (module, what it imports from beside it, why)
 SIDEWAYS = {
     ("noghost.api.answer", "noghost.instance.identity"): "a seed comes from the instance's own fresh randomness",
+    ("noghost.keys.store", "noghost.ledger.files"): "a file is replaced and locked in one way only",
 }
 
 # Of instance/, what holds no content: names, bounds, closed messages. The long-lived sides may import these.
@@ -44,7 +45,7 @@ CONTENT_FREE_UNITS |= {"ledger", "reaper", "warden"}
 NEVER_SEES_CONTENT = ("ledger", "reaper", "warden")
 SERVES = {"api", "engine", "instance", "reaper", "warden", "service"}
 
-PROTECTING_FOLDERS = ("warden", "instance", "reaper", "ledger")
+PROTECTING_FOLDERS = ("warden", "instance", "reaper", "ledger", "keys")
 ALSO_PROTECTING = {
     "noghost.messages",
     "noghost.log",
@@ -53,6 +54,7 @@ ALSO_PROTECTING = {
     "noghost.api.body",
     "noghost.api.connection",
     "noghost.api.errors",
+    "noghost.api.keys",
     "noghost.client.hunt",
     "noghost.client.receipts",
 }

@@ -34,6 +34,8 @@ from noghost.instance.newborn import Newborn
 from noghost.instance.question import Question
 from noghost.instance.sandbox import STEPS, allow_tracer
 from noghost.instance.share import Share
+from noghost.keys.ring import Ring
+from noghost.keys.store import default_path
 from noghost.messages import MAX_BYTES, Birth, Gone, Outcome, Told, pack, unpack
 from noghost.reaper.record import Stated
 from noghost.reaper.role import Duty, spawn_reaper, start_reaper
@@ -63,20 +65,21 @@ def serve(config: Config, ready: Callable[[str, int], None], *, wiper: Wiper = w
     WeightsError or HostError before it is ready, and HostError when the reaper ends.
     """
     prepare_process("noghost: warden")
+    ring = Ring(default_path()) if config.asks_keys else None
     models = find_models(config)
     board = Board()
     duty = Duty(ledger_dir(config), state(config, models), config.most_seats, config.unverified, wiper=wiper)
     births, reaper_pid = start_reaper(duty, board)
     try:
         listener = listen(config.host, config.port)
-        equip = prepare_serving(config, models, board)
+        equip = prepare_serving(config, models, board, ring)
         gc.collect()
         gc.freeze()
         keep_malloc_pages()
         probe(Nursery(births, reaper_pid, live_with(equip_for_nothing, config)))
         warden = Warden(
             listener,
-            Nursery(births, reaper_pid, live_with(equip, config)),
+            Nursery(births, reaper_pid, live_with(equip, config), ring.refresh if ring else None),
             most_instances=config.limits.instances,
         )
         host, port = listener.getsockname()[:2]
@@ -128,7 +131,7 @@ def live_with(equip: Equip, config: Config) -> Callable[[Newborn], NoReturn]:
     return live_served
 
 
-def prepare_serving(config: Config, models: tuple[Found, ...], board: Board) -> Equip:
+def prepare_serving(config: Config, models: tuple[Found, ...], board: Board, ring: Ring | None = None) -> Equip:
     """Import and load what instances need; how an instance is made ready. In the warden, after the reaper's fork."""
     from noghost.api.app import make_app
     from noghost.api.connection import Equipment, equip, serve_connection, uvicorn_config
@@ -138,7 +141,7 @@ def prepare_serving(config: Config, models: tuple[Found, ...], board: Board) -> 
     served = tuple(load_served(config, model) for model in models)
     app = make_app()
     settings = uvicorn_config(app, config.limits)
-    rehearse(app)
+    rehearse(app, ring.now if ring else None)
     share = Share(config.most_threads, board)
 
     def serve_one(instance: Instance, equipment: Equipment) -> Outcome:
@@ -152,6 +155,7 @@ def prepare_serving(config: Config, models: tuple[Found, ...], board: Board) -> 
             limits=config.limits,
             most_threads=config.most_threads,
             threads=share.threads,
+            keys=ring.now if ring else None,
         )
         outcome = serve_connection(settings, app, equipment, now)
         line.last_word(outcome, now.tally.prompt_tokens, now.tally.answer_tokens)

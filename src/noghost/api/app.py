@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from noghost import __version__
 from noghost.api import chat, completions, errors, service
 from noghost.api.body import WholeBody
+from noghost.api.keys import AsksKey
 
 DESCRIPTION = (
     "Language models that exist only when invoked. Every request to this service is answered by a process of its "
@@ -28,6 +29,7 @@ def make_app() -> FastAPI:
     app.include_router(completions.router)
     app.include_router(service.router)
     app.add_middleware(WholeBody)
+    app.add_middleware(AsksKey)  # added last, it comes first
     errors.install(app)
     errors.describe(app)
     service.install_docs(app)

@@ -11,6 +11,7 @@ from fastapi import Request
 from noghost.config import Limits
 from noghost.engine.loaded import Loaded
 from noghost.errors import RequestError
+from noghost.keys.key import Keys
 
 
 class Recorder(Protocol):
@@ -58,6 +59,7 @@ class Here:
     limits: Limits
     most_threads: int
     threads: Callable[[], int]  # this instance's share of the cores, now
+    keys: Keys | None = None  # one of these lets a caller in; None: nobody is asked
     tally: Tally = field(default_factory=Tally)
 
     @property

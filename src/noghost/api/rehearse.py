@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from dataclasses import replace
 from typing import Any, cast
 
 from fastapi import FastAPI
@@ -17,6 +18,7 @@ from starlette.types import Message
 from noghost.api.here import Here, Recorder
 from noghost.config import Limits
 from noghost.errors import ReceiptNotFound
+from noghost.keys.key import Keys, mint
 
 BODY = b'{"messages": []}'
 REQUESTS = (("GET", "/healthz", b""), ("GET", "/v1/receipts/" + "0" * 32, b""), ("POST", "/v1/chat/completions", BODY))
@@ -30,13 +32,17 @@ class NoReceipt:
         raise ReceiptNotFound("a rehearsal has no receipt")
 
 
-def rehearse(app: FastAPI) -> None:
-    """Run a few requests through `app`, an answer that is streamed among them, and forget them."""
+def rehearse(app: FastAPI, keys: Keys | None = None) -> None:
+    """Run a few requests through `app`, an answer that is streamed among them, and forget them. With `keys`, one more
+    whose key is none of them: what checks a key is loaded then."""
     importlib.import_module("anyio._backends._asyncio")  # chosen by name at run time
     recorder = cast(Recorder, NoReceipt())
     app.state.here = Here(bytes(16), 0, 0, (), recorder, Limits(), 1, lambda: 1)
     try:
         asyncio.run(rehearse_all(app))
+        if keys is not None:
+            app.state.here = replace(app.state.here, keys=keys)
+            asyncio.run(rehearse_key(app))
     finally:
         del app.state.here
 
@@ -46,6 +52,13 @@ async def rehearse_all(app: FastAPI) -> None:
     for method, path, body in REQUESTS:
         await app(scope_of(method, path), whole(body), discard)
     await StreamingResponse(pieces())(scope_of("GET", "/"), whole(b""), discard)
+
+
+async def rehearse_key(app: FastAPI) -> None:
+    """A request that is turned away: with a key that nobody has, made up here."""
+    scope = scope_of("GET", "/v1/models")
+    scope["headers"].append((b"x-api-key", mint().encode()))
+    await app(scope, whole(b""), discard)
 
 
 async def pieces() -> Any:

@@ -13,6 +13,7 @@ from noghost.errors import NoghostError
 COMMANDS = {
     "ask": "Answer one question, in a process that exists only for it.",
     "serve": "Serve the OpenAI-compatible API.",
+    "keys": "Make, list and revoke the keys that callers of a service need.",
     "hunt": "Search a server's memory and files for what you said to it.",
     "receipts": "List, show and verify the signed records of invocations.",
     "status": "What lives between invocations, and since when there was none.",

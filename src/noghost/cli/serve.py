@@ -39,6 +39,11 @@ from noghost.service import serve as run_service
     help="A name that a request's Host may have besides the address; again for more.",
 )
 @click.option(
+    "--keys/--no-keys",
+    default=None,
+    help="Ask every caller for an API key (default: where others can reach the address).",
+)
+@click.option(
     "--pad/--no-pad",
     default=None,
     help="Streamed events of equal size, whatever a token's length (default: with TLS).",
@@ -81,6 +86,7 @@ def serve(
     tls_key: Path | None,
     insecure: bool,
     hosts: tuple[str, ...],
+    keys: bool | None,
     pad: bool | None,
     models: tuple[str, ...],
     seats: int,
@@ -102,6 +108,7 @@ def serve(
         tls=Tls(tls_cert, tls_key) if tls or tls_cert or tls_key else None,
         insecure=insecure,
         hosts=hosts,
+        keys=keys,
         pad=pad,
         seats=seats,
         threads=threads,

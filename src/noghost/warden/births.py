@@ -24,11 +24,14 @@ class Nursery:
     births: socket.socket  # to the reaper
     reaper_pid: int
     live: Live
+    before: Callable[[], None] | None = None  # in the warden, before each fork
 
 
 def bear(connection: socket.socket | None, nursery: Nursery) -> int:
     """Fork; hand the line to the reaper; the child's process id. The connection is closed here, unread."""
     knock_ns = time.monotonic_ns()
+    if nursery.before is not None:
+        nursery.before()
     warden_pid = os.getpid()
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
