@@ -119,10 +119,10 @@ def _store(real: str, key: Key, value: str) -> None:
     entries[real] = (key, value)
     digests = {path: {"key": entry_key, "sha256": sha256} for path, (entry_key, sha256) in entries.items()}
     with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: there is no home directory
-        _replace(cache_path(), json.dumps({"version": CACHE_VERSION, "digests": digests}).encode())
+        replace_file(cache_path(), json.dumps({"version": CACHE_VERSION, "digests": digests}).encode())
 
 
-def _replace(target: Path, data: bytes) -> None:
+def replace_file(target: Path, data: bytes) -> None:
     """Write `data` to a new file (0600, as mkstemp makes it) and put it in the place of `target`."""
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=target.name)

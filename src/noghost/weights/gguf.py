@@ -1,15 +1,15 @@
-"""A cheap look at a GGUF file before llama.cpp's C++ code parses it.
+"""A look at a GGUF file before llama.cpp's C++ code parses it.
 
 Covered: a missing, unreadable, empty or special file; something that is no GGUF; an unknown version; the
-other byte order; counts that the file is too short for; one part of a split model.
-Not covered: what stands after the 24 bytes of the header. llama.cpp checks that, in C++; whom the file
-comes from is what its digest says.
+other byte order; counts that the file is too short for; one part of a split model; and what structure.py covers.
+Not covered: what the values mean (engine/trial.py); whom the file comes from is what its digest says.
 
 The header is that of ggml's docs/gguf.md: magic, uint32 version, uint64 tensors, uint64 metadata pairs.
 """
 
 from __future__ import annotations
 
+import mmap
 import re
 import stat
 import struct
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from noghost.errors import WeightsError
+from noghost.weights.structure import BrokenError, check_structure
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -36,6 +37,7 @@ def check_gguf(path: str | Path) -> None:
     if split and int(split[1]) > 1:
         _refuse(path, "it is one part of a split model", "join the parts: llama-gguf-split --merge FIRST.gguf ALL.gguf")
     _check_header(path, _read_header(path), size_bytes)
+    _check_rest(path)
 
 
 def _size_bytes(path: Path) -> int:
@@ -73,6 +75,19 @@ def _check_header(path: Path, header: bytes, size_bytes: int) -> None:
         _refuse(
             path, f"it claims {tensors} tensors and {pairs} metadata pairs in {size_bytes} bytes", "download it again"
         )
+
+
+def _check_rest(path: Path) -> None:
+    """Map the file, look at no more of it than its metadata and its tensor table, and unmap it."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            _magic, _version, tensors, pairs = HEADER.unpack_from(data)
+            with memoryview(data) as view:
+                check_structure(view, HEADER.size, tensors, pairs)
+    except BrokenError as broken:
+        _refuse(path, broken.what, broken.hint)
+    except (OSError, ValueError, struct.error) as error:  # it became another file, or none, since it was looked at
+        _refuse(path, _reason(error), "check the file's permissions", error)
 
 
 def _reason(error: Exception) -> str:
