@@ -15,7 +15,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
@@ -25,6 +25,7 @@ from setproctitle import setproctitle
 from noghost import __version__
 from noghost.board import Board
 from noghost.config import Config, ledger_dir
+from noghost.engine.trial import try_model
 from noghost.errors import HostError
 from noghost.host import build_digest, host_class
 from noghost.instance.life import Equip, Equipped, Instance, live
@@ -42,6 +43,7 @@ from noghost.reaper.role import Duty, spawn_reaper, start_reaper
 from noghost.reaper.wipe import Wiper, wipe
 from noghost.warden.births import Nursery, bear
 from noghost.warden.listen import Warden, listen, probe
+from noghost.weights import tried
 from noghost.weights.digest import verify
 from noghost.weights.find import WeightsFile, find
 from noghost.weights.gguf import check_gguf
@@ -108,7 +110,18 @@ def find_models(config: Config) -> tuple[Found, ...]:
     files = [find(name) for name in config.models or (None,)]
     for file in files:
         check_gguf(file.path)
-    return tuple(Found(file, verify(file)) for file in files)
+    models = tuple(Found(file, verify(file)) for file in files)
+    try_unknown([model for model in models if model.file.sha256 is None], config.context_tokens)
+    return models
+
+
+def try_unknown(models: Sequence[Found], context_tokens: int) -> None:
+    """Weights that are not pinned may end the process that loads them: once, let that be another one."""
+    build = build_digest() if models else ""
+    for model in models:
+        if not tried.is_known(model.digest, build):
+            try_model(model.file.path, context_tokens)
+            tried.remember(model.digest, build)
 
 
 def state(config: Config, models: tuple[Found, ...]) -> Stated:
