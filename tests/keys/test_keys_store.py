@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import stat
 import subprocess
@@ -33,9 +32,12 @@ ENTRIES = st.builds(
 )
 WHOLE = st.lists(ENTRIES, max_size=4, unique_by=lambda entry: entry.id).map(lambda many: {one.id: one for one in many})
 ADDER = """
-import sys
+import resource, signal, sys
 from pathlib import Path
 from noghost.keys.store import Store
+if most_bytes := int(sys.argv[4]):
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
 store = Store(Path(sys.argv[1]))
 for at in range(int(sys.argv[3])):
     key, entry = store.add(f"{sys.argv[2]} {at}")
@@ -205,10 +207,10 @@ def test_a_pipe_or_a_folder_in_its_place_is_refused_at_once(store: Store, path: 
 # --- while it is written --------------------------------------------------------------------------------------
 
 
-def adding(path: Path, name: str, count: int, first: Callable[[], None] | None = None) -> subprocess.Popen[str]:
-    """A process that adds so many keys and tells the id of each; `first` is run in it before that."""
-    command = [sys.executable, "-c", ADDER, str(path), name, str(count)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=first)
+def adding(path: Path, name: str, count: int, most_bytes: int = 0) -> subprocess.Popen[str]:
+    """A process that adds so many keys and tells the id of each; no file of it may grow over `most_bytes`."""
+    command = [sys.executable, "-c", ADDER, str(path), name, str(count), str(most_bytes)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def test_two_writers_lose_nothing(store: Store, path: Path) -> None:
@@ -238,12 +240,7 @@ def test_a_writer_that_is_killed_leaves_a_whole_file_with_every_key_that_it_told
 def test_a_disk_that_is_full_leaves_the_file_as_it_was(store: Store, path: Path) -> None:
     store.add("x")
     before = path.read_bytes()
-
-    def no_room() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before), len(before)))
-
-    writer = adding(path, "more", 1, no_room)
+    writer = adding(path, "more", 1, most_bytes=len(before))
     _, complaint = writer.communicate(timeout=30)
     assert writer.returncode != 0
     assert "ConfigError: cannot write" in complaint
