@@ -15,6 +15,7 @@ COMMANDS = {
     "serve": "Serve the OpenAI-compatible API.",
     "keys": "Make, list and revoke the keys that callers of a service need.",
     "hunt": "Search a server's memory and files for what you said to it.",
+    "audit": "Ask a server whether it gives away what others said to it.",
     "receipts": "List, show and verify the signed records of invocations.",
     "status": "What lives between invocations, and since when there was none.",
 }
