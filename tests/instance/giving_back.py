@@ -1,7 +1,9 @@
 """One served answer in a forked process that the kernel kills when it gives memory back or opens a file.
 
-    python giving_back.py keep|give|open     give: without the measures of instance/memory.py
-                                             open: with a file to open, as an import would
+    python giving_back.py keep|give|open|key|wrong     give: without the measures of instance/memory.py
+                                                       open: with a file to open, as an import would
+                                                       key: to a service that asks for API keys, with one
+                                                       wrong: to such a service, with a key that it does not have
 
 Prints how the process ended. The answer goes over a real socket through the real API and engine; the record is
 somebody else's affair here.
@@ -13,7 +15,9 @@ import gc
 import json
 import os
 import socket
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -24,7 +28,10 @@ from noghost.instance.identity import reseed
 from noghost.instance.life import Instance
 from noghost.instance.memory import keep_malloc_pages, keep_python_arenas
 from noghost.instance.newborn import Newborn
+from noghost.keys.key import mint
+from noghost.keys.ring import Ring
 from noghost.service import find_models, prepare_serving
+from running import private_environment
 
 PROMPT = "Tell me of " + "many words, " * 120
 
@@ -37,16 +44,29 @@ class NoRecord:
     def last_word(self, *_: object) -> None: ...
 
 
-def request() -> bytes:
+def ring_and_key() -> tuple[Ring | None, str]:
+    """What the service asks for, and what the caller sends. The key is made by another process, as it always is: so
+    that nothing is loaded here for it but by the service itself."""
+    if sys.argv[1] not in ("key", "wrong"):
+        return None, "none"
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "noghost.cli.main", "keys", "add", "somebody"]
+        key = subprocess.check_output(command, env=private_environment(Path(folder)), text=True).strip()
+        return Ring(Path(folder, "noghost", "keys", "hashes")), key if sys.argv[1] == "key" else mint()
+
+
+def request(key: str) -> bytes:
     body = json.dumps({"messages": [{"role": "user", "content": PROMPT}], "max_tokens": 24, "stream": True}).encode()
     head = "POST /v1/chat/completions HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\n"
+    head += f"authorization: Bearer {key}\r\n"
     return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
 
 
 def main() -> None:
     keep = sys.argv[1] != "give"
     config = Config(context_tokens=2048, threads=1)
-    equip = prepare_serving(config, find_models(config), Board())
+    ring, key = ring_and_key()
+    equip = prepare_serving(config, find_models(config), Board(), ring)
     if keep:
         keep_malloc_pages()
     gc.collect()
@@ -54,7 +74,7 @@ def main() -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     caller = socket.create_connection(listener.getsockname())
     connection, _ = listener.accept()
-    caller.sendall(request())
+    caller.sendall(request(key))
     pid = os.fork()
     if pid == 0:
         if keep:

@@ -24,6 +24,12 @@ def test_a_whole_answer_gives_nothing_back_and_opens_nothing() -> None:
     assert answer("keep") == {"answered": True, "status": 0}
 
 
+def test_a_check_of_a_key_gives_nothing_back_and_opens_nothing() -> None:
+    """scrypt takes 1 MiB and frees it; the instance's first check imports nothing."""
+    assert answer("key") == {"answered": True, "status": 0}
+    assert answer("wrong") == {"answered": False, "status": 0}
+
+
 @pytest.mark.parametrize("fault", ["give", "open"])
 def test_control_the_kernel_would_have_killed_it(fault: str) -> None:
     assert answer(fault)["status"] == signal.SIGSYS
