@@ -16,7 +16,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
@@ -42,14 +42,20 @@ from noghost.reaper.record import Stated
 from noghost.reaper.role import Duty, spawn_reaper, start_reaper
 from noghost.reaper.wipe import Wiper, wipe
 from noghost.warden.births import Nursery, bear
-from noghost.warden.listen import Warden, listen, probe
+from noghost.warden.door import Door, open_door
+from noghost.warden.listen import Warden, probe
 from noghost.weights import tried
 from noghost.weights.digest import verify
 from noghost.weights.find import WeightsFile, find
 from noghost.weights.gguf import check_gguf
 
 if TYPE_CHECKING:
+    import ssl
+
     from noghost.api.here import Served
+
+
+Ready = Callable[[str, str | None], None]  # address; SHA-256 of the certificate where there is TLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +66,30 @@ class Found:
     digest: str  # SHA-256, hex
 
 
-def serve(config: Config, ready: Callable[[str, int], None], *, wiper: Wiper = wipe) -> None:
-    """Run a service until SIGTERM or SIGINT; `ready` is called with its address once it answers.
+def serve(config: Config, ready: Ready, *, wiper: Wiper = wipe) -> None:
+    """Run a service until SIGTERM or SIGINT; `ready` is called once it answers.
 
     `wiper` is for tests of the promises alone: they show what is found when nothing is wiped. Raises ConfigError,
     WeightsError or HostError before it is ready, and HostError when the reaper ends.
     """
     prepare_process("noghost: warden")
+    with closing(open_door(config)) as door:
+        serve_at(door, config, ready, wiper)
+
+
+def serve_at(door: Door, config: Config, ready: Ready, wiper: Wiper) -> None:
+    """The same, at a door that is open already."""
     ring = Ring(default_path()) if config.asks_keys else None
     models = find_models(config)
     board = Board()
     duty = Duty(ledger_dir(config), state(config, models), config.most_seats, config.unverified, wiper=wiper)
     births, reaper_pid = start_reaper(duty, board)
     try:
-        listener = listen(config.host, config.port)
-        equip = prepare_serving(config, models, board, ring)
+        listener = door.listener
+        from noghost.api.certificate import secure  # after the reaper's fork: the key is not its affair
+
+        secured = secure(config)
+        equip = prepare_serving(config, models, board, ring, secured.context if secured else None)
         gc.collect()
         gc.freeze()
         keep_malloc_pages()
@@ -84,8 +99,7 @@ def serve(config: Config, ready: Callable[[str, int], None], *, wiper: Wiper = w
             Nursery(births, reaper_pid, live_with(equip, config), ring.refresh if ring else None),
             most_instances=config.limits.instances,
         )
-        host, port = listener.getsockname()[:2]
-        ready(host, port)
+        ready(door.address, secured.fingerprint if secured else None)
         warden.run()
     finally:
         births.close()
@@ -144,17 +158,25 @@ def live_with(equip: Equip, config: Config) -> Callable[[Newborn], NoReturn]:
     return live_served
 
 
-def prepare_serving(config: Config, models: tuple[Found, ...], board: Board, ring: Ring | None = None) -> Equip:
+def prepare_serving(
+    config: Config,
+    models: tuple[Found, ...],
+    board: Board,
+    ring: Ring | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> Equip:
     """Import and load what instances need; how an instance is made ready. In the warden, after the reaper's fork."""
     from noghost.api.app import make_app
     from noghost.api.connection import Equipment, equip, serve_connection, uvicorn_config
     from noghost.api.here import Here
+    from noghost.api.host import hosts_of
     from noghost.api.rehearse import rehearse
 
     served = tuple(load_served(config, model) for model in models)
     app = make_app()
     settings = uvicorn_config(app, config.limits)
     rehearse(app, ring.now if ring else None)
+    hosts = hosts_of(config)
     share = Share(config.most_threads, board)
 
     def serve_one(instance: Instance, equipment: Equipment) -> Outcome:
@@ -169,8 +191,10 @@ def prepare_serving(config: Config, models: tuple[Found, ...], board: Board, rin
             most_threads=config.most_threads,
             threads=share.threads,
             keys=ring.now if ring else None,
+            hosts=hosts,
+            pads=config.pads,
         )
-        outcome = serve_connection(settings, app, equipment, now)
+        outcome = serve_connection(settings, app, equipment, now, tls)
         line.last_word(outcome, now.tally.prompt_tokens, now.tally.answer_tokens)
         return outcome
 

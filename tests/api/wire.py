@@ -84,7 +84,7 @@ def unchunk(data: bytes) -> bytes:
 
 def head(method: str, path: str, *headers: str, version: str = "1.1") -> bytes:
     """The head of a request."""
-    return "\r\n".join([f"{method} {path} HTTP/{version}", "Host: a", *headers, "", ""]).encode()
+    return "\r\n".join([f"{method} {path} HTTP/{version}", "Host: localhost", *headers, "", ""]).encode()
 
 
 def post(service: Service, body: bytes, path: str = "/v1/chat/completions", kind: str = "application/json") -> Reply:

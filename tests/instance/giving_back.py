@@ -57,7 +57,7 @@ def ring_and_key() -> tuple[Ring | None, str]:
 
 def request(key: str) -> bytes:
     body = json.dumps({"messages": [{"role": "user", "content": PROMPT}], "max_tokens": 24, "stream": True}).encode()
-    head = "POST /v1/chat/completions HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\n"
+    head = "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
     head += f"authorization: Bearer {key}\r\n"
     return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
 

@@ -58,7 +58,7 @@ def say(service: Service, text: str, **fields: object) -> Call:
     body = json.dumps({"messages": [{"role": "user", "content": text}], **fields}).encode()
     call = connect(service)
     call.connection.sendall(
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\n"
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
         + f"content-length: {len(body)}\r\n\r\n".encode()
         + body
     )

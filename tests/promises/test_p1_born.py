@@ -37,7 +37,7 @@ def wiped(service: Service) -> list[str]:
 
 def ask_for_health(service: Service) -> None:
     with connect(service) as call:
-        call.connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: here\r\n\r\n")
+        call.connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
         assert call.read_all().startswith(b"HTTP/1.1 200 ")
 
 

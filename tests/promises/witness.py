@@ -14,8 +14,7 @@ import os
 import sys
 from pathlib import Path
 
-import click
-
+from noghost.cli.serve import announce
 from noghost.client.hunt import count_in_fd, needles_for, regions_of
 from noghost.config import Config, Limits
 from noghost.reaper.trace import Windows
@@ -58,7 +57,7 @@ def main() -> None:
     report, mode = Path(sys.argv[1]), sys.argv[2]
     deadline_s = int(os.environ.get("WITNESS_DEADLINE_S", "600"))
     config = Config(port=0, context_tokens=2048, limits=Limits(invocation_s=deadline_s))
-    serve(config, lambda host, port: click.echo(f"listening on http://{host}:{port}"), wiper=witness(report, mode))
+    serve(config, announce, wiper=witness(report, mode))
 
 
 if __name__ == "__main__":

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 
+from noghost.api import pad
 from noghost.api.errors import told
 from noghost.api.here import Here
-from noghost.api.schemas import Generation
+from noghost.api.schemas import Generation, StreamOptions
 from noghost.api.work import Job, Work, usage
 from noghost.engine.generate import Chunk, Done
 from noghost.engine.sampler import SamplingParams
 from noghost.instance.identity import fresh_seed
 
+DONE = b"data: [DONE]\n\n"
 Choice = Callable[[str | None, str | None], dict[str, Any]]  # (text, finish_reason) -> one choice
 
 
@@ -57,21 +58,24 @@ async def respond(here: Here, body: Generation, work: Work, shape: Shape) -> Res
     job = Job(here, work)
     items = job.items()
     first = await anext(items)
-    writer = Writer(here, job, shape, here.models[work.model].name)
+    options = body.stream_options or StreamOptions()
+    pads = here.pads if options.include_obfuscation is None else options.include_obfuscation
+    writer = Writer(here, job, shape, here.models[work.model].name, pads)
     if body.stream:
-        include_usage = bool(body.stream_options and body.stream_options.include_usage)
-        return StreamingResponse(writer.events(first, items, include_usage), media_type="text/event-stream")
-    return JSONResponse(await writer.whole(first, items))
+        events = writer.events(first, items, options.include_usage)
+        return StreamingResponse(events, media_type="text/event-stream")
+    return Response(pad.whole(await writer.whole(first, items), pads=pads), media_type="application/json")
 
 
 class Writer:
     """One answer in one shape."""
 
-    def __init__(self, here: Here, job: Job, shape: Shape, model: str) -> None:
+    def __init__(self, here: Here, job: Job, shape: Shape, model: str, pads: bool = False) -> None:
         self._here = here
         self._job = job
         self._shape = shape
         self._model = model
+        self._pads = pads
 
     async def whole(self, first: Chunk | Done, items: AsyncIterator[Chunk | Done]) -> dict[str, Any]:
         """The whole answer as one object."""
@@ -96,14 +100,15 @@ class Writer:
                 item = await anext(items)
             except Exception as error:  # noqa: BLE001  the status is out already: the error is the last event
                 self._here.tally.status, body = told(error)
-                yield event(body)
+                yield pad.event(body, pads=self._pads)
                 return
-        ending = b"" if not include_usage else self._event([], usage=usage(item))
-        last = self._event([self._shape.delta(None, item.finish_reason)], noghost=self._job.facts(item))
-        yield last + ending + b"data: [DONE]\n\n"
+        yield self._event([self._shape.delta(None, item.finish_reason)], noghost=self._job.facts(item))
+        if include_usage:
+            yield self._event([], usage=usage(item))
+        yield pad.commented(DONE) if self._pads else DONE
 
     def _event(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
-        return event(self._frame(self._shape.piece, choices, **more))
+        return pad.event(self._frame(self._shape.piece, choices, **more), pads=self._pads)
 
     def _frame(self, kind: str, choices: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
         return {
@@ -114,8 +119,3 @@ class Writer:
             "choices": choices,
             **more,
         }
-
-
-def event(data: dict[str, Any]) -> bytes:
-    """One server-sent event."""
-    return b"data: " + json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"

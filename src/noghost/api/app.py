@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from noghost import __version__
 from noghost.api import chat, completions, errors, service
 from noghost.api.body import WholeBody
+from noghost.api.host import KnownHost
 from noghost.api.keys import AsksKey
 
 DESCRIPTION = (
@@ -29,7 +30,8 @@ def make_app() -> FastAPI:
     app.include_router(completions.router)
     app.include_router(service.router)
     app.add_middleware(WholeBody)
-    app.add_middleware(AsksKey)  # added last, it comes first
+    app.add_middleware(AsksKey)
+    app.add_middleware(KnownHost)  # added last, it comes first
     errors.install(app)
     errors.describe(app)
     service.install_docs(app)

@@ -3,8 +3,9 @@
 Covered: `Connection: close` on every answer; a deadline for the request; a header that never ends; the end of the
 process as soon as the caller has left. A caller that closes only its sending side counts as gone: until something is
 sent to it, it cannot be told from one that has closed both, and nothing is computed for nobody.
-Not covered: TLS; a caller that stays and does not read, who has until the deadline of the invocation. What waits for
-it is bounded: 64 KiB in the transport, and in the queue of `work.py` no more pieces than the context has tokens.
+Not covered: what the wire shows without TLS (tls.py); a caller that stays and does not read, who has until the
+deadline of the invocation. What waits for it is bounded: 64 KiB in the transport, and in the queue of `work.py` no
+more pieces than the context has tokens.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import contextlib
 import json
 import logging
 import socket
+import ssl
 import time
 from dataclasses import dataclass
 from typing import Any, cast
@@ -27,6 +29,7 @@ from uvicorn.server import ServerState
 from noghost.api.body import header_too_large
 from noghost.api.errors import told
 from noghost.api.here import Here
+from noghost.api.tls import TlsEnd
 from noghost.config import Limits
 from noghost.errors import RequestError
 from noghost.messages import Outcome
@@ -81,18 +84,19 @@ class OneRequest(H11Protocol):
         """What h11 could not parse, in the API's own shape."""
         limit = self._now.limits.header_bytes
         if self.cycle is None and len(self.conn.trailing_data[0]) > limit:  # h11 keeps the status it means to itself
-            self._refuse(header_too_large(limit))
+            self.refuse(header_too_large(limit))
         else:
-            self._refuse(RequestError("this is not a valid HTTP/1.1 request", code="invalid_http"))
+            self.refuse(RequestError("this is not a valid HTTP/1.1 request", code="invalid_http"))
 
     def _on_request_deadline(self) -> None:
         if not self.request_complete:
             self._timed_out = True
             seconds = self._now.limits.request_s
             late = f"the request was not complete after {seconds:g} s"
-            self._refuse(RequestError(late, status=408, code="request_timeout"))
+            self.refuse(RequestError(late, status=408, code="request_timeout"))
 
-    def _refuse(self, error: RequestError) -> None:
+    def refuse(self, error: RequestError) -> None:
+        """Answer with an error before there is a request, and close."""
         status, told_body = told(error)
         body = json.dumps(told_body).encode()
         headers = [
@@ -146,20 +150,22 @@ def equip(connection: socket.socket) -> Equipment:
     return Equipment(connection, connection.dup(), loop)
 
 
-def serve_connection(config: uvicorn.Config, app: FastAPI, equipment: Equipment, now: Here) -> Outcome:
+def serve_connection(
+    config: uvicorn.Config, app: FastAPI, equipment: Equipment, now: Here, tls: ssl.SSLContext | None = None
+) -> Outcome:
     """Serve the one request of the connection; returns when the caller has left or has been answered."""
     app.state.here = now
-    outcome = equipment.loop.run_until_complete(_serve(config, equipment, now))
+    outcome = equipment.loop.run_until_complete(_serve(config, equipment, now, tls))
     early = outcome in (Outcome.REFUSED, Outcome.TIMEOUT)
     _part(equipment.after, patience_s=now.limits.request_s if early else 0.0)
     return outcome
 
 
-async def _serve(config: uvicorn.Config, equipment: Equipment, now: Here) -> Outcome:
-    loop = equipment.loop
-    made: Any = await loop.connect_accepted_socket(lambda: OneRequest(config, now, loop), equipment.connection)
-    protocol: OneRequest = made[1]
-    return await protocol.ended
+async def _serve(config: uvicorn.Config, equipment: Equipment, now: Here, tls: ssl.SSLContext | None) -> Outcome:
+    request = OneRequest(config, now, equipment.loop)
+    end = TlsEnd(tls, request) if tls else request
+    await equipment.loop.connect_accepted_socket(lambda: end, equipment.connection)
+    return await request.ended
 
 
 def _part(after: socket.socket, patience_s: float) -> None:

@@ -60,6 +60,8 @@ class Here:
     most_threads: int
     threads: Callable[[], int]  # this instance's share of the cores, now
     keys: Keys | None = None  # one of these lets a caller in; None: nobody is asked
+    hosts: frozenset[str] | None = None  # whom requests may be for; None: anybody
+    pads: bool = False  # answers are padded
     tally: Tally = field(default_factory=Tally)
 
     @property

@@ -96,6 +96,9 @@ class StreamOptions(Strict):
     """OpenAI's `stream_options`."""
 
     include_usage: bool = False
+    include_obfuscation: bool | None = Field(
+        default=None, description="events filled up to one size; null: where this service speaks TLS"
+    )
 
 
 class NoghostOptions(Strict):

@@ -120,7 +120,8 @@ def serve(
     run_service(config, announce)
 
 
-def announce(host: str, port: int) -> None:
-    """The one line that says it is ready."""
-    place = f"[{host}]" if ":" in host else host
-    click.echo(f"listening on http://{place}:{port}")
+def announce(address: str, fingerprint: str | None) -> None:
+    """The line that says it is ready; with TLS a second one, with what callers can pin."""
+    click.echo(f"listening on {address}")
+    if fingerprint:
+        click.echo(f"certificate sha256 {fingerprint}")

@@ -16,32 +16,13 @@ import socket
 import time
 from types import FrameType
 
-from noghost.errors import HOW_TO_TRACE, ConfigError, HostError
+from noghost.errors import HOW_TO_TRACE, HostError
 from noghost.log import Event, log
 from noghost.messages import MAX_BYTES, Gone, Wipe, unpack
 from noghost.warden.births import Nursery, bear
 
-BACKLOG = 1024
 GRACE_S = 10.0  # for running invocations, after the first SIGTERM or SIGINT
 OUT_OF_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN}
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; raises ConfigError with the address when it cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(BACKLOG)
-    except OSError as refused:
-        listener.close()
-        raise ConfigError(
-            f"cannot listen on {host} port {port} ({refused.strerror})",
-            "take another --port, or stop what has it",
-        ) from refused
-    listener.setblocking(False)
-    return listener
 
 
 class Warden:
