@@ -37,6 +37,17 @@ class Service:
         return int(self.url.rpartition(":")[2])
 
     @property
+    def fingerprint(self) -> str:
+        """Of its certificate, as it printed it: SHA-256."""
+        found = wait_for(
+            lambda: re.search(r"^certificate sha256 (\S+)$", (self.home / "stdout").read_text(), re.MULTILINE),
+            READY_S,
+            "the fingerprint",
+        )
+        assert isinstance(found, re.Match)
+        return str(found[1])
+
+    @property
     def reaper_pid(self) -> int:
         """The warden's child that says it is the reaper."""
         return next(pid for pid in children(self.pid) if title(pid) == "noghost: reaper")
