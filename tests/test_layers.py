@@ -21,7 +21,7 @@ LAYERS = (
     {"config", "messages", "log", "host", "board"},
     {"weights", "engine", "ledger", "keys"},
     {"instance", "reaper", "client", "api"},
-    {"warden"},
+    {"warden", "doctor"},
     {"service"},
     {"cli"},
 )
@@ -44,6 +44,9 @@ CONTENT_FREE_UNITS = {"", "errors", "config", "messages", "log", "host", "board"
 CONTENT_FREE_UNITS |= {"ledger", "reaper", "warden"}
 NEVER_SEES_CONTENT = ("ledger", "reaper", "warden")
 SERVES = {"api", "engine", "instance", "reaper", "warden", "service"}
+
+# What the doctor tries as the reaper does it, and nothing else that serves.
+DOCTOR_USES = {"noghost.reaper", "noghost.reaper.trace", "noghost.reaper.wipe"}
 
 PROTECTING_FOLDERS = ("warden", "instance", "reaper", "ledger", "keys")
 ALSO_PROTECTING = {
@@ -200,6 +203,14 @@ def client_reaches_server(graph: Graph) -> Iterator[str]:
             yield from (f"{name} reaches {target}" for target in closure(graph, name) if unit(target) in SERVES)
 
 
+def doctor_reaches_server(graph: Graph) -> Iterator[str]:
+    """Modules of the doctor whose imports lead to what serves, tracing and wiping left out."""
+    for name in graph:
+        if unit(name) == "doctor":
+            reached = closure(graph, name) - DOCTOR_USES
+            yield from (f"{name} reaches {target}" for target in reached if unit(target) in SERVES)
+
+
 def made_up_names(trees: Mapping[str, ast.Module]) -> Iterator[str]:
     """Modules that import a name which is put together at run time."""
     for name, tree in trees.items():
@@ -271,6 +282,11 @@ def test_the_client_reaches_nothing_that_serves() -> None:
     assert list(client_reaches_server(GRAPH)) == []
 
 
+def test_the_doctor_reaches_nothing_that_serves_but_the_wipe() -> None:
+    assert list(doctor_reaches_server(GRAPH)) == []
+    assert closure(GRAPH, "noghost.doctor.checks") > DOCTOR_USES
+
+
 def test_only_the_command_line_imports_by_a_made_up_name() -> None:
     assert set(made_up_names(TREES)) == {"noghost.cli.main"}
 
@@ -316,9 +332,10 @@ CLEAN = {
     "noghost.engine.generate": "",
     "noghost.api": "from noghost.engine.generate import generate",
     "noghost.client": "from noghost.ledger.store import Ledger",
+    "noghost.doctor": "",
     "noghost.service": "import noghost.warden\ndef serve():\n    from noghost.api import app",
 }
-RULES = (wrong_way, circles, reaches_content, knows_both_sides, client_reaches_server)
+RULES = (wrong_way, circles, reaches_content, knows_both_sides, client_reaches_server, doctor_reaches_server)
 
 
 def test_a_clean_tree_is_clean(tmp_path: Path) -> None:
@@ -342,6 +359,7 @@ def test_a_clean_tree_is_clean(tmp_path: Path) -> None:
         ("noghost.api", "from noghost.reaper import watch\nimport noghost.engine.generate", "knows_both_sides"),
         ("noghost.client", "import noghost.engine.generate", "client_reaches_server"),
         ("noghost.ledger.store", "from noghost.reaper import watch", "client_reaches_server"),
+        ("noghost.doctor", "from noghost.reaper import watch", "doctor_reaches_server"),
         ("noghost.surprise", "", "wrong_way"),
     ],
 )

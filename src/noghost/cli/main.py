@@ -17,6 +17,7 @@ COMMANDS = {
     "hunt": "Search a server's memory and files for what you said to it.",
     "audit": "Ask a server whether it gives away what others said to it.",
     "receipts": "List, show and verify the signed records of invocations.",
+    "doctor": "Whether this host can keep each promise, why not, and what to do.",
     "status": "What lives between invocations, and since when there was none.",
 }
 

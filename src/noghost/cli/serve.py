@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from noghost.config import DEFAULT_CONTEXT_TOKENS, DEFAULT_HOST, DEFAULT_PORT, Config, Tls
+from noghost.doctor.checks import not_green
+from noghost.doctor.facts import gather
 from noghost.service import serve as run_service
 
 
@@ -117,7 +119,14 @@ def serve(
         unverified=unverified,
         without=without,
     )
+    warn()
     run_service(config, announce)
+
+
+def warn() -> None:
+    """A line on standard error for each thing about this host that weakens a promise."""
+    for line in not_green(gather()):
+        click.echo(f"noghost: {line} (see noghost doctor)", err=True)
 
 
 def announce(address: str, fingerprint: str | None) -> None:
