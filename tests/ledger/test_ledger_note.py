@@ -99,3 +99,15 @@ def test_base64_is_canonical(data: bytes) -> None:
 def test_other_base64_is_refused(text: str) -> None:
     with pytest.raises(LedgerError):
         decode64(text)
+
+
+@pytest.mark.parametrize("half", ["\ud800"])
+def test_half_of_a_surrogate_pair_is_refused_and_not_encoded(half: str) -> None:
+    """Found by tests/fuzz: a text that was read carelessly holds such characters, and has no bytes to hash."""
+    for text in (half + GO_NOTE, GO_NOTE + half, GO_NOTE.replace("Neumann ", f"Neumann{half} ")):
+        with pytest.raises(LedgerError):
+            note.verify(text, Verifier.parse(GO_VKEY))
+    with pytest.raises(LedgerError):
+        Verifier.parse(half + GO_VKEY)
+    with pytest.raises(LedgerError):
+        Signer.parse(GO_SKEY.replace("Peter", half))

@@ -15,7 +15,7 @@ from ledger.samples import VECTORS, birth, end, fill, number_id
 from noghost.errors import LedgerError, VerificationError
 from noghost.ledger import checkpoint
 from noghost.ledger.keys import Verifier
-from noghost.ledger.receipt import Receipt
+from noghost.ledger.receipt import Consistency, Receipt
 from noghost.ledger.store import Ledger
 
 INDEX = json.loads((VECTORS / "index.json").read_text())
@@ -145,3 +145,12 @@ def test_growth_is_proved_or_said_to_be_unchecked(tmp_path: Path) -> None:
         assert ledger.receipt(number_id(1)).verify().pinned is False
         with pytest.raises(VerificationError):
             ledger.receipt(number_id(1), since_size=604)
+
+
+def test_a_consistency_section_without_its_last_newline_is_refused_by_itself() -> None:
+    """Found by tests/fuzz: only the whole receipt was held to its one form, its parts were not."""
+    grown = Receipt.parse(read_vector("good/grown.txt")).consistency
+    assert grown is not None
+    assert Consistency.parse(grown.render()) == grown
+    with pytest.raises(LedgerError):
+        Consistency.parse(grown.render()[:-1])

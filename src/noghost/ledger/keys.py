@@ -18,7 +18,7 @@ from noghost.errors import LedgerError, VerificationError
 
 ED25519 = b"\x01"  # signature type byte, C2SP signed-note
 SEED_BYTES = 32
-NAME = re.compile(r"[^\s+\x00-\x20]{1,128}")
+NAME = re.compile(r"[^\s+\x00-\x20\ud800-\udfff]{1,128}")  # half of a surrogate pair has no bytes to hash
 _SKEY_PREFIX = "PRIVATE+KEY+"
 
 

@@ -15,6 +15,7 @@ from noghost.ledger.keys import Signer, Verifier, decode64, encode64
 
 NOTE_MAX_BYTES = 65_536
 SIGNATURES_MAX = 32  # the specification asks for at least 16
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 _SIGNATURE = re.compile(r"— ([^\s+]+) ([A-Za-z0-9+/=]+)")
 
 
@@ -45,6 +46,8 @@ def verify(note: str, verifier: Verifier) -> str:
 
 def split(note: str) -> tuple[str, list[tuple[str, bytes]]]:
     """The text, still unverified, and each signature as (key name, key id || signature)."""
+    if _HALF_PAIR.search(note):
+        raise _malformed("it is not Unicode")
     if len(note.encode()) > NOTE_MAX_BYTES:
         raise _malformed("it is too long")
     head, _, tail = note.rpartition("\n\n")

@@ -43,11 +43,15 @@ class Consistency:
 
     @classmethod
     def parse(cls, text: str) -> Consistency:
+        """Raises LedgerError unless `text` is exactly what `render` gives."""
         lines = text.removesuffix("\n").split("\n")
         if len(lines) < 2 or not lines[1].startswith("root "):
             raise _malformed("its consistency section is cut")
         root = parse_hashes([lines[1].removeprefix("root ")])[0]
-        return cls(read_number("since", lines[0]), root, parse_hashes(lines[2:]))
+        consistency = cls(read_number("since", lines[0]), root, parse_hashes(lines[2:]))
+        if consistency.render() != text:
+            raise _malformed("its consistency section is cut")
+        return consistency
 
 
 @dataclass(frozen=True, slots=True)
