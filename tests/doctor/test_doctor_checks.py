@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from doctor.made_up import ALL_DONE, DISK_SWAP, GOOD, ZRAM_SWAP, Tree, host, refused
+from noghost.cli.doctor import WIDTH_CHARS
 from noghost.doctor.checks import CHECKS, not_green
 from noghost.doctor.finding import PROMISES, Finding, Seen, State, judge
 
@@ -198,6 +199,7 @@ def test_a_check_in_one_of_its_states(
     seen = look(tmp_path, name, tree, known)
     assert seen.state is state
     assert words in f"{seen.says}. {seen.because}"
+    assert len(seen.says) <= WIDTH_CHARS - 25, "a line of the report"
     assert bool(seen.mend) == (state in (WEAK, BROKEN)), "what is not green says what to do"
     assert not (state in (WEAK, BROKEN) and not seen.because), "and why"
 

@@ -153,7 +153,7 @@ def look_at_kdump(facts: Facts) -> Seen:
         return Seen(State.OK, "no crash kernel is loaded (kdump)", facts=told)
     return Seen(
         State.WEAK,
-        "a crash kernel is loaded: a crash of the kernel writes memory to a disk (kdump)",
+        "a crash of the kernel writes memory to a disk (kdump)",
         "What instances hold at that moment would be in the dump, and freed buffers with it.",
         "sudo systemctl disable --now kdump.service (on Debian and Ubuntu kdump-tools.service)",
         told,

@@ -49,7 +49,7 @@ def look_at_huge_pages(facts: Facts) -> Seen:
         return Seen(State.OK, "pages are copied together into huge pages, and the old ones zeroed", facts=told)
     return Seen(
         State.WEAK,
-        "the kernel copies pages together into huge pages and does not zero the old ones",
+        "the kernel copies pages into huge pages and does not zero the old ones",
         "The wipe finds the huge page. The frames that it was copied from are free, with their bytes.",
         "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled; "
         "for good: transparent_hugepage=madvise on the kernel's command line",

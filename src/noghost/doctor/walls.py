@@ -73,9 +73,9 @@ def look_at_network(facts: Facts) -> Seen:
     if facts.trials is None:
         return NOT_TRIED
     tried = facts.trials.network
-    told: dict[str, Fact] = {"network_namespace": ("no", "yes", "within a user namespace")[tried.value]}
+    told: dict[str, Fact] = {"network_namespace": ("no", "yes", "in a user namespace")[tried.value]}
     if tried.done:
-        way = " within a user namespace" if tried.value > 1 else ""
+        way = ", in a user namespace" if tried.value > 1 else ""
         return Seen(State.INFO, f"tried: a process can have an empty network of its own{way}", facts=told)
     return Seen(
         State.INFO,
