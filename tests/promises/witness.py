@@ -56,7 +56,8 @@ def count(windows: Windows) -> int:
 def main() -> None:
     report, mode = Path(sys.argv[1]), sys.argv[2]
     deadline_s = int(os.environ.get("WITNESS_DEADLINE_S", "600"))
-    config = Config(port=0, context_tokens=2048, limits=Limits(invocation_s=deadline_s))
+    asks_keys = True if os.environ.get("WITNESS_KEYS") else None
+    config = Config(port=0, context_tokens=2048, limits=Limits(invocation_s=deadline_s), keys=asks_keys)
     serve(config, announce, wiper=witness(report, mode))
 
 
