@@ -5,7 +5,7 @@
 The hash is scrypt (RFC 7914) of the key's whole text. Such functions are made slow so that guessable passwords are
 guessed slowly. A key of 256 random bits is not guessed at any speed, and a limit on wrong attempts would add nothing:
 2^40 of them a second for 10^9 years find it with a chance of 10^-48. So the cost is what one does not notice in a
-request: N = 2^10, r = 8, p = 1 are 1 MiB and 1.7 ms on a slow core (2^14, the usual 16 MiB, 28 ms). The memory is the
+request: N = 2^10, r = 8, p = 1 are 1 MiB and 1.7 ms where 2^14, the usual 16 MiB, are 32 ms. The memory is the
 instance's own, and wiped with it.
 
 Covered: from the hashes no key can be made; an id that nobody has costs the same scrypt as one that somebody has, and
