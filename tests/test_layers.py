@@ -35,10 +35,14 @@ SIDEWAYS = {
 # Of instance/, what holds no content: names, bounds, closed messages. The long-lived sides may import these.
 CONTENT_FREE_INSTANCE = {
     "noghost.instance",
+    "noghost.instance.calls",
+    "noghost.instance.fitness",
+    "noghost.instance.landlock",
     "noghost.instance.line",
     "noghost.instance.memory",
     "noghost.instance.newborn",
     "noghost.instance.sandbox",
+    "noghost.instance.seccomp",
 }
 CONTENT_FREE_UNITS = {"", "errors", "config", "messages", "log", "host", "board", "weights"}
 CONTENT_FREE_UNITS |= {"ledger", "reaper", "warden"}
@@ -65,6 +69,7 @@ ALSO_PROTECTING = {
 PLAIN = {
     "noghost.instance.share": "chooses a number of threads",
     "noghost.warden.births": "forks; what it must not do (read the connection) is in warden/listen.py",
+    "noghost.instance.calls": "a table; seccomp.py says what it covers",
     "noghost.instance.identity": "names and seeds",
     "noghost.instance.line": "questions and answers of fixed form; messages.py says what they cannot carry",
     "noghost.instance.newborn": "a record",

@@ -23,14 +23,14 @@ def swap() -> str:
 
 
 def init_on_free() -> str:
-    """1 where the kernel zeroes pages when it takes them (the command line says so), else 0."""
-    words = read("/proc/cmdline").split()
-    return "1" if "init_on_free=1" in words else "0"
+    """1 where the kernel's command line says that it zeroes memory when it is freed (the last word counts), else 0."""
+    words = [word for word in read("/proc/cmdline").split() if word.startswith("init_on_free=")]
+    return "1" if words and words[-1].partition("=")[2].lower() in ("1", "y", "on") else "0"
 
 
 def core_pattern() -> str:
     """Where the kernel sends core dumps; ours are refused in any case."""
-    return "pipe" if read("/proc/sys/kernel/core_pattern").startswith("|") else "file"
+    return "pipe" if read("/proc/sys/kernel/core_pattern").startswith(("|", "@")) else "file"
 
 
 def build_digest() -> str:

@@ -6,9 +6,9 @@ Not covered: content. There is no message that could carry a prompt or an answer
 receipt, which the reaper writes.
 
     warden   ── Birth, with the reaper's end of the line ──▶ reaper
-    warden   ◀── Gone ──────────────────────────────────── reaper
+    warden   ◀── Heard, Gone ───────────────────────────── reaper
     instance ◀── Gate, Opened, Durable, Found ──────────── reaper      over the invocation's own line
-    instance ── Open, Sync, Ended, Lookup ────────────────▶ reaper
+    instance ── Confined, with a listener; Open, Sync, Ended, Lookup ──▶ reaper
     instance ── Told ─────────────────────────────────────▶ its caller   `noghost ask` only
 """
 
@@ -53,6 +53,7 @@ class Answer(IntEnum):
     NOT_FOUND = 3
     OUT_OF_TURN = 4  # the message was not allowed now
     NOT_TRACED = 5  # the host refused to trace this process: do not pass the gate
+    FULL = 6  # too many wait for a seat
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +81,29 @@ class Gone:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """Reaper to warden: the process has its whole request, and asks for a seat."""
+
+    FORM: ClassVar[struct.Struct] = struct.Struct("<BQ")
+    TAG: ClassVar[int] = 21
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class Gate:
     """Reaper to instance: you are traced (or, with --unverified, you may pass all the same)."""
 
     FORM: ClassVar[struct.Struct] = struct.Struct("<BB")
     TAG: ClassVar[int] = 3
     answer: int
+
+
+@dataclass(frozen=True, slots=True)
+class Confined:
+    """Instance to reaper, once: I am confined; the listener for the system calls that I am refused comes with this."""
+
+    FORM: ClassVar[struct.Struct] = struct.Struct("<B")
+    TAG: ClassVar[int] = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +191,7 @@ class Told:
     cut: bool  # ended by max_tokens or the end of the context
 
 
-Message = Birth | Gone | Gate | Open | Opened | Sync | Durable | Ended | Lookup | Found | Told
+Message = Birth | Gone | Heard | Gate | Confined | Open | Opened | Sync | Durable | Ended | Lookup | Found | Told
 M = TypeVar("M", bound=Message)
 
 

@@ -24,26 +24,28 @@ from setproctitle import setproctitle
 
 from noghost import __version__
 from noghost.board import Board
-from noghost.config import Config, ledger_dir
+from noghost.config import Config, cores, ledger_dir
 from noghost.engine.trial import try_model
 from noghost.errors import HostError
 from noghost.host import build_digest, host_class
+from noghost.instance.fitness import make_fences, try_fences
 from noghost.instance.life import Equip, Equipped, Instance, live
 from noghost.instance.line import Line
 from noghost.instance.memory import keep_malloc_pages
 from noghost.instance.newborn import Newborn
 from noghost.instance.question import Question
-from noghost.instance.sandbox import STEPS, allow_tracer
+from noghost.instance.sandbox import STEPS, Fences, allow_tracer
 from noghost.instance.share import Share
 from noghost.keys.ring import Ring
 from noghost.keys.store import default_path
-from noghost.messages import MAX_BYTES, Birth, Gone, Outcome, Told, pack, unpack
+from noghost.messages import MAX_BYTES, Birth, Gone, Heard, Outcome, Told, pack, unpack
 from noghost.reaper.record import Stated
 from noghost.reaper.role import Duty, spawn_reaper, start_reaper
 from noghost.reaper.wipe import Wiper, wipe
 from noghost.warden.births import Nursery, bear
 from noghost.warden.door import Door, open_door
 from noghost.warden.listen import Warden, probe
+from noghost.warden.network import leave_network, leave_network_as_root
 from noghost.weights import tried
 from noghost.weights.digest import verify
 from noghost.weights.find import WeightsFile, find
@@ -82,10 +84,22 @@ def serve_at(door: Door, config: Config, ready: Ready, wiper: Wiper) -> None:
     ring = Ring(default_path()) if config.asks_keys else None
     models = find_models(config)
     board = Board()
-    duty = Duty(ledger_dir(config), state(config, models), config.most_seats, config.unverified, wiper=wiper)
-    births, reaper_pid = start_reaper(duty, board)
+    listener = door.listener
+    own_network = leave_network() if "network" not in config.without else False
+    fences = make_fences(config.without)
+    try_fences(fences)
+    stated = state(config, models, fences, own_network)
+    duty = Duty(
+        ledger_dir(config),
+        stated,
+        config.most_seats,
+        config.unverified,
+        queue=config.limits.queue,
+        most_refusals=config.limits.refusals,
+        wiper=wiper,
+    )
+    births, reaper_pid = start_reaper(duty, board, shut=(listener,))
     try:
-        listener = door.listener
         from noghost.api.certificate import secure  # after the reaper's fork: the key is not its affair
 
         secured = secure(config)
@@ -93,11 +107,13 @@ def serve_at(door: Door, config: Config, ready: Ready, wiper: Wiper) -> None:
         gc.collect()
         gc.freeze()
         keep_malloc_pages()
-        probe(Nursery(births, reaper_pid, live_with(equip_for_nothing, config)))
+        probe(Nursery(births, reaper_pid, live_with(equip_for_nothing, config, fences)))
         warden = Warden(
             listener,
-            Nursery(births, reaper_pid, live_with(equip, config), ring.refresh if ring else None),
-            most_instances=config.limits.instances,
+            Nursery(births, reaper_pid, live_with(equip, config, fences), ring.refresh if ring else None),
+            config.limits,
+            cores=cores(),
+            computing=board.taken,
         )
         ready(door.address, secured.fingerprint if secured else None)
         warden.run()
@@ -138,22 +154,27 @@ def try_unknown(models: Sequence[Found], context_tokens: int) -> None:
             tried.remember(model.digest, build)
 
 
-def state(config: Config, models: tuple[Found, ...]) -> Stated:
+def state(config: Config, models: tuple[Found, ...], fences: Fences, own_network: bool) -> Stated:
     """What every receipt of this service says about it."""
     limits = config.limits
     policy = (
-        f"release={__version__} unverified={config.unverified} steps={','.join(s.__name__ for s in STEPS)} "
+        f"release={__version__} unverified={config.unverified} steps={','.join(step.name for step in STEPS)} "
         f"invocation_s={limits.invocation_s} body_bytes={limits.body_bytes}"
     )
+    confinement = (
+        f"network={'own' if own_network else 'host'},memory={'locked' if fences.lock else 'unlocked'},"
+        f"without={'.'.join(sorted(set(config.without))) or 'none'}"
+    )
     digest = hashlib.sha256(policy.encode()).hexdigest()
-    return Stated(tuple(model.digest for model in models), __version__, build_digest(), digest, host_class())
+    host = f"{host_class()},{confinement}"
+    return Stated(tuple(model.digest for model in models), __version__, build_digest(), digest, host)
 
 
-def live_with(equip: Equip, config: Config) -> Callable[[Newborn], NoReturn]:
+def live_with(equip: Equip, config: Config, fences: Fences) -> Callable[[Newborn], NoReturn]:
     """How an instance of this service lives."""
 
     def live_served(newborn: Newborn) -> NoReturn:
-        live(newborn, equip, deadline_s=config.limits.invocation_s, silent=True)
+        live(newborn, equip, deadline_s=config.limits.invocation_s, silent=True, fences=fences)
 
     return live_served
 
@@ -190,6 +211,7 @@ def prepare_serving(
             limits=config.limits,
             most_threads=config.most_threads,
             threads=share.threads,
+            busy=newborn.busy,
             keys=ring.now if ring else None,
             hosts=hosts,
             pads=config.pads,
@@ -251,7 +273,10 @@ def ask(config: Config, question: Question) -> Lived:
 
     prepare_process("noghost: ask")
     models = find_models(config)
-    duty = Duty(ledger_dir(config), state(config, models), 1, config.unverified, exact=True)
+    own_network = leave_network_as_root() if "network" not in config.without else False
+    fences = make_fences(config.without)
+    stated = state(config, models, fences, own_network)
+    duty = Duty(ledger_dir(config), stated, 1, config.unverified, exact=True, most_refusals=config.limits.refusals)
     births, reaper_pid = spawn_reaper(duty)
     own_line = be_traced(births, reaper_pid)
     loaded = load(models[0].file.path, config.context_tokens)
@@ -266,7 +291,7 @@ def ask(config: Config, question: Question) -> Lived:
             lambda instance: answer(instance, loaded, question, mouth, Threads(config.most_threads, threads)),
             keep=(mouth.fileno(), share.descriptor),
         )
-        live(newborn, lambda _newborn: equipped, deadline_s=config.limits.invocation_s, silent=False)
+        live(newborn, lambda _newborn: equipped, deadline_s=config.limits.invocation_s, silent=False, fences=fences)
 
     knock_ns = time.monotonic_ns()
     pid = bear(None, Nursery(births, reaper_pid, live_asked))
@@ -300,6 +325,6 @@ def wait_until_gone(births: socket.socket, pid: int) -> Gone:
             continue
         if not data:
             raise HostError("the reaper has ended while it was answering", "see what ended it, and ask again")
-        gone = unpack(data, Gone)
-        if gone.pid == pid:
-            return gone
+        word = unpack(data, Gone, Heard)
+        if isinstance(word, Gone) and word.pid == pid:
+            return word

@@ -6,18 +6,22 @@ import os
 import resource
 import signal
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from instance.forked import in_child
 from noghost.errors import HostError
-from noghost.instance import sandbox
-from noghost.instance.sandbox import Bounds, confine
+from noghost.instance import landlock, sandbox
+from noghost.instance.fitness import may_lock
+from noghost.instance.sandbox import Bounds, Fences, Step, confine
+
+NO_FENCES = Fences(None, None, lock=False)
 
 
-def bounds(*keep: int, silent: bool = True, deadline_s: int = 60) -> Bounds:
-    return Bounds(keep, silent, os.getppid(), deadline_s)
+def bounds(*keep: int, silent: bool = True, deadline_s: int = 60, fences: Fences = NO_FENCES) -> Bounds:
+    return Bounds(keep, silent, os.getppid(), deadline_s, fences, lambda _listener: None)
 
 
 def status_field(name: str) -> str:
@@ -94,7 +98,7 @@ def test_the_deadline_is_a_signal_that_nothing_catches() -> None:
 def test_an_instance_whose_warden_has_gone_ends_at_once() -> None:
     pid = os.fork()
     if pid == 0:
-        sandbox.die_with_the_warden(Bounds((), True, 1, 60))  # not our parent: the warden died before the call
+        sandbox.die_with_the_warden(replace(bounds(), warden_pid=1))  # not our parent: the warden died before the call
         os._exit(0)
     _, status = os.waitpid(pid, 0)
     assert os.WTERMSIG(status) == signal.SIGKILL
@@ -104,6 +108,70 @@ def test_a_step_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_bounds: Bounds) -> None:
         raise PermissionError("no")
 
-    monkeypatch.setattr(sandbox, "STEPS", (refuse,))
-    with pytest.raises(HostError, match="confinement failed at refuse"):
+    monkeypatch.setattr(sandbox, "STEPS", (Step("landlock", refuse, waivable=True),))
+    with pytest.raises(HostError, match="landlock failed") as raised:
         confine(bounds())
+    assert "--without landlock" in raised.value.hint
+
+
+def test_no_capability_is_left() -> None:
+    def look() -> list[int]:
+        before = int(status_field("CapEff"), 16)
+        sandbox.drop_capabilities(bounds())
+        return [before, int(status_field("CapEff"), 16), int(status_field("CapPrm"), 16)]
+
+    before, *after = in_child(look)
+    assert after == [0, 0]
+    assert before != 0 or os.geteuid() != 0  # control: root has them all
+
+
+@pytest.mark.skipif(not may_lock(), reason="this user may not lock memory without limit")
+def test_locked_memory_is_not_swappable() -> None:
+    def look() -> list[int]:
+        before = int(status_field("VmLck"))
+        sandbox.lock_memory(bounds(fences=Fences(None, None, lock=True)))
+        block = bytearray(1 << 20)
+        return [before, int(status_field("VmLck")), len(block)]
+
+    before, after, _ = in_child(look)
+    assert before == 0
+    assert after > 1024  # kB: address space that is locked once it is touched
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "/proc/self/status", "/dev/null", "/"])
+def test_landlock_refuses_every_path(path: str) -> None:
+    def look() -> list[bool]:
+        sandbox.refuse_privileges(bounds())
+        before = can_open(path)
+        sandbox.refuse_paths(bounds(fences=Fences(None, landlock.refuse_everything(), lock=False)))
+        return [before, can_open(path)]
+
+    assert in_child(look) == [True, False]
+
+
+def test_landlock_refuses_tcp_of_our_own() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def look() -> list[str]:
+            sandbox.refuse_privileges(bounds())
+            sandbox.refuse_paths(bounds(fences=Fences(None, landlock.refuse_everything(), lock=False)))
+            refused = []
+            for act in (lambda one: one.connect(listener.getsockname()), lambda one: one.bind(("127.0.0.1", 0))):
+                try:
+                    act(socket.socket())
+                except PermissionError:
+                    refused.append("refused")
+            return refused
+
+        socket.create_connection(listener.getsockname()).close()  # control
+        if landlock.version() < 4:
+            pytest.skip("this kernel's Landlock knows no TCP")
+        assert in_child(look) == ["refused", "refused"]
+
+
+def can_open(path: str) -> bool:
+    try:
+        os.close(os.open(path, os.O_RDONLY))
+    except PermissionError:
+        return False
+    return True

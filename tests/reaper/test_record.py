@@ -25,7 +25,7 @@ def wanted(number: int) -> Open:
 
 
 def close(recorder: LedgerRecorder, number: int) -> None:
-    recorder.closed(wanted(number), Outcome.ANSWERED, Wipe.VERIFIED, Wiped(8192, 8192), LAST_WORD)
+    recorder.closed(wanted(number), Outcome.ANSWERED, Wipe.VERIFIED, Wiped(8192, 8192), LAST_WORD, 0)
 
 
 @contextmanager

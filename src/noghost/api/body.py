@@ -15,6 +15,8 @@ from noghost.api.errors import error_response
 from noghost.api.here import Here
 from noghost.errors import RequestError
 
+BUSY = "too many requests are under way in this service; come back later"
+
 
 class WholeBody:
     """ASGI middleware: reads, checks, hands on; adds the invocation's id to the answer."""
@@ -27,6 +29,8 @@ class WholeBody:
         now: Here = scope["app"].state.here
         send = marked(send, now)
         try:
+            if now.busy:
+                raise RequestError(BUSY, status=503, code="busy")
             check_header(scope, now.limits.header_bytes)
             body = await read_body(scope, receive, now.limits.body_bytes)
             await self._app(scope, replay(body, receive), send)

@@ -62,6 +62,7 @@ class Here:
     keys: Keys | None = None  # one of these lets a caller in; None: nobody is asked
     hosts: frozenset[str] | None = None  # whom requests may be for; None: anybody
     pads: bool = False  # answers are padded
+    busy: bool = False  # too many are alive: this one only asks its caller to come back later
     tally: Tally = field(default_factory=Tally)
 
     @property

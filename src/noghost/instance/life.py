@@ -8,17 +8,19 @@ Not covered: what `serve` does with the request; what the reaper does after the 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
 from setproctitle import setproctitle
 
+from noghost.errors import HostError
 from noghost.instance.identity import Identity, reseed
 from noghost.instance.line import Line
 from noghost.instance.memory import keep_python_arenas
 from noghost.instance.newborn import Newborn
-from noghost.instance.sandbox import Bounds, allow_tracer, confine
+from noghost.instance.sandbox import Bounds, Fences, allow_tracer, confine
 from noghost.messages import Outcome
 
 
@@ -45,7 +47,7 @@ class Equipped:
 Equip = Callable[[Newborn], Equipped]
 
 
-def live(newborn: Newborn, equip: Equip, *, deadline_s: int, silent: bool) -> NoReturn:
+def live(newborn: Newborn, equip: Equip, *, deadline_s: int, silent: bool, fences: Fences) -> NoReturn:
     """From the fork to the exit; the exit status is the outcome."""
     outcome = Outcome.CRASHED
     try:
@@ -55,17 +57,23 @@ def live(newborn: Newborn, equip: Equip, *, deadline_s: int, silent: bool) -> No
         line = Line(newborn.line)
         line.wait_at_gate()
         equipped = equip(newborn)
-        confine(bounds_of(newborn, deadline_s, silent, equipped.keep))
+        confine(bounds_of(newborn, line, equipped.keep, deadline_s=deadline_s, silent=silent, fences=fences))
         outcome = equipped.serve(Instance(newborn, line, reseed()))
+    except HostError as error:  # speaks of the host alone
+        if not silent:
+            sys.stderr.write(f"noghost: {error}\n")
+        outcome = Outcome.CRASHED
     except BaseException:  # noqa: BLE001  the message of an error may hold content: it dies with the process
         outcome = Outcome.CRASHED
     finally:
         os._exit(outcome)
 
 
-def bounds_of(newborn: Newborn, deadline_s: int, silent: bool, keep: tuple[int, ...]) -> Bounds:
+def bounds_of(
+    newborn: Newborn, line: Line, keep: tuple[int, ...], *, deadline_s: int, silent: bool, fences: Fences
+) -> Bounds:
     """The descriptors of this invocation, and its deadline."""
     own = [newborn.line.fileno(), *keep]
     if newborn.connection is not None:
         own.append(newborn.connection.fileno())
-    return Bounds(tuple(own), silent, newborn.warden_pid, deadline_s)
+    return Bounds(tuple(own), silent, newborn.warden_pid, deadline_s, fences, line.hand_over)

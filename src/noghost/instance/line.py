@@ -6,11 +6,12 @@ import contextlib
 import socket
 from typing import TypeVar
 
-from noghost.errors import HOW_TO_TRACE, HostError, LedgerError, ReceiptNotFound
+from noghost.errors import HOW_TO_TRACE, HostError, LedgerError, ReceiptNotFound, RequestError
 from noghost.ledger.entry import bucket
 from noghost.messages import (
     MAX_BYTES,
     Answer,
+    Confined,
     Durable,
     Ended,
     Found,
@@ -26,6 +27,7 @@ from noghost.messages import (
 )
 
 M = TypeVar("M", bound=Message)
+QUEUE_FULL = "too many requests wait for a seat in this service; come back later"
 LEDGER_HINT = "the service's ledger cannot be written; nothing is computed unrecorded"
 
 
@@ -40,10 +42,18 @@ class Line:
         if self._hear(Gate).answer != Answer.YES:
             raise HostError("the reaper cannot trace a process on this host", HOW_TO_TRACE)
 
+    def hand_over(self, listener: int) -> None:
+        """Give the reaper the descriptor on which the kernel tells it of refused system calls."""
+        socket.send_fds(self._end, [pack(Confined())], [listener])
+
     def open(self, invocation: bytes, model: int, commitment: bytes | None) -> None:
-        """Wait for a seat and for the "opened" entry; raises LedgerError when it cannot be written."""
+        """Wait for a seat and for the "opened" entry; raises LedgerError when it cannot be written,
+        and RequestError when too many wait already."""
         self._say(Open(invocation, model, commitment is not None, commitment or bytes(32)))
-        if self._hear(Opened).answer != Answer.YES:
+        answer = self._hear(Opened).answer
+        if answer == Answer.FULL:
+            raise RequestError(QUEUE_FULL, status=503, code="queue_full")
+        if answer != Answer.YES:
             raise LedgerError("the invocation could not be recorded", LEDGER_HINT)
 
     def sync(self) -> None:

@@ -14,4 +14,5 @@ class Newborn:
     line: socket.socket  # to the reaper
     warden_pid: int
     reaper_pid: int
-    knock_ns: int  # CLOCK_MONOTONIC when the connection was accepted
+    knock_ns: int  # CLOCK_MONOTONIC when the connection had something to read: its caller's silence is not ours
+    busy: bool = False  # too many are alive: it is only to be told to come back later

@@ -1,10 +1,13 @@
 """Confinement as one ordered list. In the instance, after the gate and before the first byte of the request.
 
-Covered here: no inherited descriptor but the connection and the line, no terminal, no core dump, not dumpable, no
-new privileges, death with the warden, a deadline that the kernel keeps.
-Not covered yet: system calls (seccomp), paths (Landlock), network namespace, memory locking: promise P9, pending.
+Covered: no inherited descriptor but the connection and what serves it, no terminal, no core dump, not dumpable, no
+privilege and no new one, death with the warden, a deadline that the kernel keeps, no path, no system call beyond
+the list of calls.py; memory that is not swapped out, where the host lets it be locked.
+Not covered: what the allowed calls can do with the open descriptors; the hardware's side channels.
 
-A step that fails ends the instance.
+A step that fails ends the instance. Whether the host can do them all is tried at start (fitness.py): a step that is
+marked so can be given up by configuration, and every receipt then says it. Memory is locked only where it can be
+swapped out and the process may lock it; every receipt says whether.
 """
 
 from __future__ import annotations
@@ -14,14 +17,28 @@ import ctypes
 import os
 import resource
 import signal
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from noghost.errors import HostError
+from noghost.instance import landlock
+from noghost.instance.seccomp import Filter
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38  # linux/prctl.h
 PR_SET_PTRACER = 0x59616D61  # "Yama"
+MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4  # asm-generic/mman.h
+CAPABILITIES_V3 = 0x20080522  # linux/capability.h
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Fences:
+    """What the warden makes ready for every instance; None: this service does without."""
+
+    calls: Filter | None
+    paths: int | None  # descriptor of an empty Landlock ruleset
+    lock: bool  # memory is kept from being swapped out
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +49,8 @@ class Bounds:
     silent: bool  # standard streams go nowhere (a served instance); not so for `noghost ask`
     warden_pid: int
     deadline_s: int
-
-
-Step = Callable[[Bounds], None]
+    fences: Fences
+    hand_over: Callable[[int], None]  # takes the listener for refused calls to the reaper
 
 
 def die_with_the_warden(bounds: Bounds) -> None:
@@ -46,8 +62,9 @@ def die_with_the_warden(bounds: Bounds) -> None:
 
 def close_descriptors(bounds: Bounds) -> None:
     """Everything that the warden had open, but what belongs to this invocation."""
+    keep = bounds.keep if bounds.fences.paths is None else (*bounds.keep, bounds.fences.paths)
     low = 3
-    for descriptor in sorted(bounds.keep):
+    for descriptor in sorted(keep):
         os.closerange(low, descriptor)
         low = max(low, descriptor + 1)
     os.closerange(low, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
@@ -77,20 +94,63 @@ def refuse_privileges(_bounds: Bounds) -> None:
     prctl(PR_SET_NO_NEW_PRIVS, 1)
 
 
+def lock_memory(bounds: Bounds) -> None:
+    """Every page that is touched from here on stays in memory."""
+    if not bounds.fences.lock:
+        return
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    if _libc.mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0:
+        raise_errno()
+
+
+def drop_capabilities(_bounds: Bounds) -> None:
+    """Root's rights too: what is left is a user id."""
+    drop_all_capabilities()
+
+
 def keep_deadline(bounds: Bounds) -> None:
     """SIGALRM, with its default action, ends an instance even when its own code hangs."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(bounds.deadline_s)
 
 
+def refuse_paths(bounds: Bounds) -> None:
+    """Landlock: no path can be opened, whoever asks."""
+    if bounds.fences.paths is not None:
+        landlock.restrict_self(bounds.fences.paths)
+        os.close(bounds.fences.paths)
+
+
+def refuse_calls(bounds: Bounds) -> None:
+    """seccomp: no system call beyond the list. The last step, since it refuses most of the others."""
+    if bounds.fences.calls is not None:
+        listener = bounds.fences.calls.install()
+        if listener >= 0:
+            bounds.hand_over(listener)
+            os.close(listener)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step, by the name that settings and receipts use. `waivable`: a service can be told to do without."""
+
+    name: str
+    act: Callable[[Bounds], None]
+    waivable: bool = False
+
+
 STEPS: tuple[Step, ...] = (
-    die_with_the_warden,
-    close_descriptors,
-    silence_streams,
-    refuse_core,
-    be_undumpable,
-    refuse_privileges,
-    keep_deadline,
+    Step("pdeathsig", die_with_the_warden),
+    Step("descriptors", close_descriptors),
+    Step("streams", silence_streams),
+    Step("core", refuse_core),
+    Step("undumpable", be_undumpable),
+    Step("no-new-privileges", refuse_privileges),
+    Step("memlock", lock_memory, waivable=True),
+    Step("capabilities", drop_capabilities),
+    Step("deadline", keep_deadline),
+    Step("landlock", refuse_paths, waivable=True),
+    Step("seccomp", refuse_calls, waivable=True),
 )
 
 
@@ -98,9 +158,18 @@ def confine(bounds: Bounds) -> None:
     """Every step in order; raises HostError at the first that fails."""
     for step in STEPS:
         try:
-            step(bounds)
+            step.act(bounds)
         except OSError as failed:
-            raise HostError(f"confinement failed at {step.__name__}") from failed
+            raise cannot(step.name, str(failed.strerror)) from failed
+
+
+def cannot(name: str, reason: str) -> HostError:
+    """The error for a step that this host refuses."""
+    waivable = any(step.name == name and step.waivable for step in STEPS)
+    way_out = f", or start with --without {name}: every receipt will then say so" if waivable else ""
+    return HostError(
+        f"this host cannot confine an instance: {name} failed ({reason})", f"see `noghost doctor`{way_out}"
+    )
 
 
 def allow_tracer(pid: int) -> None:
@@ -109,8 +178,20 @@ def allow_tracer(pid: int) -> None:
         prctl(PR_SET_PTRACER, pid)
 
 
+def drop_all_capabilities() -> None:
+    """capset(2) with none, for this process; raises OSError."""
+    header = struct.pack("=Ii", CAPABILITIES_V3, 0)
+    if _libc.capset(header, bytes(24)) != 0:
+        raise_errno()
+
+
 def prctl(option: int, value: int) -> None:
     """prctl(2) with one argument; raises OSError."""
     if _libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+        raise_errno()
+
+
+def raise_errno() -> None:
+    """The OSError of the C library's last call."""
+    number = ctypes.get_errno()
+    raise OSError(number, os.strerror(number))

@@ -64,7 +64,7 @@ class Opened:
 class Ended:
     """An end, as it was seen; or, with the outcome "lost", that nobody saw it.
 
-    The four counts are buckets (see `bucket`), never counts. Raises LedgerError for a field of
+    The five counts are buckets (see `bucket`), never counts. Raises LedgerError for a field of
     another form and for a claim that contradicts itself.
     """
 
@@ -76,6 +76,7 @@ class Ended:
     verified_pages: int = 0
     prompt_tokens: int = 0
     answer_tokens: int = 0
+    refused_calls: int = 0  # system calls that the confinement refused
 
     def __post_init__(self) -> None:
         _check_forms(self)
@@ -170,6 +171,8 @@ def _check_claims(entry: Ended) -> None:
         raise _malformed("a lost end cannot speak of a wipe")
     if entry.wipe == "unseen" and (entry.wiped_pages or entry.verified_pages):
         raise _malformed("an end that nobody saw cannot count pages")
+    if entry.outcome == "lost" and entry.refused_calls:
+        raise _malformed("a lost end cannot count refused calls")
     if entry.wipe == "verified" and entry.verified_pages < entry.wiped_pages:
         raise _malformed("a verified wipe must verify every page it wiped")
 

@@ -40,7 +40,9 @@ class Recorder(Protocol):
     def durable(self) -> bool:
         """Bring all that is written to the disk."""
 
-    def closed(self, wanted: Open, outcome: Outcome, wipe: Wipe, wiped: Wiped, last_word: LastWord | None) -> None:
+    def closed(
+        self, wanted: Open, outcome: Outcome, wipe: Wipe, wiped: Wiped, last_word: LastWord | None, refusals: int
+    ) -> None:
         """Write "closed" and sign a checkpoint."""
 
     def settle(self) -> bool:
@@ -92,7 +94,9 @@ class LedgerRecorder:
             return failed()
         return True
 
-    def closed(self, wanted: Open, outcome: Outcome, wipe: Wipe, wiped: Wiped, last_word: LastWord | None) -> None:
+    def closed(
+        self, wanted: Open, outcome: Outcome, wipe: Wipe, wiped: Wiped, last_word: LastWord | None, refusals: int
+    ) -> None:
         """Write "closed", sign a checkpoint over it."""
         try:
             entry = Ended(
@@ -104,6 +108,7 @@ class LedgerRecorder:
                 verified_pages=bucket(wiped.verified_bytes // PAGE_BYTES),
                 prompt_tokens=last_word.prompt_bucket if last_word else 0,
                 answer_tokens=last_word.answer_bucket if last_word else 0,
+                refused_calls=bucket(refusals),
             )
         except LedgerError:  # it contradicts itself: never written, so the next start says "lost"
             failed()

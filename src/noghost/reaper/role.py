@@ -16,6 +16,7 @@ from pathlib import Path
 from setproctitle import setproctitle
 
 from noghost.board import Board
+from noghost.config import Limits
 from noghost.errors import NoghostError
 from noghost.ledger.store import Ledger
 from noghost.log import Event, log
@@ -36,17 +37,23 @@ class Duty:
     seats: int
     unverified: bool = False
     exact: bool = False  # exact figures to the warden: only where the warden is its own caller
+    queue: int = Limits().queue  # instances that may wait for a seat
+    most_refusals: int = Limits().refusals  # of one instance's system calls
     wiper: Wiper = wipe
 
 
-def start_reaper(duty: Duty, board: Board) -> tuple[socket.socket, int]:
-    """Fork the reaper, before the service imports or loads much; (the warden's end of their socket, process id)."""
+def start_reaper(duty: Duty, board: Board, shut: tuple[socket.socket, ...] = ()) -> tuple[socket.socket, int]:
+    """Fork the reaper, before the service imports or loads much; (the warden's end of their socket, process id).
+
+    `shut`: what is the warden's alone, and closed in the reaper.
+    """
     here, there = connected()
     pid = os.fork()
     if pid == 0:
         status = 1
         try:
-            here.close()
+            for one in (here, *shut):
+                one.close()
             status = guarded(lambda: be_the_reaper(duty, board, there))
         finally:
             os._exit(status)
@@ -102,8 +109,16 @@ def be_the_reaper(duty: Duty, board: Board, births: socket.socket) -> None:
             log(Event.LOST, count=lost)
         gc.freeze()
         recorder: Recorder = LedgerRecorder(ledger, duty.stated)
-        seats = Seats(duty.seats, board)
-        Reaper(births, recorder, seats, unverified=duty.unverified, exact=duty.exact, wiper=duty.wiper).run()
+        seats = Seats(duty.seats, board, duty.queue)
+        Reaper(
+            births,
+            recorder,
+            seats,
+            unverified=duty.unverified,
+            exact=duty.exact,
+            most_refusals=duty.most_refusals,
+            wiper=duty.wiper,
+        ).run()
         recorder.settle()
 
 

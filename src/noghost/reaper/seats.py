@@ -9,16 +9,23 @@ from __future__ import annotations
 from collections import deque
 
 from noghost.board import Board
+from noghost.config import Limits
 
 
 class Seats:
     """First come, first served. A holder is a process id."""
 
-    def __init__(self, most: int, board: Board) -> None:
+    def __init__(self, most: int, board: Board, queue: int = Limits().queue) -> None:
         self._most = most
+        self._queue = queue  # so many may stand in line
         self._board = board
         self._holders: set[int] = set()
         self._waiting: deque[int] = deque()
+
+    @property
+    def full(self) -> bool:
+        """Nobody more can even stand in line."""
+        return len(self._holders) >= self._most and len(self._waiting) >= self._queue
 
     def want(self, pid: int) -> bool:
         """Take a seat now (True), or stand in line (False)."""

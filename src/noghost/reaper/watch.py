@@ -15,6 +15,7 @@ import socket
 import time
 from dataclasses import dataclass, field
 
+from noghost.config import Limits
 from noghost.errors import HostError, WipeError
 from noghost.ledger.entry import BUCKET_MAX
 from noghost.log import Event, log
@@ -22,11 +23,13 @@ from noghost.messages import (
     MAX_BYTES,
     Answer,
     Birth,
+    Confined,
     Durable,
     Ended,
     Found,
     Gate,
     Gone,
+    Heard,
     Lookup,
     Message,
     Open,
@@ -39,6 +42,7 @@ from noghost.messages import (
 )
 from noghost.reaper import trace
 from noghost.reaper.record import Recorder
+from noghost.reaper.refusals import refuse_one
 from noghost.reaper.seats import Seats
 from noghost.reaper.wipe import Wiped, Wiper, wipe
 
@@ -59,6 +63,8 @@ class Life:
     wants: Open | None = None
     opened: bool = False  # the "opened" entry is written
     ended: Ended | None = None
+    listener: int = -1  # the kernel tells of refused system calls here
+    refusals: int = 0
     wipe: Wipe = Wipe.UNSEEN
     wiped: Wiped = NOTHING
     status: int | None = None  # wait status; unknown where nobody traced
@@ -78,6 +84,7 @@ class Reaper:
         *,
         unverified: bool = False,
         exact: bool = False,
+        most_refusals: int = Limits().refusals,
         wiper: Wiper = wipe,
     ) -> None:
         self._births = births
@@ -86,6 +93,7 @@ class Reaper:
         self._unverified = unverified
         self._exact = exact
         self._wiper = wiper
+        self._most_refusals = most_refusals
         self._lives: dict[int, Life] = {}
         self._selector = selectors.DefaultSelector()
         self._open = True
@@ -147,7 +155,7 @@ class Reaper:
         if life.line.fileno() < 0:  # its end was seen among the same events
             return
         try:
-            data = life.line.recv(MAX_BYTES)
+            data = self._hear(life)
         except (BlockingIOError, ConnectionResetError):
             data = b""
         if not data:
@@ -156,22 +164,50 @@ class Reaper:
                 self._end(life)
             return
         try:
-            self._take(life, unpack(data, Open, Sync, Ended, Lookup))
+            self._take(life, unpack(data, Confined, Open, Sync, Ended, Lookup))
         except ValueError:
             self._expel(life)
 
+    def _hear(self, life: Life) -> bytes:
+        """One datagram; the first may bring the listener. Descriptors that come later the kernel drops."""
+        if life.taken:
+            return life.line.recv(MAX_BYTES)
+        data, descriptors, _, _ = socket.recv_fds(life.line, MAX_BYTES, 1)
+        for listener in descriptors:
+            life.listener = listener
+            self._selector.register(listener, selectors.EVENT_READ, lambda _listener: self._on_refusal(life))
+        return data
+
+    def _on_refusal(self, life: Life) -> None:
+        """An instance tried what it may not: refuse, count, and end one that does not cease."""
+        if life.listener < 0:  # its end was seen among the same events
+            return
+        number = refuse_one(life.listener)
+        if number is None:
+            self._close_listener(life)
+            return
+        life.refusals += 1
+        if life.refusals == 1:
+            log(Event.REFUSED, call=number)
+        if life.refusals >= self._most_refusals:
+            self._expel(life)
+
+    def _close_listener(self, life: Life) -> None:
+        if life.listener >= 0:
+            self._selector.unregister(life.listener)
+            os.close(life.listener)
+            life.listener = -1
+
     def _take(self, life: Life, message: Message) -> None:
-        """Act on one message; Open and Ended are allowed once."""
-        if isinstance(message, (Open, Ended)):
+        """Act on one message; Confined, Open and Ended are allowed once."""
+        if isinstance(message, (Confined, Open, Ended)):
             if type(message) in life.taken:
                 self._expel(life)
                 return
             life.taken.add(type(message))
         match message:
             case Open():
-                life.wants = message
-                if self._seats.want(life.pid):
-                    self._seat(life)
+                self._on_open(life, message)
             case Sync():
                 self._say(life, Durable(Answer.YES if self._recorder.durable() else Answer.LEDGER_FAILED))
                 self._leave_seat(life)  # all is computed: a caller that reads slowly holds up nobody
@@ -182,6 +218,17 @@ class Reaper:
             case Lookup():
                 text = self._recorder.lookup(message.invocation)
                 self._say(life, Found(Answer.YES if text else Answer.NOT_FOUND, text or b""))
+
+    def _on_open(self, life: Life, wants: Open) -> None:
+        """Its request is complete, which the warden is told; a seat, a place in line, or neither."""
+        with contextlib.suppress(OSError):  # the warden may have gone first
+            self._births.send(pack(Heard(life.pid)))
+        if self._seats.full:
+            self._say(life, Opened(Answer.FULL))
+            return
+        life.wants = wants
+        if self._seats.want(life.pid):
+            self._seat(life)
 
     def _seat(self, life: Life) -> None:
         """Write "opened", then let the instance compute; only afterwards bring the entry to the disk."""
@@ -258,12 +305,13 @@ class Reaper:
         if life.line.fileno() in self._selector.get_map():
             self._selector.unregister(life.line)
         life.line.close()
+        self._close_listener(life)
         if life.windows:
             life.windows.close()
         self._leave_seat(life)
         outcome = outcome_of(life)
         if life.opened and life.wants:
-            self._recorder.closed(life.wants, outcome, life.wipe, life.wiped, life.ended)
+            self._recorder.closed(life.wants, outcome, life.wipe, life.wiped, life.ended, life.refusals)
         self._tell_warden(life, outcome)
 
     def _leave_seat(self, life: Life) -> None:

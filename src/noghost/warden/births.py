@@ -27,9 +27,12 @@ class Nursery:
     before: Callable[[], None] | None = None  # in the warden, before each fork
 
 
-def bear(connection: socket.socket | None, nursery: Nursery) -> int:
-    """Fork; hand the line to the reaper; the child's process id. The connection is closed here, unread."""
-    knock_ns = time.monotonic_ns()
+def bear(connection: socket.socket | None, nursery: Nursery, *, knock_ns: int | None = None, busy: bool = False) -> int:
+    """Fork; hand the line to the reaper; the child's process id. The connection is closed here, unread.
+
+    `knock_ns`: since when it could be read, now if not given. `busy`: it is only to be told to come back later.
+    """
+    knock_ns = knock_ns or time.monotonic_ns()
     if nursery.before is not None:
         nursery.before()
     warden_pid = os.getpid()
@@ -44,7 +47,7 @@ def bear(connection: socket.socket | None, nursery: Nursery) -> int:
         try:
             here.close()
             be_a_child()
-            nursery.live(Newborn(connection, there, warden_pid, nursery.reaper_pid, knock_ns))
+            nursery.live(Newborn(connection, there, warden_pid, nursery.reaper_pid, knock_ns, busy))
         finally:
             os._exit(1)
     there.close()

@@ -1,7 +1,8 @@
 """The warden: accept, fork, forget. In the warden, for as long as the service runs.
 
-Covered: one connection, one process; the warden never reads a byte of an accepted socket, and wakes up only for a
-knock, an end or a signal.
+Covered: one connection, one process, once there is a byte to read (lobby.py) and room for it (living.py); the warden
+never reads a byte of an accepted socket, and wakes up only for a knock, an end, a signal, or the end of somebody's
+time: never when nobody is there.
 Not covered: what the kernel queues for a connection before an instance reads it.
 """
 
@@ -9,113 +10,193 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
-import selectors
+import select
 import signal
 import socket
 import time
+from collections.abc import Callable
 from types import FrameType
 
+from noghost.config import Limits
 from noghost.errors import HOW_TO_TRACE, HostError
 from noghost.log import Event, log
-from noghost.messages import MAX_BYTES, Gone, Wipe, unpack
+from noghost.messages import MAX_BYTES, Gone, Heard, Wipe, unpack
 from noghost.warden.births import Nursery, bear
+from noghost.warden.living import Alive, Living
+from noghost.warden.lobby import Guest, Lobby, Said, origin_of
 
 GRACE_S = 10.0  # for running invocations, after the first SIGTERM or SIGINT
-OUT_OF_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN}
+SHORT_S = 0.1  # between two tries while the host is short of descriptors or memory
+AT_A_TIME = 64  # accepted, before others have their turn
+BUSY_RESERVE = 16  # instances above the limit, which answer 503
+SHORT_OF_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}
+SHORT_OF = SHORT_OF_DESCRIPTORS | {errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN}
 
 
 class Warden:
     """One per service."""
 
-    def __init__(self, listener: socket.socket, nursery: Nursery, *, most_instances: int) -> None:
+    def __init__(
+        self, listener: socket.socket, nursery: Nursery, limits: Limits, *, cores: int, computing: Callable[[], int]
+    ) -> None:
         self._listener = listener
         self._nursery = nursery
-        self._most_instances = most_instances
-        self._alive: set[int] = set()
-        self._selector = selectors.DefaultSelector()
+        self._limits = limits
+        self._poll = select.epoll()
+        self._lobby = Lobby(self._poll, most=limits.silent, patience_s=limits.request_s)
+        self._living = Living(cores=cores, deadline_s=limits.invocation_s, computing=computing)
         self._stopping = False
         self._listening = False
+        self._short_of: int | None = None  # the host had room for no more than so many connections and instances
+        self._end_s: float | None = None  # when those that still run are killed
 
     def run(self) -> None:
         """Until a signal asks to stop and every instance has ended; raises HostError when the reaper is gone."""
-        bell = self._hang_bell()
-        self._selector.register(self._nursery.births, selectors.EVENT_READ, self._on_gone)
-        self._selector.register(bell, selectors.EVENT_READ, self._on_bell)
-        self._set_listening(True)
-        deadline: float | None = None
-        while not self._stopping or self._alive:
-            if self._stopping and deadline is None:
-                deadline = time.monotonic() + GRACE_S
-            for key, _ in self._selector.select(deadline and max(0.0, deadline - time.monotonic())):
-                key.data(key.fileobj)
-            if deadline is not None and time.monotonic() >= deadline:
-                self._kill_all()
-                deadline = time.monotonic() + GRACE_S
+        self._hang_bell()
+        self._poll.register(self._nursery.births, select.EPOLLIN)
+        self._poll.register(self._bell, select.EPOLLIN)
+        self._mind_the_door()
+        while not self._stopping or self._living:
+            for descriptor, events in self._poll.poll(self._patience_s()):
+                self._on_event(descriptor, events)
+            self._dismiss_overdue()
+            self._bear_waiting()
+            self._mind_the_door()
 
-    def _hang_bell(self) -> socket.socket:
+    def _hang_bell(self) -> None:
         """A socket that becomes readable on SIGTERM and SIGINT. SIGCHLD is ignored: the kernel reaps."""
-        here, self._bell_end = socket.socketpair()
-        here.setblocking(False)
-        self._bell_end.setblocking(False)
+        self._bell, self._bell_end = socket.socketpair()
+        for end in (self._bell, self._bell_end):
+            end.setblocking(False)
         signal.set_wakeup_fd(self._bell_end.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
-        return here
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         """The first asks to stop, the second ends what still runs."""
         if self._stopping:
-            self._kill_all()
+            self._living.kill_all()
         self._stopping = True
 
-    def _on_bell(self, bell: socket.socket) -> None:
+    def _on_event(self, descriptor: int, events: int) -> None:
+        if descriptor == self._nursery.births.fileno():
+            self._on_word(self._nursery.births)
+        elif descriptor == self._bell.fileno():
+            self._on_bell()
+        elif self._listening and descriptor == self._listener.fileno():
+            self._on_knock()
+        else:
+            self._lobby.on_event(descriptor, events)
+
+    def _on_bell(self) -> None:
         with contextlib.suppress(BlockingIOError):
-            bell.recv(4096)
-        if self._stopping and self._listening:
-            self._set_listening(False)
+            self._bell.recv(4096)
+        if self._stopping and self._end_s is None:
+            self._end_s = time.monotonic() + GRACE_S
+            self._mind_the_door()
             self._listener.close()
+            self._lobby.close()
 
-    def _set_listening(self, wanted: bool) -> None:
-        if wanted and not self._listening and not self._stopping:
-            self._selector.register(self._listener, selectors.EVENT_READ, self._on_knock)
+    # --- the door -----------------------------------------------------------------------------------------
+
+    def _mind_the_door(self) -> None:
+        """Listen, unless the service stops, the lobby is full, or the host is short of something."""
+        if self._short_of is not None and self._present < self._short_of:
+            self._short_of = None
+        wanted = not self._stopping and not self._lobby.packed and self._short_of is None
+        if wanted and not self._listening:
+            self._poll.register(self._listener, select.EPOLLIN)
         elif not wanted and self._listening:
-            self._selector.unregister(self._listener)
-        self._listening = wanted and not self._stopping
+            self._poll.unregister(self._listener)
+        self._listening = wanted
 
-    def _on_knock(self, listener: socket.socket) -> None:
-        """Accept one connection and fork its instance; when the host is short of something, wait for an end."""
+    @property
+    def _present(self) -> int:
+        return len(self._lobby) + len(self._living)
+
+    def _on_knock(self) -> None:
+        """Let in who waits outside, some at a time."""
+        for _ in range(AT_A_TIME):
+            try:
+                connection, address = self._listener.accept()
+                self._lobby.admit(connection, origin_of(connection, address))
+            except BlockingIOError:
+                return
+            except ConnectionAbortedError:
+                continue
+            except OSError as short:
+                self._be_short(short)
+                return
+
+    def _be_short(self, short: OSError) -> None:
+        """Of descriptors: dismiss one that says nothing. Of anything else, or where all speak: wait for an end."""
+        if short.errno not in SHORT_OF:
+            raise short
+        if short.errno not in SHORT_OF_DESCRIPTORS or not self._lobby.dismiss_silent():
+            self._short_of = self._present
+
+    # --- births -------------------------------------------------------------------------------------------
+
+    def _bear_waiting(self) -> None:
+        """An instance for each guest that has spoken, in their order, as far as there is room."""
+        while self._short_of is None and (guest := self._lobby.first(self._living.crowd)):
+            if not self._make_room(guest):
+                return
+            self._bear(guest)
+
+    def _make_room(self, guest: Guest) -> bool:
+        """Whether it can be born now; one that may be whole can end another that is not."""
+        now_s = time.monotonic()
+        if len(self._living) >= self._limits.instances + BUSY_RESERVE:
+            return False
+        said = guest.said
+        preferred = said is Said.MUCH or not self._living.crowd(guest.origin)
+        if not self._living.has_room(now_s, preferred=preferred):
+            return False
+        if self._living.unheard < self._limits.unheard:
+            return True
+        return said is not Said.LITTLE and self._living.oust(now_s)
+
+    def _bear(self, guest: Guest) -> None:
+        """Above the limit it is one that asks its caller to come back later."""
+        busy = len(self._living) >= self._limits.instances
+        connection = self._lobby.take(guest)
         try:
-            connection, _ = listener.accept()
-        except BlockingIOError:
-            return
-        except OSError as short:
-            if short.errno not in OUT_OF_DESCRIPTORS:
-                raise
-            self._set_listening(False)
-            return
-        try:
-            self._alive.add(bear(connection, self._nursery))
+            pid = bear(connection, self._nursery, knock_ns=guest.knock_ns, busy=busy)
         except OSError as short:
             connection.close()
-            if short.errno not in OUT_OF_DESCRIPTORS:
-                raise
-        if len(self._alive) >= self._most_instances:
-            self._set_listening(False)
+            self._be_short(short)
+            return
+        self._living.born(Alive(pid, guest.origin, time.monotonic()))
 
-    def _on_gone(self, births: socket.socket) -> None:
+    # --- ends ---------------------------------------------------------------------------------------------
+
+    def _on_word(self, births: socket.socket) -> None:
         data = births.recv(MAX_BYTES)
         if not data:
             log(Event.REAPER_GONE)
-            self._kill_all()
+            self._living.kill_all()
             raise HostError("the reaper has ended", "see what ended it (out of memory, kill), and start again")
-        self._alive.discard(unpack(data, Gone).pid)
-        self._set_listening(True)
+        match unpack(data, Gone, Heard):
+            case Heard(pid=pid):
+                self._living.heard(pid)
+            case Gone(pid=pid):
+                self._living.gone(pid)
 
-    def _kill_all(self) -> None:
-        for pid in self._alive:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    def _patience_s(self) -> float | None:
+        """How long to sleep: for ever when nobody waits and nobody lives."""
+        now_s = time.monotonic()
+        room_s = self._living.room_s(now_s) if self._lobby.waits else None
+        times = [at_s for at_s in (self._lobby.due_s(), self._living.due_s(), room_s, self._end_s) if at_s is not None]
+        return max(0.0, min(times) - now_s) if times else None
+
+    def _dismiss_overdue(self) -> None:
+        now_s = time.monotonic()
+        self._lobby.dismiss_overdue(now_s)
+        self._living.kill_overdue(now_s)
+        if self._end_s is not None and now_s >= self._end_s:
+            self._living.kill_all()
+            self._end_s = now_s + GRACE_S
 
 
 def probe(nursery: Nursery) -> Gone:

@@ -21,7 +21,7 @@ OTHER = Signer("noghost.local/vectors", bytes(range(1, 33)))
 
 
 def birth(number: int, commitment: str = "-") -> Opened:
-    host = "swap=none,init_on_free=0,core=file"
+    host = "swap=none,init_on_free=0,core=file,network=own,memory=unlocked,without=none"
     return Opened(MINUTE, f"{number:032x}", "11" * 32, "0.1.0", "22" * 32, "33" * 32, host, commitment=commitment)
 
 

@@ -1,0 +1,129 @@
+"""The instances alive, and how many may be on their way at once. In the warden.
+
+An instance is unheard until it asks for a seat (the reaper tells): until then it may be one that talks slowly, or
+one of a storm. What needs no seat is over soon.
+
+Covered: unheard instances are bounded, and the oldest of whoever has most of them is ended for a newcomer; births
+that lead to no computation are rationed, so that a storm of them leaves the cores to those that compute; an instance
+that outlives its own deadline, stopped or out of its mind, is killed.
+Not covered: a storm of callers that do compute: these share the seats, first come, first served.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+GRACE_S = 1.0  # an unheard instance has at least this long
+OVERTIME_S = 5.0  # after its deadline, before it is killed
+WINDOW_S = 0.5  # so long a birth counts as under way
+BIRTHS_PER_CORE = 4  # under way at once; half of them for callers that are not preferred
+
+
+@dataclass(eq=False, slots=True)
+class Alive:
+    """What the warden knows of one instance."""
+
+    pid: int
+    origin: bytes
+    born_s: float  # CLOCK_MONOTONIC
+    condemned: bool = False  # it has been sent its end
+
+
+class Living:
+    """Process ids, oldest first, and the births under way."""
+
+    def __init__(self, *, cores: int, deadline_s: float, computing: Callable[[], int]) -> None:
+        self._most = BIRTHS_PER_CORE * cores
+        self._deadline_s = deadline_s + OVERTIME_S
+        self._computing = computing
+        self._alive: dict[int, Alive] = {}
+        self._unheard: dict[int, Alive] = {}
+        self._crowds: Counter[bytes] = Counter()
+        self._under_way: dict[int, float] = {}  # pid -> when its birth ceases to count; it may have ended
+
+    def __len__(self) -> int:
+        return len(self._alive)
+
+    @property
+    def unheard(self) -> int:
+        """So many have not asked for a seat."""
+        return len(self._unheard)
+
+    def crowd(self, origin: bytes) -> int:
+        """So many of them are of one origin."""
+        return self._crowds[origin]
+
+    def born(self, alive: Alive) -> None:
+        """One more."""
+        self._alive[alive.pid] = self._unheard[alive.pid] = alive
+        self._crowds[alive.origin] += 1
+        self._under_way[alive.pid] = alive.born_s + WINDOW_S
+
+    def heard(self, pid: int) -> None:
+        """Its request is complete, and it asks for a seat."""
+        self._leave_unheard(pid)
+        self._under_way.pop(pid, None)
+
+    def gone(self, pid: int) -> None:
+        """It has ended. While others compute, its birth counts until its time: a storm ends fast and comes again."""
+        self._alive.pop(pid, None)
+        self._leave_unheard(pid)
+        if not self._computing():
+            self._under_way.pop(pid, None)
+
+    def _leave_unheard(self, pid: int) -> None:
+        if alive := self._unheard.pop(pid, None):
+            self._crowds[alive.origin] -= 1
+            if not self._crowds[alive.origin]:
+                del self._crowds[alive.origin]
+
+    def has_room(self, now_s: float, *, preferred: bool) -> bool:
+        """Whether another birth may be under way."""
+        for pid in [pid for pid, until_s in self._under_way.items() if until_s <= now_s]:
+            del self._under_way[pid]
+        return len(self._under_way) < (self._most if preferred else self._most // 2)
+
+    def oust(self, now_s: float) -> bool:
+        """End the oldest unheard instance of the largest crowd, if there is one past its grace."""
+        ripe = [alive for alive in self._unheard.values() if alive.born_s + GRACE_S <= now_s]
+        if not ripe:
+            return False
+        victim = max(ripe, key=lambda alive: self._crowds[alive.origin])
+        self._leave_unheard(victim.pid)
+        send(victim, signal.SIGTERM)
+        return True
+
+    def room_s(self, now_s: float) -> float | None:
+        """When there may be more room without anybody's word: a birth ceases to count, a grace is over."""
+        graces = (alive.born_s + GRACE_S for alive in self._unheard.values())
+        return min((time_s for time_s in (*self._under_way.values(), *graces) if time_s > now_s), default=None)
+
+    def due_s(self) -> float | None:
+        """When the next one will have outlived its deadline."""
+        born_s = next((alive.born_s for alive in self._alive.values() if not alive.condemned), None)
+        return None if born_s is None else born_s + self._deadline_s
+
+    def kill_overdue(self, now_s: float) -> None:
+        """SIGKILL, which ends a stopped process too; wiped like any other."""
+        for alive in self._alive.values():
+            if alive.born_s + self._deadline_s > now_s:
+                return
+            if not alive.condemned:
+                alive.condemned = True
+                send(alive, signal.SIGKILL)
+
+    def kill_all(self) -> None:
+        """At the service's end."""
+        for alive in self._alive.values():
+            send(alive, signal.SIGKILL)
+
+
+def send(alive: Alive, number: signal.Signals) -> None:
+    """A signal; one that is gone is no error."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(alive.pid, number)
