@@ -121,6 +121,19 @@ def test_openai_s_client_sends_its_key_unchanged(keyed: Keyed) -> None:
     assert told.value.code == "invalid_api_key"
 
 
+@pytest.mark.slow
+def test_the_hunter_comes_in_with_the_key_of_its_environment(keyed: Keyed) -> None:
+    hunting = ("hunt", "--url", keyed.service.url, "--pid", str(keyed.service.pid), "--wait", "0")
+    turned_away = keyed.service.noghost(*hunting)
+    assert turned_away.returncode == 2
+    assert "NOGHOST_API_KEY" in turned_away.stderr
+    keyed.service.env["NOGHOST_API_KEY"] = keyed.key
+    try:
+        assert keyed.service.noghost(*hunting).returncode == 0
+    finally:
+        del keyed.service.env["NOGHOST_API_KEY"]
+
+
 def test_keys_are_added_and_revoked_without_a_restart(keyed: Keyed) -> None:
     made = keyed.service.noghost("keys", "add", "the second").stdout.strip()
     assert (keyed.status(made), keyed.status(keyed.key)) == (200, 200)
