@@ -21,7 +21,7 @@ from typing import Any, Protocol, cast
 
 from noghost.errors import RequestError
 
-HANDSHAKE = 0x16  # the first byte of every TLS connection: RFC 8446, 5.1
+GREETING = b"\x16\x03"  # of every TLS connection, a handshake record and a major version: RFC 8446, 5.1
 READ_BYTES = 64 * 1024
 NOT_TLS = RequestError("this port speaks TLS: say https:// instead of http://", code="tls_required")
 BROKEN = RequestError("the TLS handshake failed", code="tls_failed")
@@ -34,6 +34,11 @@ class Phase(enum.Enum):
     OPEN = enum.auto()
     PLAIN = enum.auto()  # the caller does not speak TLS: what is said to it is plain, and nothing is heard
     SHUT = enum.auto()
+
+
+def is_greeting(data: bytes) -> bool:
+    """Whether a connection that begins so can be TLS of any version since SSL 3.0."""
+    return all(one == wanted for one, wanted in zip(data, GREETING, strict=False))
 
 
 class Inner(Protocol):
@@ -65,7 +70,7 @@ class TlsEnd(asyncio.Protocol, asyncio.Transport):
 
     def data_received(self, data: bytes) -> None:
         """Records, or the greeting of somebody who does not speak TLS."""
-        if not self._heard and data[0] != HANDSHAKE:
+        if not self._heard and not is_greeting(data):
             self._refuse(Phase.PLAIN, NOT_TLS)
         self._heard = True
         if self._phase in (Phase.SHAKING, Phase.OPEN):
