@@ -1,0 +1,172 @@
+"""A service with one endpoint more, /attack: code in an instance that tries everything an instance must not do.
+
+    python intruder.py --port N [--without STEP]...
+
+GET /attack opens an invocation, tries each of ATTEMPTS and answers {name: "done" | name of the error}. GET /insist
+tries one of them without end. What an attempt would do is harmless to this machine if it succeeds.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import mmap
+import os
+import resource
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+from fastapi import APIRouter, Request
+
+import noghost.api.app as api
+from noghost.api.here import here
+from noghost.config import Config, Limits
+from noghost.service import serve
+
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+PAGE_BYTES = mmap.PAGESIZE
+SCRATCH = mmap.mmap(-1, 4 * PAGE_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+ADDRESS = ctypes.addressof(ctypes.c_char.from_buffer(SCRATCH))
+PLACE = Path(tempfile.gettempdir()) / f"noghost-intruder-{os.getpid()}"
+FAILED = ctypes.c_void_p(-1).value
+router = APIRouter()
+
+
+def page(number: int) -> ctypes.c_void_p:
+    """Of the scratch memory; each attempt has one of its own."""
+    return ctypes.c_void_p(ADDRESS + number * PAGE_BYTES)
+
+
+def checked(result: int) -> None:
+    """Raise the OSError of a C call that failed."""
+    if result in (-1, FAILED):
+        raise OSError(ctypes.get_errno(), "refused")
+
+
+def fork() -> None:
+    if os.fork() == 0:
+        os._exit(0)
+
+
+def spawn() -> None:
+    os.posix_spawn("/bin/true", ["true"], {})
+
+
+def read_a_file() -> None:
+    os.close(os.open("/etc/passwd", os.O_RDONLY))
+
+
+def write_a_file() -> None:
+    os.close(os.open(PLACE, os.O_WRONLY | os.O_CREAT))
+    PLACE.unlink()
+
+
+def fetch() -> None:
+    socket.socket().connect(("127.0.0.1", 9))
+
+
+def map_of(protection: int, flags: int, at: int = 0) -> Callable[[], None]:
+    return lambda: checked(libc.mmap(ctypes.c_void_p(at), PAGE_BYTES, protection, flags, -1, 0))
+
+
+def look_at_the_reaper() -> None:
+    local = ctypes.create_string_buffer(16)
+
+    class Span(ctypes.Structure):
+        _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
+
+    here_, there = Span(ctypes.addressof(local), 16), Span(ctypes.addressof(local), 16)
+    checked(libc.process_vm_readv(os.getppid(), ctypes.byref(here_), 1, ctypes.byref(there), 1, 0))
+
+
+RW, RWX = mmap.PROT_READ | mmap.PROT_WRITE, mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
+PRIVATE, SHARED, FIXED = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.MAP_SHARED | mmap.MAP_ANONYMOUS, 0x10
+
+ATTEMPTS: dict[str, Callable[[], object]] = {
+    # open a file
+    "read a file": read_a_file,
+    "write a file": write_a_file,
+    "list a folder": lambda: os.listdir("/"),  # noqa: PTH208
+    "ask about a file": lambda: os.stat("/etc/passwd"),  # noqa: PTH116
+    "make a file in memory": lambda: os.memfd_create("x"),
+    "make a folder": lambda: os.mkdir(PLACE),  # noqa: PTH102
+    # open a socket or a pipe
+    "make a socket": socket.socket,
+    "connect": fetch,
+    "make a pair of sockets": socket.socketpair,
+    "make a pipe": os.pipe,
+    "double a descriptor": lambda: os.dup(1),
+    # start or disturb a process
+    "fork": fork,
+    "start a program": spawn,
+    "become a program": lambda: os.execv("/nonexistent", ["x"]),
+    "signal the warden": lambda: os.kill(os.getppid(), 0),
+    "read the warden": look_at_the_reaper,
+    "be traced by another": lambda: checked(libc.ptrace(0, 0, 0, 0)),
+    # give memory back unwiped, or put it where nobody wipes
+    "unmap": lambda: checked(libc.munmap(page(3), PAGE_BYTES)),
+    "forget pages": lambda: checked(libc.madvise(page(0), PAGE_BYTES, 4)),
+    "move pages": lambda: checked(libc.mremap(page(2), PAGE_BYTES, 2 * PAGE_BYTES, 1)),
+    "map over pages": map_of(RW, PRIVATE | FIXED, ADDRESS),
+    "map what is shared": map_of(RW, SHARED),
+    "map what can be executed": map_of(RWX, PRIVATE),
+    "make pages executable": lambda: checked(libc.mprotect(page(1), PAGE_BYTES, RWX)),
+    # escape from what ends it
+    "be dumpable": lambda: checked(libc.prctl(4, 1, 0, 0, 0)),
+    "outlive the warden": lambda: checked(libc.prctl(1, 0, 0, 0, 0)),
+    "put off the deadline": lambda: signal.setitimer(signal.ITIMER_REAL, 3600),
+    "ignore the deadline": lambda: signal.signal(signal.SIGALRM, signal.SIG_IGN),
+    "allow core dumps": lambda: checked(libc.setrlimit(resource.RLIMIT_CORE, bytes(16))),
+    "leave by a namespace": lambda: checked(libc.unshare(0x10000000)),
+}
+
+
+def outcome_of(attempt: Callable[[], object]) -> str:
+    try:
+        attempt()
+    except OSError as refused:
+        return errno.errorcode.get(refused.errno or 0, "?")
+    return "done"
+
+
+@router.get("/attack")
+async def attack(request: Request) -> dict[str, str]:
+    """Try everything once."""
+    now = here(request)
+    now.recorder.open(now.invocation, 0, None)
+    return {name: outcome_of(attempt) for name, attempt in ATTEMPTS.items()}
+
+
+@router.get("/insist")
+async def insist(request: Request) -> None:
+    """Try one thing until something ends it."""
+    now = here(request)
+    now.recorder.open(now.invocation, 0, None)
+    while True:
+        outcome_of(read_a_file)
+
+
+@click.command()
+@click.option("--port", type=int)
+@click.option("--without", multiple=True)
+def main(port: int, without: tuple[str, ...]) -> None:
+    make = api.make_app
+
+    def with_intruder() -> object:
+        app = make()
+        app.include_router(router)
+        return app
+
+    api.make_app = with_intruder  # type: ignore[assignment]
+    config = Config(port=port, context_tokens=512, without=without, limits=Limits(refusals=100))
+    serve(config, lambda address, _fingerprint: click.echo(f"listening on {address}"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
