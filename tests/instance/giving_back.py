@@ -1,7 +1,8 @@
 """One served answer in a forked process that the kernel kills when it gives memory back or opens a file.
 
-    python giving_back.py keep|give|open|key|wrong     give: without the measures of instance/memory.py
+    python giving_back.py keep|give|open|tls|key|wrong give: without the measures of instance/memory.py
                                                        open: with a file to open, as an import would
+                                                       tls: over TLS, padded
                                                        key: to a service that asks for API keys, with one
                                                        wrong: to such a service, with a key that it does not have
 
@@ -15,6 +16,7 @@ import gc
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -22,8 +24,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 import bpf
+from noghost.api.certificate import secure
 from noghost.board import Board
-from noghost.config import Config
+from noghost.config import Config, Tls
 from noghost.instance.identity import reseed
 from noghost.instance.life import Instance
 from noghost.instance.memory import keep_malloc_pages, keep_python_arenas
@@ -64,9 +67,10 @@ def request(key: str) -> bytes:
 
 def main() -> None:
     keep = sys.argv[1] != "give"
-    config = Config(context_tokens=2048, threads=1)
+    config = Config(context_tokens=2048, threads=1, tls=Tls() if sys.argv[1] == "tls" else None)
     ring, key = ring_and_key()
-    equip = prepare_serving(config, find_models(config), Board(), ring)
+    tls = None if (secured := secure(config)) is None else secured.context
+    equip = prepare_serving(config, find_models(config), Board(), ring, tls)
     if keep:
         keep_malloc_pages()
     gc.collect()
@@ -74,7 +78,6 @@ def main() -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     caller = socket.create_connection(listener.getsockname())
     connection, _ = listener.accept()
-    caller.sendall(request(key))
     pid = os.fork()
     if pid == 0:
         if keep:
@@ -89,6 +92,11 @@ def main() -> None:
         del large
         os._exit(0)
     connection.close()
+    if config.tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        caller = context.wrap_socket(caller)
+    caller.sendall(request(key))
     received = b"".join(iter(lambda: caller.recv(65536), b""))
     _, status = os.waitpid(pid, 0)
     print(json.dumps({"answered": received.endswith(b"[DONE]\n\n\r\n0\r\n\r\n"), "status": status}))

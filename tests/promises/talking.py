@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 from dataclasses import dataclass
 
 from running import Service
@@ -49,7 +50,17 @@ class Call:
 
 
 def connect(service: Service) -> Call:
-    """A connection that has said nothing yet."""
+    """A connection that has said nothing yet, its handshake done where the service speaks TLS."""
+    call = connect_plainly(service)
+    if service.url.startswith("https:"):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # tests of TLS itself check it
+        call.connection = context.wrap_socket(call.connection)
+    return call
+
+
+def connect_plainly(service: Service) -> Call:
+    """A TCP connection, whatever the service speaks."""
     return Call(socket.create_connection(("127.0.0.1", service.port), TIMEOUT_S))
 
 

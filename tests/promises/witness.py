@@ -16,7 +16,7 @@ from pathlib import Path
 
 from noghost.cli.serve import announce
 from noghost.client.hunt import count_in_fd, needles_for, regions_of
-from noghost.config import Config, Limits
+from noghost.config import Config, Limits, Tls
 from noghost.reaper.trace import Windows
 from noghost.reaper.wipe import Wiped, Wiper, read_all, wipe
 from noghost.service import serve
@@ -57,7 +57,9 @@ def main() -> None:
     report, mode = Path(sys.argv[1]), sys.argv[2]
     deadline_s = int(os.environ.get("WITNESS_DEADLINE_S", "600"))
     asks_keys = True if os.environ.get("WITNESS_KEYS") else None
-    config = Config(port=0, context_tokens=2048, limits=Limits(invocation_s=deadline_s), keys=asks_keys)
+    tls = Tls() if os.environ.get("WITNESS_TLS") else None
+    limits = Limits(invocation_s=deadline_s)
+    config = Config(port=0, context_tokens=2048, limits=limits, keys=asks_keys, tls=tls)
     serve(config, announce, wiper=witness(report, mode))
 
 
