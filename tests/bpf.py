@@ -11,8 +11,8 @@ KILL_PROCESS = 0x80000000  # SECCOMP_RET_KILL_PROCESS
 ERRNO = 0x00050000  # SECCOMP_RET_ERRNO, with the number in the low half
 ALLOW = 0x7FFF0000  # SECCOMP_RET_ALLOW
 NUMBERS = {
-    "x86_64": {"ptrace": 101, "munmap": 11, "mremap": 25, "madvise": 28, "openat": 257},
-    "aarch64": {"ptrace": 117, "munmap": 215, "mremap": 216, "madvise": 233, "openat": 56},
+    "x86_64": {"seccomp": 317, "ptrace": 101, "munmap": 11, "mremap": 25, "madvise": 28, "openat": 257},
+    "aarch64": {"seccomp": 277, "ptrace": 117, "munmap": 215, "mremap": 216, "madvise": 233, "openat": 56},
 }[platform.machine()]
 
 

@@ -37,6 +37,9 @@ FAILED = 1
 @click.option("--context", "context_tokens", type=int, default=DEFAULT_CONTEXT_TOKENS, show_default=True)
 @click.option("--ledger", type=click.Path(path_type=Path, file_okay=False), help="Where the ledger and its key lie.")
 @click.option("--unverified", is_flag=True, help="Answer although this host cannot trace; the receipt says so.")
+@click.option(
+    "--without", multiple=True, metavar="STEP", help="Do without this step of the confinement; again for more."
+)
 @click.option("--json", "as_json", is_flag=True, help="The answer and all figures as one JSON object.")
 def ask(
     question: str,
@@ -51,6 +54,7 @@ def ask(
     context_tokens: int,
     ledger: Path | None,
     unverified: bool,
+    without: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Answer one question. With standard input as well, QUESTION is the instruction and standard input the material.
@@ -66,6 +70,7 @@ def ask(
         context_tokens=context_tokens,
         ledger=ledger,
         unverified=unverified,
+        without=without,
     )
     lived = run_ask(
         config,
