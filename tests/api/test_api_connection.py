@@ -71,10 +71,17 @@ def test_a_header_that_never_ends(strict: Service) -> None:
     assert (reply.status, reply.error["code"]) == (408, "request_timeout")
 
 
-@pytest.mark.parametrize("start", [b"", request_of(RIGHT)[:-1], request_of(RIGHT)[:20]], ids=["none", "body", "line"])
+@pytest.mark.parametrize("start", [b"G", request_of(RIGHT)[:-1], request_of(RIGHT)[:20]], ids=["byte", "body", "line"])
 def test_a_request_that_never_ends(strict: Service, start: bytes) -> None:
     reply = exchange(strict, start)
     assert (reply.status, reply.error["code"]) == (408, "request_timeout")
+    assert healthy(strict)
+
+
+def test_a_caller_that_says_nothing_is_told_nothing(strict: Service) -> None:
+    """It has no process that could; its connection is closed when its time is over."""
+    with connect(strict) as connection:
+        assert connection.recv(1) == b""
     assert healthy(strict)
 
 

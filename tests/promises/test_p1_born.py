@@ -97,7 +97,9 @@ def no_zombies(service: Service) -> bool:
 
 
 def test_two_requests_at_once_are_two_processes(service: Service) -> None:
-    with connect(service), connect(service):
+    with connect(service) as one, connect(service) as other:
+        for call in (one, other):
+            call.connection.sendall(b"G")
         found = wait_for(lambda: len(service.instances()) == 2 and service.instances(), 10, "two instances")
         assert isinstance(found, list)
         assert len(set(found)) == 2

@@ -47,7 +47,7 @@ class Warden:
         self._living = Living(cores=cores, deadline_s=limits.invocation_s, computing=computing)
         self._stopping = False
         self._listening = False
-        self._short_of: int | None = None  # the host had room for no more than so many connections and instances
+        self._short_s: float | None = None  # until then the host is taken to be short of something
         self._end_s: float | None = None  # when those that still run are killed
 
     def run(self) -> None:
@@ -101,18 +101,12 @@ class Warden:
 
     def _mind_the_door(self) -> None:
         """Listen, unless the service stops, the lobby is full, or the host is short of something."""
-        if self._short_of is not None and self._present < self._short_of:
-            self._short_of = None
-        wanted = not self._stopping and not self._lobby.packed and self._short_of is None
+        wanted = not self._stopping and not self._lobby.packed and self._short_s is None
         if wanted and not self._listening:
             self._poll.register(self._listener, select.EPOLLIN)
         elif not wanted and self._listening:
             self._poll.unregister(self._listener)
         self._listening = wanted
-
-    @property
-    def _present(self) -> int:
-        return len(self._lobby) + len(self._living)
 
     def _on_knock(self) -> None:
         """Let in who waits outside, some at a time."""
@@ -129,17 +123,17 @@ class Warden:
                 return
 
     def _be_short(self, short: OSError) -> None:
-        """Of descriptors: dismiss one that says nothing. Of anything else, or where all speak: wait for an end."""
+        """Of descriptors: dismiss one that says nothing. Of anything else, or where all speak: try again soon."""
         if short.errno not in SHORT_OF:
             raise short
         if short.errno not in SHORT_OF_DESCRIPTORS or not self._lobby.dismiss_silent():
-            self._short_of = self._present
+            self._short_s = time.monotonic() + SHORT_S
 
     # --- births -------------------------------------------------------------------------------------------
 
     def _bear_waiting(self) -> None:
         """An instance for each guest that has spoken, in their order, as far as there is room."""
-        while self._short_of is None and (guest := self._lobby.first(self._living.crowd)):
+        while self._short_s is None and (guest := self._lobby.first(self._living.crowd)):
             if not self._make_room(guest):
                 return
             self._bear(guest)
@@ -187,11 +181,14 @@ class Warden:
         """How long to sleep: for ever when nobody waits and nobody lives."""
         now_s = time.monotonic()
         room_s = self._living.room_s(now_s) if self._lobby.waits else None
-        times = [at_s for at_s in (self._lobby.due_s(), self._living.due_s(), room_s, self._end_s) if at_s is not None]
-        return max(0.0, min(times) - now_s) if times else None
+        times = (self._lobby.due_s(), self._living.due_s(), room_s, self._short_s, self._end_s)
+        next_s = min((at_s for at_s in times if at_s is not None), default=None)
+        return None if next_s is None else max(0.0, next_s - now_s)
 
     def _dismiss_overdue(self) -> None:
         now_s = time.monotonic()
+        if self._short_s is not None and now_s >= self._short_s:
+            self._short_s = None
         self._lobby.dismiss_overdue(now_s)
         self._living.kill_overdue(now_s)
         if self._end_s is not None and now_s >= self._end_s:
