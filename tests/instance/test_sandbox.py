@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import resource
 import signal
@@ -136,6 +137,33 @@ def test_locked_memory_is_not_swappable() -> None:
     before, after, _ = in_child(look)
     assert before == 0
     assert after > 1024  # kB: address space that is locked once it is touched
+
+
+@pytest.mark.skipif(not may_lock(), reason="this user may not lock memory without limit")
+def test_a_locked_instance_can_still_take_memory_when_its_rights_are_gone() -> None:
+    def look() -> int:
+        lower_limit()
+        sandbox.lock_memory(bounds(fences=Fences(None, None, lock=True)))
+        sandbox.drop_capabilities(bounds())
+        return len(mmap.mmap(-1, 64 << 20))
+
+    assert in_child(look) == 64 << 20
+
+
+def test_memory_is_not_locked_by_a_right_that_is_dropped_afterwards() -> None:
+    """The right to lock beyond the limit would do for the lock and fail at the next mapping."""
+
+    def look() -> bool:
+        lower_limit()
+        sandbox.drop_all_capabilities()
+        return may_lock()
+
+    assert in_child(look) is False
+
+
+def lower_limit() -> None:
+    """As on most hosts: 8 MiB at most."""
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (8 << 20, 8 << 20))
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "/proc/self/status", "/dev/null", "/"])
