@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import resource
@@ -143,22 +144,40 @@ def test_locked_memory_is_not_swappable() -> None:
 def test_a_locked_instance_can_still_take_memory_when_its_rights_are_gone() -> None:
     def look() -> int:
         lower_limit()
-        sandbox.lock_memory(bounds(fences=Fences(None, None, lock=True)))
-        sandbox.drop_capabilities(bounds())
+        locked = bounds(fences=Fences(None, None, lock=True))
+        sandbox.lock_memory(locked)
+        sandbox.drop_capabilities(locked)
         return len(mmap.mmap(-1, 64 << 20))
 
     assert in_child(look) == 64 << 20
 
 
-def test_memory_is_not_locked_by_a_right_that_is_dropped_afterwards() -> None:
-    """The right to lock beyond the limit would do for the lock and fail at the next mapping."""
-
+def test_memory_is_not_locked_by_who_may_not() -> None:
     def look() -> bool:
         lower_limit()
-        sandbox.drop_all_capabilities()
+        sandbox.keep_capabilities(0)
         return may_lock()
 
     assert in_child(look) is False
+
+
+def test_a_right_that_is_dropped_after_the_lock_would_be_missed() -> None:
+    """The control: with no right left and a limit, a further mapping is refused."""
+
+    def look() -> str:
+        lower_limit()
+        sandbox.lock_memory(bounds(fences=Fences(None, None, lock=True)))
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (8 << 20, 8 << 20))
+        sandbox.keep_capabilities(0)
+        try:
+            mmap.mmap(-1, 64 << 20)
+        except OSError as refused:
+            return errno.errorcode[refused.errno or 0]
+        return "mapped"
+
+    if not may_lock():
+        pytest.skip("this user may not lock memory without limit")
+    assert in_child(look) == "EAGAIN"
 
 
 def lower_limit() -> None:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from noghost.errors import ConfigError, HostError
 from noghost.host import read, swap
 from noghost.instance import landlock
-from noghost.instance.sandbox import STEPS, Bounds, Fences, cannot
+from noghost.instance.sandbox import CAP_IPC_LOCK, STEPS, Bounds, Fences, cannot
 from noghost.instance.seccomp import assemble
 
 COUNTING = "counting"  # of refused calls: a part of seccomp that a container's own listener may be in the way of
@@ -44,12 +44,11 @@ def make_fences(without: tuple[str, ...]) -> Fences:
 
 
 def may_lock() -> bool:
-    """Whether the limit on locked memory is none, or can be lifted. The right to lock beyond it (CAP_IPC_LOCK) would
-    not do: it is dropped with the other rights, and from then on every new mapping would be refused."""
+    """Whether the limit on locked memory is none, can be lifted, or does not hold for this process."""
     if resource.getrlimit(resource.RLIMIT_MEMLOCK)[1] == resource.RLIM_INFINITY:
         return True
     effective = re.search(r"^CapEff:\s*([0-9a-f]+)$", read("/proc/self/status"), re.MULTILINE)
-    return bool(effective and int(effective[1], 16) & CAP_SYS_RESOURCE)
+    return bool(effective and int(effective[1], 16) & (CAP_SYS_RESOURCE | CAP_IPC_LOCK))
 
 
 def try_fences(fences: Fences) -> None:

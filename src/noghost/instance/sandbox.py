@@ -28,7 +28,7 @@ from noghost.instance.seccomp import Filter
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38  # linux/prctl.h
 PR_SET_PTRACER = 0x59616D61  # "Yama"
 MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4  # asm-generic/mman.h
-CAPABILITIES_V3 = 0x20080522  # linux/capability.h
+CAPABILITIES_V3, CAP_IPC_LOCK = 0x20080522, 1 << 14  # linux/capability.h
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -98,14 +98,16 @@ def lock_memory(bounds: Bounds) -> None:
     """Every page that is touched from here on stays in memory."""
     if not bounds.fences.lock:
         return
-    resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    with contextlib.suppress(ValueError):  # not allowed to: then CAP_IPC_LOCK is what lets it
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     if _libc.mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0:
         raise_errno()
 
 
-def drop_capabilities(_bounds: Bounds) -> None:
-    """Root's rights too: what is left is a user id."""
-    drop_all_capabilities()
+def drop_capabilities(bounds: Bounds) -> None:
+    """Root's rights too: what is left is a user id. With locked memory the right to lock is kept, if there is one:
+    without it every further mapping would count against the limit."""
+    keep_capabilities(CAP_IPC_LOCK if bounds.fences.lock else 0)
 
 
 def keep_deadline(bounds: Bounds) -> None:
@@ -178,10 +180,14 @@ def allow_tracer(pid: int) -> None:
         prctl(PR_SET_PTRACER, pid)
 
 
-def drop_all_capabilities() -> None:
-    """capset(2) with none, for this process; raises OSError."""
+def keep_capabilities(wanted: int) -> None:
+    """Of this process's capabilities keep those of `wanted` (below bit 32), drop the others; raises OSError."""
     header = struct.pack("=Ii", CAPABILITIES_V3, 0)
-    if _libc.capset(header, bytes(24)) != 0:
+    held = ctypes.create_string_buffer(24)  # two of struct __user_cap_data_struct
+    if _libc.capget(header, held) != 0:
+        raise_errno()
+    kept = struct.unpack_from("=I", held, 4)[0] & wanted
+    if _libc.capset(header, struct.pack("=6I", kept, kept, 0, 0, 0, 0)) != 0:
         raise_errno()
 
 

@@ -15,7 +15,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from noghost.instance.sandbox import PR_SET_DUMPABLE, drop_all_capabilities, prctl, raise_errno
+from noghost.instance.sandbox import PR_SET_DUMPABLE, keep_capabilities, prctl, raise_errno
 
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000  # linux/sched.h
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -55,7 +55,7 @@ def unshare_with_user() -> None:
     unshare(CLONE_NEWUSER | CLONE_NEWNET)
     for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
         Path("/proc/self", name).write_text(text)
-    drop_all_capabilities()
+    keep_capabilities(0)
     prctl(PR_SET_DUMPABLE, 1)
 
 
