@@ -222,7 +222,7 @@ def prepare_serving(
 
     def equip_one(newborn: Newborn) -> Equipped:
         assert newborn.connection is not None
-        equipment = equip(newborn.connection)
+        equipment = equip(newborn.connection, config.limits.stall_s)
         keep = (share.descriptor, *equipment.descriptors)
         return Equipped(lambda instance: serve_one(instance, equipment), keep)
 

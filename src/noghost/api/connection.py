@@ -77,6 +77,7 @@ class OneRequest(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The caller has left, or we have closed."""
         super().connection_lost(exc)
+        self._timed_out |= isinstance(exc, TimeoutError)  # ETIMEDOUT: it read nothing of what waited for it
         if not self.ended.done():
             self.ended.set_result(self._outcome())
 
@@ -140,11 +141,16 @@ class Equipment:
         return (self.after.fileno(), loop._selector.fileno(), loop._ssock.fileno(), loop._csock.fileno())
 
 
-def equip(connection: socket.socket) -> Equipment:
-    """In the instance, before its confinement."""
+def equip(connection: socket.socket, stall_s: float) -> Equipment:
+    """In the instance, before its confinement.
+
+    TCP_USER_TIMEOUT of tcp(7): the kernel ends the connection when for `stall_s` the caller takes nothing of what
+    waits for it. It goes on to count when this process is gone, so that no answer lies in the kernel for longer.
+    """
     connection.setblocking(False)
     if connection.family in (socket.AF_INET, socket.AF_INET6):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(stall_s * 1000))
     loop = asyncio.SelectorEventLoop()
     asyncio.set_event_loop(loop)
     return Equipment(connection, connection.dup(), loop)

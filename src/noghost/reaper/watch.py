@@ -13,6 +13,7 @@ import selectors
 import signal
 import socket
 import time
+from collections import deque
 from dataclasses import dataclass, field
 
 from noghost.config import Limits
@@ -95,6 +96,7 @@ class Reaper:
         self._wiper = wiper
         self._most_refusals = most_refusals
         self._lives: dict[int, Life] = {}
+        self._stopped: deque[Life] = deque()  # at their exit, to be wiped one by one: births and seats go first
         self._selector = selectors.DefaultSelector()
         self._open = True
 
@@ -104,8 +106,10 @@ class Reaper:
         self._selector.register(self._births, selectors.EVENT_READ, self._on_birth)
         self._selector.register(bell, selectors.EVENT_READ, self._on_change)
         while self._open or self._lives:
-            for key, _ in self._selector.select():
+            for key, _ in self._selector.select(0 if self._stopped else None):
                 key.data(key.fileobj)
+            if self._stopped:
+                self._wipe(self._stopped.popleft())
 
     def _hang_bell(self) -> socket.socket:
         """A socket that becomes readable when a tracee changes state (SIGCHLD)."""
@@ -277,17 +281,29 @@ class Reaper:
             trace.resume(life.pid, 0 if status >> 16 else os.WSTOPSIG(status))
 
     def _on_exit_stop(self, life: Life) -> None:
-        """The heart of it: no thread left, every own page zero, every one read back; then it may go."""
+        """It computes no more: its seat is free once its other threads are gone, and its wipe is due."""
         assert life.windows is not None
         life.stop_ns = time.monotonic_ns()
         self._hear_last_word(life)
         try:
             settle(life.windows)
             self._leave_seat(life)
-            life.wiped = self._wiper(life.windows)
-            life.wipe = Wipe.VERIFIED
+            self._stopped.append(life)
         except (WipeError, OSError):
-            life.wipe = Wipe.FAILED
+            self._let_go(life, Wipe.FAILED)
+
+    def _wipe(self, life: Life) -> None:
+        """The heart of it: every own page zero, every one read back; then it may go."""
+        assert life.windows is not None
+        try:
+            life.wiped = self._wiper(life.windows)
+            self._let_go(life, Wipe.VERIFIED)
+        except (WipeError, OSError):
+            self._let_go(life, Wipe.FAILED)
+
+    def _let_go(self, life: Life, wiped: Wipe) -> None:
+        life.wipe = wiped
+        if wiped is Wipe.FAILED:
             log(Event.WIPE_FAILED)
         life.gone_ns = time.monotonic_ns()
         trace.resume(life.pid)
