@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from noghost.client.hunt import count_in_pid, hunt, needles_for, new_canary
+from noghost.errors import HuntError
 from noghost.weights.find import find
-from running import Service, children, private_environment, running, title
+from running import Service, children, private_environment, running, title, wait_for
 from stock import stock_server
 
 
@@ -27,6 +28,19 @@ def test_the_hunter_finds_nothing_in_ours(tmp_path: Path) -> None:
         assert not result.not_searched
         assert result.copies == 0
         assert told(service) > 0, "the hunter must have been answered"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_nor_over_tls(tmp_path: Path) -> None:
+    """The control is the same: a stock server, below."""
+    with running(tmp_path, "--tls") as service:
+        with pytest.raises(HuntError, match="another certificate"):
+            hunt(service.url, [service.pid], fingerprint=":".join(["00"] * 32))
+        wait_for(lambda: not service.instances(), 10, "the instance of the first look to end")
+        result = hunt(service.url, [service.pid], [tmp_path], tokenizer=find().path, fingerprint=service.fingerprint)
+        assert (result.processes, result.copies, result.not_searched) == (2, 0, ())
+        assert told(service) > 0
 
 
 def told(service: Service) -> int:

@@ -21,7 +21,14 @@ FOUND, CLEAN, BLIND = 1, 0, 2
 
 
 @click.command()
-@click.option("--url", help="The server's address, with or without /v1. Without it, `noghost serve` is started.")
+@click.option(
+    "--url", help="The server's address, with or without /v1, or unix:PATH. Without it, `noghost serve` is started."
+)
+@click.option(
+    "--fingerprint",
+    metavar="SHA256",
+    help="Of the server's certificate, as `noghost serve --tls` prints it. With unix:PATH: it speaks TLS.",
+)
 @click.option("--pid", "pids", multiple=True, type=click.IntRange(min=1), help="Root of its process tree.")
 @click.option(
     "--files",
@@ -42,6 +49,7 @@ FOUND, CLEAN, BLIND = 1, 0, 2
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def hunt(
     url: str | None,
+    fingerprint: str | None,
     pids: tuple[int, ...],
     folders: tuple[Path, ...],
     model: str | None,
@@ -71,6 +79,7 @@ def hunt(
                     wait_s=wait_s,
                     every=every,
                     api_key=os.environ.get("NOGHOST_API_KEY"),
+                    fingerprint=fingerprint,
                 )
                 return f"{result.copies}\n{to_json(result) if as_json else render(result)}"
 

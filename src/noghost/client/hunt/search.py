@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import mmap
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+
+import httpx
 
 from noghost.client.hunt.files import changed_since, count_in_file, in_shared_memory, may_hold_news
 from noghost.client.hunt.needle import TEXT_WIDTH_CHARS, Needle, needles_for
@@ -18,9 +21,9 @@ from noghost.client.hunt.talk import (
     Exchange,
     exchange,
     first_model,
-    open_client,
 )
 from noghost.client.hunt.tokenise import ids_from_gguf, ids_from_server
+from noghost.client.reach import open_client
 from noghost.errors import HuntError
 
 WAIT_S = 2.0
@@ -69,22 +72,25 @@ def hunt(
     wait_s: float = WAIT_S,
     every: bool = False,
     api_key: str | None = None,
+    fingerprint: str | None = None,
 ) -> HuntResult:
     """Say a canary to the server at `url`, twice, and count the copies that are left `wait_s` later.
 
     `pids` are the roots of the server's process trees, `files` folders it may write to, `tokenizer` a GGUF
-    with its vocabulary; `every` also reads shared read-only mappings. Raises HuntError if it cannot look.
+    with its vocabulary; `every` also reads shared read-only mappings; `fingerprint` is the SHA-256 of the server's
+    certificate. Raises HuntError if it cannot look.
     """
     began_s = time.time()
     ground = _Ground(tuple(pids), tuple(files), began_s, every)
     _refuse_blind(ground)
-    with open_client(url, api_key) as client:
+    reach = partial(open_client, url, api_key, fingerprint)
+    with reach() as client:
         name = model or first_model(client)
         said = [exchange(client, name, stream=bool(turn % 2)) for turn in range(EXCHANGES)]
     time.sleep(wait_s)
     texts = _text_needles(said, tokenizer)
     first = _look(ground, texts)
-    ids = _token_needles(url, api_key, said, tokenizer)
+    ids = _token_needles(reach, said, tokenizer)
     second = _look(ground, ids) if ids else first
     found = first.finds + (second.finds if ids else ())
     missing = _not_searched(texts, ids)
@@ -97,7 +103,7 @@ def _refuse_blind(ground: _Ground) -> None:
         raise HuntError("no process to search", "give the server's --pid")
     for pid in ground.pids:
         for process in tree(pid):
-            count_in_pid(process.pid, ())
+            _in_process(process.pid, str(process.pid), ground, ())
     for folder in ground.folders:
         next(changed_since(folder, ground.since_s), None)
 
@@ -120,12 +126,12 @@ def _recited(answer: str, weights: Path | None) -> list[str]:
         return [window for window in cut if data.find(window.encode()) >= 0]
 
 
-def _token_needles(url: str, api_key: str | None, said: Sequence[Exchange], tokenizer: Path | None) -> list[Needle]:
+def _token_needles(reach: Callable[[], httpx.Client], said: Sequence[Exchange], tokenizer: Path | None) -> list[Needle]:
     texts = [text for pair in said for text in (pair.canary, pair.answer)]
     if tokenizer:
         ids: list[list[int]] | None = ids_from_gguf(tokenizer, texts)
     else:
-        with open_client(url, api_key) as client:
+        with reach() as client:
             ids = ids_from_server(client, texts)
     labels = [(what, source) for source in range(len(said)) for what in ("canary", "answer")]
     return [

@@ -18,8 +18,6 @@ from noghost.errors import HuntError
 
 CANARY_WINDOW_CHARS = 16
 ANSWER_TOKENS = 96
-# A cold server may load its model first.
-TIMEOUT_S = 300.0
 _OPENING = "My case number is "
 _TASK = ". Please tell me a long and unusual story about the day on which that number was lost."
 # What a model may recite from its public template or the task is no copy of an answer.
@@ -41,13 +39,6 @@ class Exchange:
 def new_canary() -> str:
     """A fresh canary, such as `Velořimat 41937 Dusatěgob 22610 Kimanužep 90745`."""
     return " ".join(f"{_name()} {secrets.randbelow(100_000):05}" for _ in range(3))
-
-
-def open_client(url: str, api_key: str | None = None) -> httpx.Client:
-    """A client for `url`, given with or without `/v1`; proxies of the environment are ignored."""
-    base = url.rstrip("/").removesuffix("/v1")
-    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-    return httpx.Client(base_url=base, timeout=TIMEOUT_S, trust_env=False, headers=headers)
 
 
 def first_model(client: httpx.Client) -> str:
@@ -113,6 +104,7 @@ def _check_status(response: httpx.Response, path: str) -> None:
 
 
 def _unreachable(client: httpx.Client, error: httpx.HTTPError) -> HuntError:
-    return HuntError(
-        f"no answer from {client.base_url} ({type(error).__name__})", "check --url, and that the server runs"
-    )
+    hint = "check --url, and that the server runs"
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        hint = "its certificate is not known here; give its --fingerprint"
+    return HuntError(f"no answer from {client.base_url} ({type(error).__name__})", hint)

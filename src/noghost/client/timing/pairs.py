@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import httpx
 
-from noghost.client.hunt.talk import first_model, open_client
+from noghost.client.hunt.talk import first_model
+from noghost.client.reach import open_client
 from noghost.client.timing.probe import ttft_s
 from noghost.client.timing.words import fresh_prompt
 
