@@ -51,6 +51,25 @@ def test_a_setting_out_of_range_is_named(tmp_path: Path) -> None:
     assert "seats" in fail_to_start(tmp_path, "--seats", "1000")
 
 
+def test_an_address_that_others_reach_wants_tls(tmp_path: Path) -> None:
+    assert "no TLS on 0.0.0.0" in fail_to_start(tmp_path, "--host", "0.0.0.0")
+
+
+def test_a_certificate_without_its_key_is_named(tmp_path: Path) -> None:
+    assert "only one of certificate and key" in fail_to_start(tmp_path, "--tls-cert", str(tmp_path / "none"))
+
+
+def test_a_certificate_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    missing = tmp_path / "none"
+    assert str(missing) in fail_to_start(tmp_path, "--tls-cert", str(missing), "--tls-key", str(missing))
+
+
+def test_a_socket_file_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    assert str(tmp_path / "mine") in fail_to_start(tmp_path, "--unix", str(tmp_path / "mine"))
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
 def test_process_titles_say_the_roles(service: Service) -> None:
     assert title(service.pid) == "noghost: warden"
     assert [title(pid) for pid in children(service.pid)] == ["noghost: reaper"]
