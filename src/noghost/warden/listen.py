@@ -134,24 +134,24 @@ class Warden:
     def _bear_waiting(self) -> None:
         """An instance for each guest that has spoken, in their order, as far as there is room."""
         while self._short_s is None and (guest := self._lobby.first(self._living.crowd)):
-            if not self._make_room(guest):
+            said = guest.said
+            preferred = said is Said.MUCH or not self._living.crowd(guest.origin)
+            if not self._make_room(said, preferred):
                 return
-            self._bear(guest)
+            self._bear(guest, preferred)
 
-    def _make_room(self, guest: Guest) -> bool:
+    def _make_room(self, said: Said, preferred: bool) -> bool:
         """Whether it can be born now; one that may be whole can end another that is not."""
         now_s = time.monotonic()
         if len(self._living) >= self._limits.instances + BUSY_RESERVE:
             return False
-        said = guest.said
-        preferred = said is Said.MUCH or not self._living.crowd(guest.origin)
         if not self._living.has_room(now_s, preferred=preferred):
             return False
         if self._living.unheard < self._limits.unheard:
             return True
         return said is not Said.LITTLE and self._living.oust(now_s)
 
-    def _bear(self, guest: Guest) -> None:
+    def _bear(self, guest: Guest, preferred: bool) -> None:
         """Above the limit it is one that asks its caller to come back later."""
         busy = len(self._living) >= self._limits.instances
         connection = self._lobby.take(guest)
@@ -161,7 +161,7 @@ class Warden:
             connection.close()
             self._be_short(short)
             return
-        self._living.born(Alive(pid, guest.origin, time.monotonic()))
+        self._living.born(Alive(pid, guest.origin, time.monotonic(), preferred))
 
     # --- ends ---------------------------------------------------------------------------------------------
 

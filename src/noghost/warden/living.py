@@ -21,7 +21,8 @@ from dataclasses import dataclass
 GRACE_S = 1.0  # an unheard instance has at least this long
 OVERTIME_S = 5.0  # after its deadline, before it is killed
 WINDOW_S = 0.5  # so long a birth counts as under way
-BIRTHS_PER_CORE = 4  # under way at once; half of them for callers that are not preferred
+BIRTHS_PER_CORE = 4  # under way at once
+SMALL_PER_CORE = 1  # of these, for callers that are not preferred
 
 
 @dataclass(eq=False, slots=True)
@@ -31,6 +32,7 @@ class Alive:
     pid: int
     origin: bytes
     born_s: float  # CLOCK_MONOTONIC
+    preferred: bool  # it may well be work: its birth goes first, and others' wait
     condemned: bool = False  # it has been sent its end
 
 
@@ -38,13 +40,13 @@ class Living:
     """Process ids, oldest first, and the births under way."""
 
     def __init__(self, *, cores: int, deadline_s: float, computing: Callable[[], int]) -> None:
-        self._most = BIRTHS_PER_CORE * cores
+        self._cores = cores
         self._deadline_s = deadline_s + OVERTIME_S
         self._computing = computing
         self._alive: dict[int, Alive] = {}
         self._unheard: dict[int, Alive] = {}
         self._crowds: Counter[bytes] = Counter()
-        self._under_way: dict[int, float] = {}  # pid -> when its birth ceases to count; it may have ended
+        self._under_way: dict[int, Alive] = {}  # births that count; the instance may have ended
 
     def __len__(self) -> int:
         return len(self._alive)
@@ -62,7 +64,7 @@ class Living:
         """One more."""
         self._alive[alive.pid] = self._unheard[alive.pid] = alive
         self._crowds[alive.origin] += 1
-        self._under_way[alive.pid] = alive.born_s + WINDOW_S
+        self._under_way[alive.pid] = alive
 
     def heard(self, pid: int) -> None:
         """Its request is complete, and it asks for a seat."""
@@ -70,10 +72,12 @@ class Living:
         self._under_way.pop(pid, None)
 
     def gone(self, pid: int) -> None:
-        """It has ended. While others compute, its birth counts until its time: a storm ends fast and comes again."""
+        """It has ended. While others compute, or are about to, its birth counts until its time: a storm ends fast and
+        comes again, and its processor time would be theirs."""
         self._alive.pop(pid, None)
         self._leave_unheard(pid)
-        if not self._computing():
+        about_to = any(alive.preferred for alive in self._under_way.values() if alive.pid != pid)
+        if not about_to and not self._computing():
             self._under_way.pop(pid, None)
 
     def _leave_unheard(self, pid: int) -> None:
@@ -84,9 +88,9 @@ class Living:
 
     def has_room(self, now_s: float, *, preferred: bool) -> bool:
         """Whether another birth may be under way."""
-        for pid in [pid for pid, until_s in self._under_way.items() if until_s <= now_s]:
-            del self._under_way[pid]
-        return len(self._under_way) < (self._most if preferred else self._most // 2)
+        for alive in [alive for alive in self._under_way.values() if alive.born_s + WINDOW_S <= now_s]:
+            del self._under_way[alive.pid]
+        return len(self._under_way) < self._cores * (BIRTHS_PER_CORE if preferred else SMALL_PER_CORE)
 
     def oust(self, now_s: float) -> bool:
         """End the oldest unheard instance of the largest crowd, if there is one past its grace."""
@@ -100,8 +104,9 @@ class Living:
 
     def room_s(self, now_s: float) -> float | None:
         """When there may be more room without anybody's word: a birth ceases to count, a grace is over."""
+        births = (alive.born_s + WINDOW_S for alive in self._under_way.values())
         graces = (alive.born_s + GRACE_S for alive in self._unheard.values())
-        return min((time_s for time_s in (*self._under_way.values(), *graces) if time_s > now_s), default=None)
+        return min((time_s for time_s in (*births, *graces) if time_s > now_s), default=None)
 
     def due_s(self) -> float | None:
         """When the next one will have outlived its deadline."""

@@ -1,0 +1,141 @@
+"""The instances alive: who may be born, who is ended to make room, who is killed in the end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from noghost.warden.living import BIRTHS_PER_CORE, GRACE_S, OVERTIME_S, SMALL_PER_CORE, WINDOW_S, Alive, Living
+
+CORES = 2
+HERE, THERE = b"here", b"there"
+PATIENCE_S = 30
+
+
+class Cores:
+    """Whether anybody computes."""
+
+    computing = 0
+
+
+def living(cores: Cores) -> Living:
+    return Living(cores=CORES, deadline_s=100, computing=lambda: cores.computing)
+
+
+Sleeper = Callable[[], subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def sleeper() -> Iterator[Sleeper]:
+    """A process to be ended."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen(["sleep", "600"]))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.kill()
+        one.wait()
+
+
+def alive(pid: int, born_s: float = 0.0, origin: bytes = HERE, *, preferred: bool = False) -> Alive:
+    return Alive(pid, origin, born_s, preferred)
+
+
+def test_so_many_births_may_be_under_way() -> None:
+    found = living(Cores())
+    for pid in range(CORES * SMALL_PER_CORE):
+        assert found.has_room(0.0, preferred=False)
+        found.born(alive(pid))
+    assert not found.has_room(0.0, preferred=False)
+    for pid in range(CORES * SMALL_PER_CORE, CORES * BIRTHS_PER_CORE):
+        assert found.has_room(0.0, preferred=True)
+        found.born(alive(pid))
+    assert not found.has_room(0.0, preferred=True)
+    assert found.room_s(0.0) == WINDOW_S
+    assert found.has_room(WINDOW_S, preferred=False)
+
+
+def filled(cores: Cores) -> Living:
+    """No room for a small one more."""
+    found = living(cores)
+    for pid in range(CORES * SMALL_PER_CORE):
+        found.born(alive(pid))
+    assert not found.has_room(0.0, preferred=False)
+    return found
+
+
+def test_a_birth_is_over_when_the_instance_has_ended_or_is_heard() -> None:
+    for word in (Living.gone, Living.heard):
+        found = filled(Cores())
+        word(found, 0)
+        assert found.has_room(0.0, preferred=False)
+
+
+def test_while_others_compute_an_end_makes_no_room() -> None:
+    cores = Cores()
+    cores.computing = 1
+    found = filled(cores)
+    found.gone(0)
+    assert not found.has_room(0.0, preferred=False)
+    found.heard(1)
+    assert found.has_room(0.0, preferred=False), "what was heard is no storm"
+
+
+def test_nor_while_one_is_about_to() -> None:
+    found = filled(Cores())
+    found.born(alive(99, preferred=True))
+    found.gone(0)
+    assert not found.has_room(0.0, preferred=False)
+
+
+def test_the_oldest_of_the_largest_crowd_is_ended(sleeper: Sleeper) -> None:
+    found = living(Cores())
+    alone, first, second = (sleeper() for _ in range(3))
+    for process, origin in ((alone, THERE), (first, HERE), (second, HERE)):
+        found.born(alive(process.pid, origin=origin))
+    assert not found.oust(GRACE_S - 0.001), "everybody has a grace"
+    assert found.oust(GRACE_S)
+    assert first.wait(PATIENCE_S) == -signal.SIGTERM
+    assert (found.unheard, found.crowd(HERE), found.crowd(THERE), len(found)) == (2, 1, 1, 3)
+    assert alone.poll() is None
+    assert second.poll() is None
+
+
+def test_one_that_was_heard_is_not_ended_for_another(sleeper: Sleeper) -> None:
+    found = living(Cores())
+    found.born(alive(sleeper().pid))
+    assert found.unheard == 1
+    found.heard(next(iter(found._alive)))
+    assert found.unheard == 0
+    assert not found.oust(GRACE_S)
+
+
+def test_one_that_is_stopped_is_killed_after_its_deadline(sleeper: Sleeper) -> None:
+    found = living(Cores())
+    process = sleeper()
+    assert found.due_s() is None, "nobody lives: no reason to wake up"
+    os.kill(process.pid, signal.SIGSTOP)
+    found.born(alive(process.pid))
+    due_s = found.due_s()
+    assert due_s == 100 + OVERTIME_S
+    found.kill_overdue(due_s - 0.001)
+    assert process.poll() is None
+    found.kill_overdue(due_s)
+    assert process.wait(PATIENCE_S) == -signal.SIGKILL
+    assert found.due_s() is None, "it is killed once, and no clock runs for it any more"
+
+
+def test_nothing_is_kept_of_the_gone() -> None:
+    found = living(Cores())
+    for pid in range(100):
+        found.born(alive(pid, origin=bytes([pid])))
+        found.gone(pid)
+    assert len(found) == found.unheard == 0
+    assert len(found._crowds) == len(found._under_way) == 0
