@@ -73,7 +73,8 @@ def test_a_socket_file_that_is_none_is_named(tmp_path: Path) -> None:
 def test_process_titles_say_the_roles(service: Service) -> None:
     assert title(service.pid) == "noghost: warden"
     assert [title(pid) for pid in children(service.pid)] == ["noghost: reaper"]
-    with socket.create_connection(("127.0.0.1", service.port)):
+    with socket.create_connection(("127.0.0.1", service.port)) as caller:
+        caller.sendall(b"G")  # a connection that has said nothing has no process
         wait_for(lambda: [title(pid) for pid in service.instances()] == ["noghost: instance"], 10, "its title")
 
 
