@@ -47,7 +47,8 @@ def test_wakeups_are_really_counted(service: Service) -> None:
 
 
 def test_a_living_instance_is_counted_and_there_is_no_gap(service: Service) -> None:
-    with connect(service):
+    with connect(service) as call:
+        call.connection.sendall(b"G")
         wait_for(service.instances, 10, "an instance")
         assert sum(one["role"] == "instance" for one in seen(service)["processes"]) == 1  # type: ignore[attr-defined]
 
