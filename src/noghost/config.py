@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from noghost.errors import ConfigError
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8462
 DEFAULT_CONTEXT_TOKENS = 8192
+MOST = {"request_s": 86_400, "invocation_s": 86_400, "stall_s": 86_400, "instances": 4096, "silent": 65_536}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,25 @@ class Limits:
     silent: int = 1024  # connections that have not sent a byte: they wait in the warden, without a process
     queue: int = 64  # instances that wait for a seat; the next is answered 503
     refusals: int = 64  # refused system calls of one instance, before it is killed
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            check_range(f"limit {name}", value, isinstance(value, int), MOST.get(name, 1 << 30))
+
+    @classmethod
+    def of(cls, settings: Iterable[str]) -> Limits:
+        """From NAME=VALUE; what is not named keeps its default. Raises ConfigError with what there is."""
+        kinds: dict[str, type[int] | type[float]] = {name: type(value) for name, value in asdict(cls()).items()}
+        changed: dict[str, Any] = {}
+        for setting in settings:
+            name, _, value = setting.partition("=")
+            if name not in kinds:
+                raise ConfigError(f"there is no limit called {name}", f"there are: {', '.join(kinds)}")
+            try:
+                changed[name] = kinds[name](value)
+            except ValueError:
+                raise ConfigError(f"limit {name} is {value!r}", "write NAME=NUMBER, as in request_s=30") from None
+        return cls(**changed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +140,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def check_range(name: str, value: int, low: int, high: int) -> None:
+def check_range(name: str, value: float, low: int, high: int) -> None:
     """Raise ConfigError unless low <= value <= high."""
     if not low <= value <= high:
-        raise ConfigError(f"{name} is {value}", f"{name} takes a whole number from {low} to {high}")
+        kind = "a whole number" if isinstance(value, int) else "a number"
+        raise ConfigError(f"{name} is {value}", f"{name} takes {kind} from {low} to {high}")
 
 
 def data_dir() -> Path:

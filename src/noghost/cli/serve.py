@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from noghost.config import DEFAULT_CONTEXT_TOKENS, DEFAULT_HOST, DEFAULT_PORT, Config, Tls
+from noghost.config import DEFAULT_CONTEXT_TOKENS, DEFAULT_HOST, DEFAULT_PORT, Config, Limits, Tls
 from noghost.doctor.checks import not_green
 from noghost.doctor.facts import gather
 from noghost.service import serve as run_service
@@ -74,6 +74,13 @@ from noghost.service import serve as run_service
     help="Serve although this host cannot trace instances; every receipt says so.",
 )
 @click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Set a limit, as in request_s=10; again for more. All of them: docs/limits.md.",
+)
+@click.option(
     "--without",
     multiple=True,
     metavar="STEP",
@@ -96,6 +103,7 @@ def serve(
     context_tokens: int,
     ledger: Path | None,
     unverified: bool,
+    limits: tuple[str, ...],
     without: tuple[str, ...],
 ) -> None:
     """Serve the OpenAI-compatible API; every request gets a process of its own.
@@ -118,6 +126,7 @@ def serve(
         ledger=ledger,
         unverified=unverified,
         without=without,
+        limits=Limits.of(limits),
     )
     warn()
     run_service(config, announce)

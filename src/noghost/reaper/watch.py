@@ -294,6 +294,8 @@ class Reaper:
 
     def _wipe(self, life: Life) -> None:
         """The heart of it: every own page zero, every one read back; then it may go."""
+        if self._lives.get(life.pid) is not life:  # it ended all the same: its windows are closed, and not its own now
+            return
         assert life.windows is not None
         try:
             life.wiped = self._wiper(life.windows)
