@@ -14,7 +14,14 @@ from noghost.errors import ConfigError
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8462
 DEFAULT_CONTEXT_TOKENS = 8192
-MOST = {"request_s": 86_400, "invocation_s": 86_400, "stall_s": 86_400, "instances": 4096, "silent": 65_536}
+MOST = {
+    "memory_bytes": 1 << 40,
+    "request_s": 86_400,
+    "invocation_s": 86_400,
+    "stall_s": 86_400,
+    "instances": 4096,
+    "silent": 65_536,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,7 @@ class Limits:
     unheard: int = 64  # of these, alive at once with an unfinished request; above them the oldest ends
     silent: int = 1024  # connections that have not sent a byte: they wait in the warden, without a process
     queue: int = 64  # instances that wait for a seat; the next is answered 503
+    memory_bytes: int = 1 << 30  # that one instance may map beyond what it was born with
     refusals: int = 64  # refused system calls of one instance, before it is killed
 
     def __post_init__(self) -> None:

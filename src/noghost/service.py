@@ -174,7 +174,7 @@ def live_with(equip: Equip, config: Config, fences: Fences) -> Callable[[Newborn
     """How an instance of this service lives."""
 
     def live_served(newborn: Newborn) -> NoReturn:
-        live(newborn, equip, deadline_s=config.limits.invocation_s, silent=True, fences=fences)
+        live(newborn, equip, limits=config.limits, silent=True, fences=fences)
 
     return live_served
 
@@ -291,7 +291,7 @@ def ask(config: Config, question: Question) -> Lived:
             lambda instance: answer(instance, loaded, question, mouth, Threads(config.most_threads, threads)),
             keep=(mouth.fileno(), share.descriptor),
         )
-        live(newborn, lambda _newborn: equipped, deadline_s=config.limits.invocation_s, silent=False, fences=fences)
+        live(newborn, lambda _newborn: equipped, limits=config.limits, silent=False, fences=fences)
 
     knock_ns = time.monotonic_ns()
     pid = bear(None, Nursery(births, reaper_pid, live_asked))

@@ -23,7 +23,7 @@ NO_FENCES = Fences(None, None, lock=False)
 
 
 def bounds(*keep: int, silent: bool = True, deadline_s: int = 60, fences: Fences = NO_FENCES) -> Bounds:
-    return Bounds(keep, silent, os.getppid(), deadline_s, fences, lambda _listener: None)
+    return Bounds(keep, silent, os.getppid(), deadline_s, 64 << 20, fences, lambda _listener: None)
 
 
 def status_field(name: str) -> str:
@@ -125,6 +125,23 @@ def test_no_capability_is_left() -> None:
     before, *after = in_child(look)
     assert after == [0, 0]
     assert before != 0 or os.geteuid() != 0  # control: root has them all
+
+
+def test_an_instance_cannot_take_memory_without_end() -> None:
+    def look() -> list[str]:
+        before = take(128 << 20)
+        sandbox.refuse_more_memory(bounds())
+        return [before, take(128 << 20), take(16 << 20)]
+
+    assert in_child(look) == ["taken", "refused", "taken"]
+
+
+def take(count_bytes: int) -> str:
+    try:
+        bytearray(count_bytes)
+    except MemoryError:
+        return "refused"
+    return "taken"
 
 
 @pytest.mark.skipif(not may_lock(), reason="this user may not lock memory without limit")

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from noghost.api.answer import Shape, respond, work_for
+from noghost.api.answer import STREAMED, Shape, respond, work_for
 from noghost.api.here import here
 from noghost.api.schemas import ChatRequest
 
@@ -39,7 +39,7 @@ OPENING = {
 CHAT = Shape("chatcmpl-", "chat.completion", "chat.completion.chunk", choice, delta, OPENING)
 
 
-@router.post("/v1/chat/completions", summary="Answer a conversation", response_model=None)
+@router.post("/v1/chat/completions", summary="Answer a conversation", response_model=None, responses=STREAMED)
 async def chat_completions(body: ChatRequest, request: Request) -> Response:
     """Render the model's own chat template, tokenise, answer."""
     now = here(request)

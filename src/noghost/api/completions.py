@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from noghost.api.answer import Shape, respond, work_for
+from noghost.api.answer import STREAMED, Shape, respond, work_for
 from noghost.api.here import here
 from noghost.api.schemas import CompletionRequest
 
@@ -23,7 +23,7 @@ def choice(text: str | None, reason: str | None) -> dict[str, Any]:
 TEXT = Shape("cmpl-", "text_completion", "text_completion", choice, choice, None)
 
 
-@router.post("/v1/completions", summary="Continue a text", response_model=None)
+@router.post("/v1/completions", summary="Continue a text", response_model=None, responses=STREAMED)
 async def completions(body: CompletionRequest, request: Request) -> Response:
     """Tokenise the prompt as it is, continue it."""
     now = here(request)

@@ -10,12 +10,23 @@ import re
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic.config import JsonDict
 
 MOST_TOKENS = 2**31 - 1
 MOST_STOPS = 16
 KEEP_IT = "store is not supported: nothing is kept here; keep the answer yourself, and leave store out"
 TOKEN_ID = re.compile(r"[0-9]{1,10}")
 HALF_PAIR = re.compile("[\ud800-\udfff]")
+# What our own checks below ask for, as the document says it.
+SOME: JsonDict = {"type": "string", "minLength": 1}
+STOP: JsonDict = {"anyOf": [SOME, {"type": "array", "items": SOME, "maxItems": MOST_STOPS}, {"type": "null"}]}
+BIAS: JsonDict = {"type": "number", "minimum": -100, "maximum": 100}
+BIASES: JsonDict = {
+    "type": "object",
+    "propertyNames": {"pattern": f"^{TOKEN_ID.pattern}$"},
+    "additionalProperties": BIAS,
+}
+LOGIT_BIAS: JsonDict = {"anyOf": [BIASES, {"type": "null"}]}
 HEX_32_BYTES = r"^[0-9a-f]{64}$"
 
 
@@ -36,10 +47,19 @@ def refuse(body: Any, fields: dict[str, tuple[Any, ...]]) -> Any:
     return body
 
 
+def say_null(schema: dict[str, Any]) -> None:
+    """In the document: null is the default of whatever has one."""
+    for name, field in schema.get("properties", {}).items():
+        kinds = field.get("anyOf", [])
+        if name not in schema.get("required", ()) and {"type": "null"} not in kinds:
+            about = {key: field.pop(key) for key in ("title", "description", "default") if key in field}
+            schema["properties"][name] = {"anyOf": [*(kinds or [field]), {"type": "null"}], **about}
+
+
 class Strict(BaseModel):
     """No value is taken for another type; null is the default, as in OpenAI's API."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, json_schema_extra=say_null)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -47,6 +67,12 @@ class Strict(BaseModel):
         """Put the default of the field for null."""
         field = cls.model_fields[str(info.field_name)]
         return field.default if value is None and not field.is_required() else value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def whole_numbers(cls, value: Any) -> Any:
+        """JSON does not tell 1.0 from 1, and some languages write it so."""
+        return int(value) if isinstance(value, float) and value.is_integer() else value
 
     @field_validator("*", mode="before")
     @classmethod
@@ -60,7 +86,7 @@ class Strict(BaseModel):
 class Part(Strict):
     """One part of a message's content."""
 
-    type: str
+    type: str = Field(json_schema_extra={"enum": ["text", "input_text"]})
     text: str
 
     @field_validator("type")
@@ -125,13 +151,13 @@ class Generation(Strict):
     repeat_penalty: float = Field(default=1.0, gt=0, le=4)
     frequency_penalty: float = Field(default=0.0, ge=-2, le=2)
     presence_penalty: float = Field(default=0.0, ge=-2, le=2)
-    logit_bias: dict[str, float] | None = None
-    seed: int | None = Field(default=None, ge=-(2**63), le=2**63 - 1)
-    stop: str | list[str] | None = None
+    logit_bias: dict[str, float] | None = Field(default=None, json_schema_extra=LOGIT_BIAS)
+    seed: int | None = Field(default=None, ge=-(2**63), lt=2**63)  # the document rounds to a float: 2^63 - 1 is none
+    stop: str | list[str] | None = Field(default=None, json_schema_extra=STOP)
     stream: bool = False
     stream_options: StreamOptions | None = None
     ignore_eos: bool = Field(default=False, description="go on after the end of text, up to max_tokens")
-    n: int | None = None
+    n: int | None = Field(default=None, json_schema_extra={"anyOf": [{"const": 1}, {"type": "null"}]})
     noghost: NoghostOptions = NoghostOptions()
 
     @field_validator("stop")
@@ -204,7 +230,7 @@ class ChatRequest(Generation):
 class CompletionRequest(Generation):
     """POST /v1/completions."""
 
-    prompt: str
+    prompt: str = Field(min_length=1)
 
     @model_validator(mode="before")
     @classmethod

@@ -5,15 +5,17 @@ from __future__ import annotations
 import gzip
 import json
 from importlib import resources
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Path, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
+from pydantic.config import JsonDict
 
 from noghost.api.here import here
 from noghost.errors import RequestError
 
 HEX = set("0123456789abcdef")
+ID: JsonDict = {"pattern": "^[0-9a-f]{32}$"}
 router = APIRouter()
 
 
@@ -36,7 +38,7 @@ async def model(name: str, request: Request) -> dict[str, Any]:
 
 
 @router.get("/v1/receipts/{id}", summary="The receipt of an invocation", response_class=PlainTextResponse)
-async def receipt(id: str, request: Request) -> PlainTextResponse:  # noqa: A002  the path's own word
+async def receipt(id: Annotated[str, Path(json_schema_extra=ID)], request: Request) -> PlainTextResponse:  # noqa: A002  the path's own word
     """The signed record of one invocation: spec/receipt-v1.md."""
     if len(id) != 32 or not set(id) <= HEX:
         raise RequestError("an invocation's id is 32 lower-case hexadecimal digits", param="id")

@@ -65,7 +65,7 @@ class ChatTemplate:
         environment.globals.update(raise_exception=_raise_exception, strftime_now=_strftime_now)
         try:
             self._template = environment.from_string(self.source)
-        except TemplateError as error:
+        except Exception as error:  # Jinja's own, and those of Python's compiler, which it hands its code to
             raise EngineError(
                 f"could not compile the model's chat template: {type(error).__name__}",
                 "give the model a template that transformers can compile",

@@ -14,6 +14,7 @@ import re
 import resource
 from dataclasses import replace
 
+from noghost.config import Limits
 from noghost.errors import ConfigError, HostError
 from noghost.host import read, swap
 from noghost.instance import landlock
@@ -77,7 +78,10 @@ def trial(fences: Fences) -> tuple[str, int] | None:
     pid = os.fork()
     if pid == 0:
         try:
-            try_steps(Bounds((writing,), False, warden_pid, TRIAL_S, fences, lambda _listener: None), writing)
+            try_steps(
+                Bounds((writing,), False, warden_pid, TRIAL_S, Limits().memory_bytes, fences, lambda _listener: None),
+                writing,
+            )
         finally:
             os._exit(0)
     os.close(writing)

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from setproctitle import setproctitle
 
+from noghost.config import Limits
 from noghost.errors import HostError
 from noghost.instance.identity import Identity, reseed
 from noghost.instance.line import Line
@@ -47,7 +48,7 @@ class Equipped:
 Equip = Callable[[Newborn], Equipped]
 
 
-def live(newborn: Newborn, equip: Equip, *, deadline_s: int, silent: bool, fences: Fences) -> NoReturn:
+def live(newborn: Newborn, equip: Equip, *, limits: Limits, silent: bool, fences: Fences) -> NoReturn:
     """From the fork to the exit; the exit status is the outcome."""
     outcome = Outcome.CRASHED
     try:
@@ -57,7 +58,7 @@ def live(newborn: Newborn, equip: Equip, *, deadline_s: int, silent: bool, fence
         line = Line(newborn.line)
         line.wait_at_gate()
         equipped = equip(newborn)
-        confine(bounds_of(newborn, line, equipped.keep, deadline_s=deadline_s, silent=silent, fences=fences))
+        confine(bounds_of(newborn, line, equipped.keep, limits=limits, silent=silent, fences=fences))
         outcome = equipped.serve(Instance(newborn, line, reseed()))
     except HostError as error:  # speaks of the host alone
         if not silent:
@@ -70,10 +71,18 @@ def live(newborn: Newborn, equip: Equip, *, deadline_s: int, silent: bool, fence
 
 
 def bounds_of(
-    newborn: Newborn, line: Line, keep: tuple[int, ...], *, deadline_s: int, silent: bool, fences: Fences
+    newborn: Newborn, line: Line, keep: tuple[int, ...], *, limits: Limits, silent: bool, fences: Fences
 ) -> Bounds:
-    """The descriptors of this invocation, and its deadline."""
+    """The descriptors of this invocation, and its limits."""
     own = [newborn.line.fileno(), *keep]
     if newborn.connection is not None:
         own.append(newborn.connection.fileno())
-    return Bounds(tuple(own), silent, newborn.warden_pid, deadline_s, fences, line.hand_over)
+    return Bounds(
+        tuple(own),
+        silent,
+        newborn.warden_pid,
+        limits.invocation_s,
+        limits.memory_bytes,
+        fences,
+        line.hand_over,
+    )

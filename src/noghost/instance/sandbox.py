@@ -1,7 +1,7 @@
 """Confinement as one ordered list. In the instance, after the gate and before the first byte of the request.
 
 Covered: no inherited descriptor but the connection and what serves it, no terminal, no core dump, not dumpable, no
-privilege and no new one, death with the warden, a deadline that the kernel keeps, no path, no system call beyond
+privilege and no new one, death with the warden, a deadline and a bound of memory that the kernel keeps, no path, no system call beyond
 the list of calls.py; memory that is not swapped out, where the host lets it be locked.
 Not covered: what the allowed calls can do with the open descriptors; the hardware's side channels.
 
@@ -20,6 +20,7 @@ import signal
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from noghost.errors import HostError
 from noghost.instance import landlock
@@ -49,6 +50,7 @@ class Bounds:
     silent: bool  # standard streams go nowhere (a served instance); not so for `noghost ask`
     warden_pid: int
     deadline_s: int
+    memory_bytes: int  # that may be mapped beyond what is
     fences: Fences
     hand_over: Callable[[int], None]  # takes the listener for refused calls to the reaper
 
@@ -92,6 +94,16 @@ def be_undumpable(_bounds: Bounds) -> None:
 def refuse_privileges(_bounds: Bounds) -> None:
     """No exec can gain a privilege."""
     prctl(PR_SET_NO_NEW_PRIVS, 1)
+
+
+def refuse_more_memory(bounds: Bounds) -> None:
+    """An instance that takes without end fails by itself, before the host runs out and the kernel picks a victim."""
+    mapped_bytes = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()  # proc_pid_statm(5)
+    most_bytes = mapped_bytes + bounds.memory_bytes
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    if hard != resource.RLIM_INFINITY:
+        most_bytes = min(most_bytes, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (most_bytes, most_bytes))
 
 
 def lock_memory(bounds: Bounds) -> None:
@@ -148,6 +160,7 @@ STEPS: tuple[Step, ...] = (
     Step("core", refuse_core),
     Step("undumpable", be_undumpable),
     Step("no-new-privileges", refuse_privileges),
+    Step("memory", refuse_more_memory),
     Step("memlock", lock_memory, waivable=True),
     Step("capabilities", drop_capabilities),
     Step("deadline", keep_deadline),

@@ -1,0 +1,33 @@
+"""What schemathesis must know of this service: an answer may be long, and a token's id is below the vocabulary's size.
+
+Loaded by its command, in a process of its own. Nothing that is wrong is put right here: only numbers that the
+document allows, and that would compute for minutes or name a token that this model has not, are made small.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import schemathesis
+
+MOST_TOKENS = 2
+DOCUMENTED_MOST_TOKENS = 2**31 - 1
+VOCABULARY_TOKENS = 49_152  # of the default model
+
+
+@schemathesis.hook
+def before_call(context: Any, case: Any, kwargs: Any) -> None:
+    """Right before a request leaves."""
+    body = case.body
+    if not isinstance(body, dict):
+        return
+    body.setdefault("max_tokens", MOST_TOKENS)
+    for name in ("max_tokens", "max_completion_tokens"):
+        value = body.get(name)
+        if type(value) is int and MOST_TOKENS < value <= DOCUMENTED_MOST_TOKENS:
+            body[name] = MOST_TOKENS
+    if body["max_tokens"] is None:
+        body["max_tokens"] = MOST_TOKENS
+    bias = body.get("logit_bias")
+    if isinstance(bias, dict) and all(key.isascii() and key.isdigit() and len(key) <= 10 for key in bias):
+        body["logit_bias"] = {str(int(key) % VOCABULARY_TOKENS): value for key, value in bias.items()}
