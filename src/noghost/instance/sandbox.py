@@ -1,8 +1,8 @@
 """Confinement as one ordered list. In the instance, after the gate and before the first byte of the request.
 
 Covered: no inherited descriptor but the connection and what serves it, no terminal, no core dump, not dumpable, no
-privilege and no new one, death with the warden, a deadline and a bound of memory that the kernel keeps, no path, no system call beyond
-the list of calls.py; memory that is not swapped out, where the host lets it be locked.
+privilege and no new one, death with the warden, a deadline and a bound of memory that the kernel keeps, no path, no
+system call beyond the list of calls.py; memory that is not swapped out, where the host lets it be locked.
 Not covered: what the allowed calls can do with the open descriptors; the hardware's side channels.
 
 A step that fails ends the instance. Whether the host can do them all is tried at start (fitness.py): a step that is
