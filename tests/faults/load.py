@@ -83,8 +83,8 @@ class Caller:
 def post(path: str, fields: dict[str, object] | bytes, *, ascii_only: bool = True) -> bytes:
     """The bytes of one POST."""
     body = fields if isinstance(fields, bytes) else json.dumps(fields, ensure_ascii=ascii_only).encode()
-    head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+    lines = (f"POST {path} HTTP/1.1", "host: localhost", "content-type: application/json")
+    return "\r\n".join([*lines, f"content-length: {len(body)}", "", ""]).encode() + body
 
 
 def get(path: str) -> bytes:

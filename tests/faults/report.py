@@ -48,8 +48,8 @@ def held(found: Found) -> list[str]:
         "acknowledged answers that are not in the ledger": f"{found.acknowledged} whole answers",
         "births without exactly one end, ends without a birth": f"{found.entries} entries",
         "checkpoints that the ledger has not grown from": f"{found.checkpoints} remembered",
-        "copies of the canary in warden, reaper and files": f"{found.looks} looks at rest; control: in {found.controls} "
-        "of them it was first found in a live instance",
+        "copies of the canary in warden, reaper and files": f"{found.looks} looks at rest; control: in "
+        f"{found.controls} of them it was first found in a live instance",
         "descriptors of warden and reaper more than at the start": f"{found.looks} looks at rest",
         "orphans": f"{found.starts} ends, each awaited",
     }
