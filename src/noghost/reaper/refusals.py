@@ -12,11 +12,17 @@ from __future__ import annotations
 import errno
 import fcntl
 import struct
+from pathlib import Path
 
 NOTICE_BYTES = 80  # struct seccomp_notif
 NOTICE = struct.Struct("=QIIi")  # its beginning: id, process id, flags, number of the call
 ANSWER = struct.Struct("=QqiI")  # struct seccomp_notif_resp: id, value, error, flags
 RECEIVE, SEND = 0xC0502100, 0xC0182101  # _IOWR('!', 0, notif), _IOWR('!', 1, notif_resp)
+
+
+def is_listener(descriptor: int) -> bool:
+    """Whether it is one. Who was taken over can send any descriptor, such as one that cannot be polled."""
+    return str(Path(f"/proc/self/fd/{descriptor}").readlink()) == "anon_inode:seccomp notify"
 
 
 def refuse_one(listener: int) -> int | None:

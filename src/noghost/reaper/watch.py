@@ -43,13 +43,14 @@ from noghost.messages import (
 )
 from noghost.reaper import trace
 from noghost.reaper.record import Recorder
-from noghost.reaper.refusals import refuse_one
+from noghost.reaper.refusals import is_listener, refuse_one
 from noghost.reaper.seats import Seats
 from noghost.reaper.wipe import Wiped, Wiper, wipe
 
 SETTLE_S = 2.0  # how long other threads of an ending instance may take to go
 SETTLE_STEP_S = 0.0002
 NOTHING = Wiped(0, 0)
+NO_MESSAGE = bytes(1)  # no kind has this tag
 LAST_WORDS = set(Outcome) - {Outcome.LOST}
 CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGSYS, signal.SIGTRAP}
 
@@ -173,11 +174,15 @@ class Reaper:
             self._expel(life)
 
     def _hear(self, life: Life) -> bytes:
-        """One datagram; the first may bring the listener. Descriptors that come later the kernel drops."""
+        """One datagram; the first may bring the listener, and anything else that it brings makes it none of ours.
+        Descriptors that come later the kernel drops."""
         if life.taken:
             return life.line.recv(MAX_BYTES)
         data, descriptors, _, _ = socket.recv_fds(life.line, MAX_BYTES, 1)
         for listener in descriptors:
+            if life.listener >= 0 or not is_listener(listener):
+                os.close(listener)
+                return NO_MESSAGE
             life.listener = listener
             self._selector.register(listener, selectors.EVENT_READ, lambda _listener: self._on_refusal(life))
         return data
