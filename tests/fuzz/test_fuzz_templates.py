@@ -62,9 +62,9 @@ def render(source: str, conversation: list[dict[str, Any]]) -> str | None:
     try:
         return ChatTemplate(source, "<s>", "</s>").render(conversation)
     except (EngineError, RequestError) as error:
-        for text in said(conversation):
-            assert text not in str(error)
-        return None
+        told = str(error)
+    assert not any(text in told for text in said(conversation))
+    return None
 
 
 def said(conversation: list[dict[str, Any]]) -> list[str]:
