@@ -47,7 +47,7 @@ def accept(port: int, argv: list[str], env: dict[str, str], log: str) -> int:
     """As inetd does: the next connection is the program's standard input and output; its pid."""
     connection, _ = listeners[port].accept()
     with connection, (LOGS / log).open("wb") as err:
-        return born(subprocess.Popen(argv, env=env, stdin=connection, stdout=connection, stderr=err))
+        return born(subprocess.Popen(argv, env=env, stdin=connection.fileno(), stdout=connection.fileno(), stderr=err))
 
 
 def at_terminal(argv: list[str], env: dict[str, str], log: str) -> int:
@@ -63,7 +63,9 @@ def at_terminal(argv: list[str], env: dict[str, str], log: str) -> int:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     with (LOGS / log).open("wb") as err:
-        return born(subprocess.Popen(argv, env=env, stdin=line, stdout=line, stderr=err, preexec_fn=control))
+        # preexec_fn: there is one thread here
+        started = subprocess.Popen(argv, env=env, stdin=line, stdout=line, stderr=err, preexec_fn=control)  # noqa: PLW1509
+        return born(started)
 
 
 def born(process: subprocess.Popen[bytes]) -> int:

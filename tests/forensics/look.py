@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from machine import Machine
+
 from noghost.client.hunt import Find, Needle, count_in_file, needles_for
 from noghost.client.hunt.talk import CANARY_WINDOW_CHARS, PUBLIC_TEXTS
 from noghost.client.hunt.tokenise import ids_from_gguf

@@ -26,10 +26,11 @@ sys.path[:0] = [str(ROOT / "src")]
 from image import Image, build, code_disk, missing  # noqa: E402  after the path
 from look import Copy, Said, needles_of, search, tally, unknown_before  # noqa: E402
 from machine import Machine, accelerator_that_works, machine  # noqa: E402
-from noghost.client.hunt import count_in_file  # noqa: E402
-from noghost.weights.find import find  # noqa: E402
 from report import publish  # noqa: E402
 from subjects import SUBJECTS, Subject  # noqa: E402
+
+from noghost.client.hunt import count_in_file  # noqa: E402
+from noghost.weights.find import find  # noqa: E402
 
 SETTLE_S = 2.0
 GONE_S = 300.0

@@ -1,4 +1,4 @@
-"""The default model with a few of its layers: software emulation would take most of an hour for one answer of the whole.
+"""The default model with a few of its layers: the whole is too slow for software emulation.
 
 What it says is nonsense; its vocabulary, its template and the way of every byte through the program are the same.
 GGUF: github.com/ggml-org/ggml, docs/gguf.md.
@@ -10,6 +10,7 @@ import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 LAYERS = (0, 1, 2, 3, 27, 28, 29)  # of 30; with fewer it says the same words again and again
@@ -64,7 +65,7 @@ def shorten(source: Path, target: Path, layers: Sequence[int] = LAYERS) -> Path:
     tensors = [tensor(reader) for _ in range(tensor_count)]
     data = reader.data[aligned(reader.at) :]
     offsets = [*sorted(one.offset_bytes for one in tensors), len(data)]
-    following = dict(zip(offsets, offsets[1:], strict=False))
+    following = dict(pairwise(offsets))
     header, body = b"", b""
     kept = [(name, one) for one in tensors if (name := new_name(one.name, layers))]
     for name, one in kept:

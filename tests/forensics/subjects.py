@@ -17,6 +17,7 @@ import httpx
 from image import CODE, MODEL, SITE
 from look import Said
 from machine import ASK_PORT, GUEST, SERVICE_PORT, Machine, MachineError
+
 from noghost.client.hunt import new_canary
 from noghost.client.hunt.talk import exchange, first_model
 
@@ -79,14 +80,15 @@ def ready(guest: Machine, pid: int) -> None:
 def client(guest: Machine, *, tls: bool) -> Iterator[httpx.Client]:
     """A caller on the host. A self-signed certificate is taken as it is: who listens is known here."""
     address = f"{'https' if tls else 'http'}://127.0.0.1:{guest.service_port}"
-    host = {"Host": f"{GUEST}:{SERVICE_PORT}"}
+    host = {"Host": f"{GUEST}:{SERVICE_PORT}", "Connection": "close"}
     with httpx.Client(base_url=address, verify=False, timeout=TALK_S, trust_env=False, headers=host) as caller:
         yield caller
 
 
 def looked_at(caller: httpx.Client, model: str, look: Look) -> Said:
     """A streamed exchange, with a look at memory after its first text."""
-    canary, pieces = new_canary(), []
+    canary = new_canary()
+    pieces: list[str] = []
     body = {
         "model": model,
         "messages": [{"role": "user", "content": PROMPT.format(canary)}],
