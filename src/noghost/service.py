@@ -12,6 +12,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
+import resource
 import signal
 import socket
 import time
@@ -24,7 +25,7 @@ from setproctitle import setproctitle
 
 from noghost import __version__
 from noghost.board import Board
-from noghost.config import Config, cores, ledger_dir
+from noghost.config import Config, Limits, cores, ledger_dir
 from noghost.engine.trial import try_model
 from noghost.errors import HostError
 from noghost.host import build_digest, host_class
@@ -58,6 +59,8 @@ if TYPE_CHECKING:
 
 
 Ready = Callable[[str, str | None], None]  # address; SHA-256 of the certificate where there is TLS
+DESCRIPTORS_PER_INSTANCE = 6  # in the reaper: its line, its listener, and four windows
+DESCRIPTORS_BESIDE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ def serve(config: Config, ready: Ready, *, wiper: Wiper = wipe) -> None:
     WeightsError or HostError before it is ready, and HostError when the reaper ends.
     """
     prepare_process("noghost: warden")
+    allow_descriptors(config.limits)
     with closing(open_door(config)) as door:
         serve_at(door, config, ready, wiper)
 
@@ -133,6 +137,17 @@ def prepare_process(title: str) -> None:
     setproctitle(title)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps; who has ended, the reaper says
     os.environ["GGML_NO_BACKTRACE"] = "1"  # ggml would start a debugger when an assertion fails
+
+
+def allow_descriptors(limits: Limits) -> None:
+    """Raise the soft limit of open files, often 1024, to what these limits need in warden and reaper, as far as the
+    hard one lets."""
+    needed = limits.silent + DESCRIPTORS_PER_INSTANCE * limits.instances + DESCRIPTORS_BESIDE
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (needed if hard == resource.RLIM_INFINITY else min(needed, hard), hard)
+        )
 
 
 def find_models(config: Config) -> tuple[Found, ...]:

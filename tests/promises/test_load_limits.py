@@ -20,7 +20,7 @@ import pytest
 
 from api.wire import Reply, ask, connect, get, head, healthy, parse, receive
 from promises.talking import Call, say, say_long
-from running import Service, descriptors, private_bytes, running, state, wait_for
+from running import SERVE, Service, descriptors, private_bytes, running, state, wait_for
 
 pytestmark = pytest.mark.slow
 LIMITED = str(Path(__file__).with_name("limited.py"))
@@ -117,6 +117,15 @@ def test_who_leaves_without_a_word_is_not_born(tmp_path: Path) -> None:
 
 def wiped(service: Service) -> int:
     return len((service.home / "report").read_text().split())
+
+
+def test_descriptors_for_all_of_them_are_asked_for(tmp_path: Path) -> None:
+    """A shell often allows 1024."""
+    command = ("sh", "-c", 'ulimit -Sn 200; exec "$@"', "sh", *SERVE)
+    with running(tmp_path, command=command) as service, ExitStack() as stack:
+        callers(service, stack, MANY)
+        wait_for(lambda: descriptors(service.pid) > MANY, PATIENCE_S, "all to be let in")
+        assert healthy(service)
 
 
 # --- slowness -------------------------------------------------------------------------------------------------

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from noghost.warden.lobby import MUCH_BYTES, SHORTEST_BYTES, Guest, Lobby, Said, origin_of
+from noghost.warden.lobby import MUCH_BYTES, SHORTEST_BYTES, Guest, Lobby, Said, has_left, origin_of
 
 MOST = 4
+PATIENCE_S = 30
 HERE, THERE = b"here", b"there"
 
 
@@ -73,6 +74,19 @@ def test_a_guest_that_leaves_is_forgotten(house: House, says: bytes) -> None:
     assert len(house.lobby) == 0
     assert house.inside[0].fileno() == -1, "its connection is closed"
     assert house.poll.poll(0) == []
+
+
+def test_a_caller_that_was_gone_before_it_was_let_in_is_no_guest(house: House) -> None:
+    listener = house.stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+    caller = house.stack.enter_context(socket.create_connection(listener.getsockname()))
+    staying = house.stack.enter_context(listener.accept()[0])
+    assert not has_left(staying)
+    caller.shutdown(socket.SHUT_WR)
+    assert select.select([staying], [], [], PATIENCE_S)[0], "its end has arrived"
+    assert has_left(staying)
+    house.lobby.admit(staying, HERE)
+    assert staying.fileno() == -1
+    assert len(house.lobby) == 0
 
 
 def test_in_a_full_lobby_the_longest_silence_makes_room(house: House) -> None:

@@ -21,6 +21,7 @@ from enum import IntEnum
 
 WORD = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLONESHOT
 LEFT = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+LEFT_STATES = {7, 8}  # TCP_CLOSE, TCP_CLOSE_WAIT: netinet/tcp.h
 SHORTEST_BYTES = len(b"GET / HTTP/1.0\r\n\r\n")  # no request is shorter
 MUCH_BYTES = 128  # a request with a body, or a TLS greeting; a bare GET is shorter
 NETWORK_BYTES = 8  # of an IPv6 address: one caller has a whole /64
@@ -75,9 +76,11 @@ class Lobby:
 
     def admit(self, connection: socket.socket, origin: bytes) -> None:
         """A new guest; in a full lobby the one that has been silent longest makes room for it."""
+        if has_left(connection):
+            connection.close()
+            return
         if len(self) >= self._most:
             self.dismiss_silent()
-        connection.setblocking(False)
         self._silent[connection.fileno()] = Guest(connection, origin, time.monotonic())
         self._poll.register(connection, WORD)
 
@@ -140,6 +143,14 @@ class Lobby:
         """Dismiss everybody."""
         for guest in (*self._silent.values(), *self._speaking.values()):
             self.take(guest).close()
+
+
+def has_left(connection: socket.socket) -> bool:
+    """Whether the caller was gone before it was let in: the state in TCP_INFO, of tcp(7). One look costs less than
+    waiting for the kernel to tell; a Unix socket has no such state, and the kernel tells."""
+    if connection.family == socket.AF_UNIX:
+        return False
+    return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] in LEFT_STATES
 
 
 def waiting_bytes(connection: socket.socket) -> int:
