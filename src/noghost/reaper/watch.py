@@ -132,11 +132,20 @@ class Reaper:
             self._selector.unregister(births)
             self._open = False
             return
-        life = Life(unpack(data, Birth).pid, socket.socket(fileno=descriptors[0]))
+        pid = unpack(data, Birth).pid
+        if not descriptors:
+            self._turn_away(pid)
+            return
+        life = Life(pid, socket.socket(fileno=descriptors[0]))
         life.line.setblocking(False)
         self._lives[life.pid] = life
         self._selector.register(life.line, selectors.EVENT_READ, lambda _line: self._on_line(life))
         self._attach(life)
+
+    def _turn_away(self, pid: int) -> None:
+        """Short of descriptors, so that the kernel dropped its line: it ends at the gate, and has read nothing."""
+        log(Event.NOT_TRACED)
+        self._tell_warden(Life(pid, self._births), Outcome.CRASHED)
 
     def _attach(self, life: Life) -> None:
         """Open the gate once the process is traced; one that died before it held nothing."""
@@ -215,6 +224,8 @@ class Reaper:
                 return
             life.taken.add(type(message))
         match message:
+            case Confined() if life.listener < 0:  # the kernel dropped it for want of descriptors: nobody would count
+                self._expel(life)
             case Open():
                 self._on_open(life, message)
             case Sync():

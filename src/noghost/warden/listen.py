@@ -138,7 +138,7 @@ class Warden:
             preferred = said is Said.MUCH or not self._living.crowd(guest.origin)
             if not self._make_room(said, preferred):
                 return
-            self._bear(guest, preferred)
+            self._bear(guest, likely=said is Said.MUCH)
 
     def _make_room(self, said: Said, preferred: bool) -> bool:
         """Whether it can be born now; one that may be whole can end another that is not."""
@@ -151,7 +151,7 @@ class Warden:
             return True
         return said is not Said.LITTLE and self._living.oust(now_s)
 
-    def _bear(self, guest: Guest, preferred: bool) -> None:
+    def _bear(self, guest: Guest, *, likely: bool) -> None:
         """Above the limit it is one that asks its caller to come back later."""
         busy = len(self._living) >= self._limits.instances
         connection = self._lobby.take(guest)
@@ -161,12 +161,14 @@ class Warden:
             connection.close()
             self._be_short(short)
             return
-        self._living.born(Alive(pid, guest.origin, time.monotonic(), preferred))
+        self._living.born(Alive(pid, guest.origin, time.monotonic(), likely))
 
     # --- ends ---------------------------------------------------------------------------------------------
 
     def _on_word(self, births: socket.socket) -> None:
-        data = births.recv(MAX_BYTES)
+        data = b""
+        with contextlib.suppress(ConnectionResetError):  # the reaper died with births unread
+            data = births.recv(MAX_BYTES)
         if not data:
             log(Event.REAPER_GONE)
             self._living.kill_all()
