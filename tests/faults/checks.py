@@ -5,6 +5,7 @@ The ledger is read from a copy, so that looking does not mend it.
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections import Counter
@@ -18,6 +19,8 @@ from noghost.ledger import checkpoint
 from noghost.ledger.entry import Ended, Entry, Opened
 from noghost.ledger.keys import Verifier
 from noghost.ledger.store import Ledger
+
+RAISED = re.compile(r"^Traceback .*\n(?:[ \t].*\n)+(\S.*)$", re.MULTILINE)
 
 
 @contextmanager
@@ -81,9 +84,9 @@ def ghosts(pids: Sequence[int], folder: Path, needles: Sequence[Needle]) -> list
 
 
 def tracebacks(logs: Iterable[str]) -> list[str]:
-    """Faults of our own, by their last line; want of memory in the reaper is none."""
-    last = [part.strip().splitlines()[-1] for log in logs for part in log.split("Traceback")[1:] if part.strip()]
-    return [f"a traceback: {line}" for line in last if not line.startswith("MemoryError")]
+    """Faults of our own, by the line that names them; want of memory in the reaper is none."""
+    named = [line for log in logs for line in RAISED.findall(log)]
+    return [f"a traceback: {line}" for line in named if not line.startswith("MemoryError")]
 
 
 def ends(entries: Iterable[Entry]) -> dict[str, int]:

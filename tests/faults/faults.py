@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from faults.field import END_S, Field
-from faults.host import address_bytes, empty_disk, fill_disk, limited, memory_cgroup, oom_kills, squeeze
+from faults.host import empty_disk, fill_disk, limited, memory_bytes, memory_cgroup, oom_kills, squeeze
 from running import descriptors, state, wait_for
 
 Strike = Callable[[Field, random.Random], str]
@@ -165,7 +165,8 @@ def limit_instance(kind: int) -> Strike:
         if pid is None:
             return MISSED
         try:
-            resource.prlimit(pid, kind, (address_bytes(pid), resource.RLIM_INFINITY))
+            hard = resource.prlimit(pid, kind)[1]  # an instance has bounds of its own, which nobody may raise
+            resource.prlimit(pid, kind, (memory_bytes(pid, kind), hard))
         except (ProcessLookupError, FileNotFoundError):
             return MISSED
         return STRUCK
@@ -189,7 +190,7 @@ def out_of_descriptors(role: str) -> Strike:
 def reaper_out_of_memory(field: Field, chance: random.Random) -> str:
     """It may end of it, as if it was killed, and then everything ends; or get through."""
     reaper = field.service.reaper_pid
-    with limited(reaper, resource.RLIMIT_AS, address_bytes(reaper)):
+    with limited(reaper, resource.RLIMIT_AS, memory_bytes(reaper, resource.RLIMIT_AS)):
         time.sleep(0.05 + chance.random() * 0.3)
     if state(reaper) in ("", "Z"):
         field.await_end("reaper out of memory")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -111,9 +112,13 @@ def limited(pid: int, kind: int, soft: int) -> Iterator[None]:
             resource.prlimit(pid, kind, (old, hard))
 
 
-def address_bytes(pid: int) -> int:
-    """The size of a process's address space, as RLIMIT_AS counts it."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
+def memory_bytes(pid: int, kind: int) -> int:
+    """The memory of a process as RLIMIT_AS or RLIMIT_DATA counts it."""
+    name = {resource.RLIMIT_AS: "VmSize", resource.RLIMIT_DATA: "VmData"}[kind]
+    found = re.search(rf"^{name}:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    if found is None:  # a zombie has none
+        raise ProcessLookupError(str(pid))
+    return int(found[1]) << 10
 
 
 def adopt_orphans() -> None:

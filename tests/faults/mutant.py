@@ -36,13 +36,15 @@ class Forgetful(LedgerRecorder):
     def durable(self) -> bool:
         return True
 
-    def closed(self, wanted: Open, outcome: Outcome, wipe: Wipe, wiped: Wiped, last_word: LastWord | None) -> None:
+    def closed(
+        self, wanted: Open, outcome: Outcome, wipe: Wipe, wiped: Wiped, last_word: LastWord | None, refusals: int
+    ) -> None:
         if wanted not in self._kept:
-            super().closed(wanted, outcome, wipe, wiped, last_word)
+            super().closed(wanted, outcome, wipe, wiped, last_word, refusals)
 
 
 MUTANTS = {"forgetful": Forgetful}
 
 if __name__ == "__main__":
-    role.LedgerRecorder = MUTANTS[sys.argv.pop(1)]  # type: ignore[misc]  # the mutation
+    setattr(role, "LedgerRecorder", MUTANTS[sys.argv.pop(1)])  # noqa: B010  the mutation
     main()

@@ -13,7 +13,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from faults.faults import END_S, OOM_ROOM_BYTES
+from faults.faults import OOM_ROOM_BYTES
+from faults.field import END_S
 from faults.host import memory_cgroup, oom_kills, squeeze
 from promises.talking import say_long
 from promises.witness import canary
