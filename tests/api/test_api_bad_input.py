@@ -62,6 +62,7 @@ WRONG: list[tuple[dict[str, Any], str, str | None]] = [
     ({"logit_bias": {"49152": 1}}, "logit_bias", "invalid_value"),
     ({"noghost": {"commitment": "00"}}, "noghost.commitment", None),
     ({"noghost": {"keep": True}}, "noghost", None),
+    ({"noghost": {"threads": 256}}, "noghost.threads", "invalid_value"),
     ({"tools": [{}]}, "tools", "unsupported_parameter"),
     ({"tool_choice": "required"}, "tool_choice", "unsupported_parameter"),
     ({"functions": [{}]}, "functions", "unsupported_parameter"),

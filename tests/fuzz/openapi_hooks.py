@@ -1,7 +1,8 @@
-"""What schemathesis must know of this service: an answer may be long, and a token's id is below the vocabulary's size.
+"""What schemathesis must know of this service: an answer may be long, a token's id is below the vocabulary's size,
+and threads are at most the service's own.
 
 Loaded by its command, in a process of its own. Nothing that is wrong is put right here: only numbers that the
-document allows, and that would compute for minutes or name a token that this model has not, are made small.
+document allows, and that would compute for minutes or that this model or machine has not, are made small.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import schemathesis
 
 MOST_TOKENS = 2
 DOCUMENTED_MOST_TOKENS = 2**31 - 1
+DOCUMENTED_MOST_THREADS = 256
 VOCABULARY_TOKENS = 49_152  # of the default model
 
 
@@ -28,6 +30,9 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
             body[name] = MOST_TOKENS
     if body["max_tokens"] is None:
         body["max_tokens"] = MOST_TOKENS
+    own = body.get("noghost")
+    if isinstance(own, dict) and type(own.get("threads")) is int and 1 < own["threads"] <= DOCUMENTED_MOST_THREADS:
+        own["threads"] = 1
     bias = body.get("logit_bias")
     if isinstance(bias, dict) and all(key.isascii() and key.isdigit() and len(key) <= 10 for key in bias):
         body["logit_bias"] = {str(int(key) % VOCABULARY_TOKENS): value for key, value in bias.items()}

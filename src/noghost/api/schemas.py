@@ -132,7 +132,10 @@ class NoghostOptions(Strict):
 
     model_config = ConfigDict(extra="forbid")
     threads: int | None = Field(
-        default=None, ge=1, le=256, description="exactly so many threads: the same seed then gives the same bytes"
+        default=None,
+        ge=1,
+        le=256,
+        description="exactly so many threads, at most the service's own: the same seed then gives the same bytes",
     )
     commitment: str | None = Field(
         default=None, pattern=HEX_32_BYTES, description="an HMAC under a key that only the caller has, as hex"

@@ -95,6 +95,10 @@ class Job:
         """The generation, not begun; raises RequestError when it cannot be, naming the request's own field (and not
         repeating its value)."""
         work = self._work
+        most = self._here.most_threads
+        if work.threads and work.threads > most:  # each spins for the others: 256 on 2 cores stop the whole machine
+            param = "noghost.threads"
+            raise RequestError(f"{param} is over this service's {most}", code="invalid_value", param=param)
         try:
             return generate(
                 loaded.model,
