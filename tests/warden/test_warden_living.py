@@ -44,8 +44,8 @@ def sleeper() -> Iterator[Sleeper]:
         one.wait()
 
 
-def alive(pid: int, born_s: float = 0.0, origin: bytes = HERE, *, preferred: bool = False) -> Alive:
-    return Alive(pid, origin, born_s, preferred)
+def alive(pid: int, born_s: float = 0.0, origin: bytes = HERE, *, likely: bool = False) -> Alive:
+    return Alive(pid, origin, born_s, likely)
 
 
 def test_so_many_births_may_be_under_way() -> None:
@@ -58,8 +58,8 @@ def test_so_many_births_may_be_under_way() -> None:
         assert found.has_room(0.0, preferred=True)
         found.born(alive(pid))
     assert not found.has_room(0.0, preferred=True)
-    assert found.room_s(0.0) == WINDOW_S
-    assert found.has_room(WINDOW_S, preferred=False)
+    assert found.room_s(0.0) == GRACE_S
+    assert found.has_room(GRACE_S, preferred=False)
 
 
 def filled(cores: Cores) -> Living:
@@ -84,15 +84,19 @@ def test_while_others_compute_an_end_makes_no_room() -> None:
     found = filled(cores)
     found.gone(0)
     assert not found.has_room(0.0, preferred=False)
+    assert found.room_s(0.0) == WINDOW_S
     found.heard(1)
     assert found.has_room(0.0, preferred=False), "what was heard is no storm"
 
 
 def test_nor_while_one_is_about_to() -> None:
     found = filled(Cores())
-    found.born(alive(99, preferred=True))
+    found.born(alive(99, likely=True))
     found.gone(0)
+    found.gone(1)
     assert not found.has_room(0.0, preferred=False)
+    found.gone(99)
+    assert found.has_room(WINDOW_S, preferred=False)
 
 
 def test_the_oldest_of_the_largest_crowd_is_ended(sleeper: Sleeper) -> None:

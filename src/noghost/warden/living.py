@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 GRACE_S = 1.0  # an unheard instance has at least this long
 OVERTIME_S = 5.0  # after its deadline, before it is killed
-WINDOW_S = 0.5  # so long a birth counts as under way
-BIRTHS_PER_CORE = 4  # under way at once
+WINDOW_S = 0.5  # so long the birth of one that has ended counts as under way, while others compute
+BIRTHS_PER_CORE = 2  # under way at once
 SMALL_PER_CORE = 1  # of these, for callers that are not preferred
 
 
@@ -32,8 +32,14 @@ class Alive:
     pid: int
     origin: bytes
     born_s: float  # CLOCK_MONOTONIC
-    preferred: bool  # it may well be work: its birth goes first, and others' wait
+    likely: bool  # to ask for a seat, by how much its caller has said
+    ended: bool = False
     condemned: bool = False  # it has been sent its end
+
+    @property
+    def counts_until_s(self) -> float:
+        """When its birth ceases to be under way, heard or not."""
+        return self.born_s + (WINDOW_S if self.ended else GRACE_S)
 
 
 class Living:
@@ -72,13 +78,16 @@ class Living:
         self._under_way.pop(pid, None)
 
     def gone(self, pid: int) -> None:
-        """It has ended. While others compute, or are about to, its birth counts until its time: a storm ends fast and
-        comes again, and its processor time would be theirs."""
+        """It has ended. While others compute, or are likely to soon, its birth counts until its time: a storm ends
+        fast and comes again, and its processor time would be theirs."""
         self._alive.pop(pid, None)
         self._leave_unheard(pid)
-        about_to = any(alive.preferred for alive in self._under_way.values() if alive.pid != pid)
-        if not about_to and not self._computing():
-            self._under_way.pop(pid, None)
+        if (alive := self._under_way.get(pid)) is None:
+            return
+        alive.ended = True
+        soon = not alive.likely and any(other.likely for other in self._under_way.values())
+        if not soon and not self._computing():
+            del self._under_way[pid]
 
     def _leave_unheard(self, pid: int) -> None:
         if alive := self._unheard.pop(pid, None):
@@ -88,7 +97,7 @@ class Living:
 
     def has_room(self, now_s: float, *, preferred: bool) -> bool:
         """Whether another birth may be under way."""
-        for alive in [alive for alive in self._under_way.values() if alive.born_s + WINDOW_S <= now_s]:
+        for alive in [alive for alive in self._under_way.values() if alive.counts_until_s <= now_s]:
             del self._under_way[alive.pid]
         return len(self._under_way) < self._cores * (BIRTHS_PER_CORE if preferred else SMALL_PER_CORE)
 
@@ -104,7 +113,7 @@ class Living:
 
     def room_s(self, now_s: float) -> float | None:
         """When there may be more room without anybody's word: a birth ceases to count, a grace is over."""
-        births = (alive.born_s + WINDOW_S for alive in self._under_way.values())
+        births = (alive.counts_until_s for alive in self._under_way.values())
         graces = (alive.born_s + GRACE_S for alive in self._unheard.values())
         return min((time_s for time_s in (*births, *graces) if time_s > now_s), default=None)
 
