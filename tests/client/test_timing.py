@@ -222,6 +222,12 @@ def test_a_server_that_does_not_answer_ends_with_status_2(status: int, body: byt
     assert "hint: " in ran.stderr
 
 
+def test_a_fingerprint_without_tls_ends_with_status_2() -> None:
+    ran = audit("--url", "http://127.0.0.1:9", "--fingerprint", "0" * 64)
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert "a fingerprint, and no TLS" in ran.stderr
+
+
 def test_an_answer_without_text_is_timed_to_its_end() -> None:
     with answering(200, NO_TEXT) as url:
         (pair,) = measure(url, pairs=1, words=8, seed=1, model="any")

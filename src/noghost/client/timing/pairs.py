@@ -43,13 +43,16 @@ def measure(
     model: str | None = None,
     api_key: str | None = None,
     victim_key: str | None = None,
+    fingerprint: str | None = None,
 ) -> Iterator[Pair]:
-    """Warm the server up, then measure pair by pair; raises HuntError when it cannot.
+    """Warm the server up, then measure pair by pair; raises HuntError when it cannot, ConfigError as `open_client`.
 
     `seed` draws the order within the pairs. Prompts have no seed, or a second run would find its own in a cache.
     `victim_key` is the victim's API key, the attacker's if it is not given: a cache kept for each key then shows.
     """
-    with open_client(url, api_key) as attacker, open_client(url, victim_key or api_key) as victim:
+    keys = api_key, victim_key or api_key
+    attacker, victim = (open_client(url, key, fingerprint) for key in keys)
+    with attacker, victim:
         scene = _Scene(victim, attacker, model or first_model(attacker), words)
         for _ in range(WARM_UPS):
             ttft_s(attacker, scene.model, fresh_prompt(words))
