@@ -194,7 +194,7 @@ def test_a_file_that_crashes_llama_cpp_is_told_at_start(path: Path, tmp_path: Pa
     arguments = [command, "--model", str(path), *(["--port", "0"] if command == "serve" else ["Hi"])]
     done = noghost(tmp_path, *arguments)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"noghost: could not use the model {path}: llama.cpp crashed on it (SIGABRT)\nhint: ")
+    assert f"noghost: could not use the model {path}: llama.cpp crashed on it (SIGABRT)\nhint: " in done.stderr
 
 
 def test_a_model_is_tried_once(path: Path, tmp_path: Path) -> None:
