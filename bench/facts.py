@@ -25,10 +25,10 @@ def facts(gguf: Path, packages: tuple[str, ...]) -> dict[str, str]:
     }
 
 
-def publish(out: Path, name: str, title: str, rows: list[str], described: dict[str, str]) -> None:
+def publish(out: Path, name: str, title: str, rows: list[str], described: dict[str, str], *, script: str = "") -> None:
     """Write DIR/benchmarks/NAME.md: the table, the script, and what it must be read with; print it too."""
     about = ["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in described.items())]
-    text = "\n".join([f"# {title}", "", *rows, "", f"Made by `bench/{name}.py`.", "", *about, ""])
+    text = "\n".join([f"# {title}", "", *rows, "", f"Made by `{script or f'bench/{name}.py'}`.", "", *about, ""])
     target = out / "benchmarks" / f"{name}.md"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text)
