@@ -19,9 +19,10 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-sys.path.pop(0)  # this folder: its faults.py would hide it
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
+if __name__ == "__main__":
+    sys.path.pop(0)  # this folder: its faults.py would hide it
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.append(str(Path(__file__).resolve().parents[2] / "bench"))
 from faults import checks, oom
 from faults.failing_sync import build, compiler, environment
 from faults.faults import FAULTS, STRUCK, Fault
