@@ -28,7 +28,7 @@ lint: $(VENV)/dev.done  ## ruff and mypy
 	$(BIN)/mypy
 
 bench: $(VENV)/dev.done  ## the published numbers, against a stock llama-server: about 12 minutes, on an idle machine
-	for script in hot endings hunt idle tls; do $(BIN)/python bench/$$script.py || exit; done
+	for script in hot endings hunt idle tls flood; do $(BIN)/python bench/$$script.py || exit; done
 
 forensics: $(VENV)/dev.done  ## what is left in a whole machine's memory: QEMU, root for its build, about an hour
 	$(BIN)/python tests/forensics/run.py
