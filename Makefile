@@ -9,7 +9,7 @@ Q ?= What is the capital of France?
 # LLAVA_BUILD=OFF: images are not served; it would only take time to compile.
 export CMAKE_ARGS ?= -DGGML_OPENMP=OFF -DLLAVA_BUILD=OFF
 
-.PHONY: ask setup test fast lint bench forensics lock clean
+.PHONY: ask setup test fast lint bench faults forensics lock clean
 
 ask: $(VENV)/run.done  ## answer Q="…" with the embedded model
 	@$(BIN)/noghost ask --temperature 0 "$(Q)"
@@ -27,8 +27,12 @@ lint: $(VENV)/dev.done  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/dev.done  ## the published numbers, against a stock llama-server: about 12 minutes, on an idle machine
-	for script in hot endings hunt idle tls flood; do $(BIN)/python bench/$$script.py || exit; done
+bench: $(VENV)/dev.done  ## the published numbers, against a stock llama-server: about half an hour, on an idle machine
+	for script in hot endings hunt idle tls flood soak; do $(BIN)/python bench/$$script.py || exit; done
+
+SEED ?= 1
+faults: $(VENV)/dev.done  ## strike a service 1,000 times under load, see that nothing is lost: about 20 minutes, best as root
+	$(BIN)/python tests/faults/runner.py --seed $(SEED) --faults 1000 --out docs
 
 forensics: $(VENV)/dev.done  ## what is left in a whole machine's memory: QEMU, root for its build, about an hour
 	$(BIN)/python tests/forensics/run.py

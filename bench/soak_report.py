@@ -26,12 +26,12 @@ def rows_of(found: dict[str, Any]) -> list[str]:
     count, minutes = found["completions"], found["seconds"] / 60
     return [
         (
-            f"{count} completions of 2 tokens by {found['callers']} callers on {found['seats']} seats, in {minutes:.0f} "
-            f"minutes; {found['failed']} were not answered whole."
+            f"{count} completions of 2 tokens by {found['callers']} callers on {found['seats']} seats, in "
+            f"{minutes:.0f} minutes; {found['failed']} were not answered whole."
         ),
         (
-            "Private memory is read when no instance is alive. The slope is by least squares over the samples after the "
-            f"first {found['warm_up']} completions; ± is its standard error."
+            "Private memory is read when no instance is alive. The slope is by least squares over the samples after "
+            f"the first {found['warm_up']} completions; ± is its standard error."
         ),
         (
             f"Flat means: slope and two standard errors are together below {FLAT_BYTES} bytes a completion (64 MB in a "
