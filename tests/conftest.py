@@ -1,5 +1,6 @@
 """Fixtures that every folder uses."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
