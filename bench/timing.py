@@ -104,9 +104,9 @@ def page(audits: dict[str, Audit]) -> list[str]:
         "",
         picture,
         "",
-        METHOD[0],
+        METHOD,
         "",
-        METHOD[1],
+        LIMITS,
     ]
 
 
@@ -151,7 +151,7 @@ def _plot_one(axes, name: str, audit: Audit) -> None:  # type: ignore[no-untyped
         axes.scatter([time * 1e3 for time in times], heights, s=16, color=color, alpha=0.6, linewidths=0, label=label)
     for middle, (_, _, height, color) in zip(audit.medians_ms, groups, strict=True):
         axes.plot([middle, middle], [height - 0.38, height + 0.38], color=color, linewidth=2)
-    axes.set_title(f"{name}: AUC {audit.auc:.2f} ({low:.2f} to {high:.2f})", loc="left", fontsize=10)
+    axes.set_title(f"{name}: AUC {audit.auc:.2f} ({low:.2f} to {high:.2f}), {audit.verdict}", loc="left", fontsize=10)
     axes.set_yticks([1, 0], ["seen", "unseen"])
     axes.set_ylim(-0.6, 1.6)
     for side in ("top", "right"):
