@@ -274,12 +274,13 @@ def is_whole(headers: dict[bytes, bytes], body: bytes) -> bool:
 
 
 def tally(said: Sequence[Said]) -> dict[str, dict[str, int]]:
-    """For each kind: how many, whole, refused with 503, other status, without any answer."""
-    table = {kind: dict.fromkeys(("said", "200", "whole", "503", "4xx", "500", "none"), 0) for kind in KINDS}
+    """For each kind: how many, whole, refused with 503, other status, without any answer; seconds of the slowest."""
+    table = {kind: dict.fromkeys(("said", "200", "whole", "503", "4xx", "500", "none", "slowest"), 0) for kind in KINDS}
     for one in said:
         row = table[one.kind]
         row["said"] += 1
         row["whole"] += one.acknowledged
+        row["slowest"] = max(row["slowest"], round(one.ended_s - one.began_s))
         status = "4xx" if 400 <= one.status < 500 else str(one.status or "none")
         row[status] = row.get(status, 0) + 1
     return table

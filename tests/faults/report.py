@@ -12,7 +12,7 @@ from noghost.weights.find import find
 if TYPE_CHECKING:
     from faults.runner import Found
 
-COLUMNS = ("said", "whole", "200", "503", "4xx", "500", "none")
+COLUMNS = ("said", "whole", "200", "503", "4xx", "500", "none", "slowest")
 TITLE = "Faults at random moments of a load"
 
 
@@ -58,7 +58,7 @@ def held(found: Found) -> list[str]:
         f"Violations: **{len(found.violations)}**.",
         "",
         *(f"- {violation}" for violation in found.violations[:50]),
-        "",
+        *([""] if found.violations else []),
         "| must be 0 | over |",
         "|---|---|",
         *(f"| {what} | {cases} |" for what, cases in over.items()),
@@ -75,7 +75,7 @@ def struck(found: Found) -> list[str]:
 
 def said(found: Found) -> list[str]:
     """What the callers said, and what became of it."""
-    rows = ["| request | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
+    rows = ["| request | " + " | ".join(COLUMNS) + ", s |", "|---" * (len(COLUMNS) + 1) + "|"]
     return rows + [
         f"| {kind} | " + " | ".join(str(row.get(column, 0)) for column in COLUMNS) + " |"
         for kind, row in found.load.items()

@@ -41,6 +41,7 @@ PAUSE_S = 0.15  # at most, between two faults
 REST_EVERY = 50  # faults between two looks at everything
 MUTANT = str(Path(__file__).with_name("mutant.py"))
 OOM_ROUNDS = 20
+SLOW_S = 25.0  # a request that took longer is worth a line
 
 
 @dataclass
@@ -71,6 +72,7 @@ class Run:
     def __init__(self, place: Field, needles: Sequence[Needle], seed: int) -> None:
         self.place, self.needles, self.found = place, needles, Found(seed)
         self.at_start: tuple[int, int] | None = None
+        self.slow = 0
         self.began = time.monotonic()
 
     def strike_all(self, faults: Sequence[Fault]) -> None:
@@ -105,6 +107,10 @@ class Run:
         self.control()
         place.at_rest()
         self.found.looks += 1
+        slow = [one for one in place.load.said if one.ended_s - one.began_s > SLOW_S]
+        for one in slow[self.slow :]:
+            print(f"      slow: {one.kind}, {one.status}, began {one.began_s - self.began:.2f} s", flush=True)
+        self.slow = len(slow)
         pids = [place.service.pid, place.service.reaper_pid]
         place.violations += checks.ghosts(pids, place.home, self.needles)
         self.count_descriptors(pids)
