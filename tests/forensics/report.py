@@ -43,6 +43,7 @@ def render(host: dict[str, str], rows: list[dict[str, Any]]) -> str:
         "|---|---|---|---|---|---|",
         *(line(row) for row in rows),
         "",
+        *unmeasured(rows),
         "Made by `tests/forensics/run.py`; what it shows and what not: `tests/forensics/README.md`.",
         "",
         "| | |",
@@ -51,6 +52,13 @@ def render(host: dict[str, str], rows: list[dict[str, Any]]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def unmeasured(rows: list[dict[str, Any]]) -> list[str]:
+    """Which rows are not there: a table that is not whole says so."""
+    there = {key(row) for row in rows}
+    names = [f"{name} (init_on_free {bit})" for name in ORDER for bit in (0, 1) if (name, bit) not in there]
+    return [f"**Not measured**: {', '.join(names)}. Nothing is claimed of them.", ""] if names else []
 
 
 def line(row: dict[str, Any]) -> str:
