@@ -216,8 +216,7 @@ class Load:
         for connection in some:
             with contextlib.suppress(OSError):
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-                connection.shutdown(socket.SHUT_RD)
-                connection.close()
+                connection.shutdown(socket.SHUT_RD)  # its caller hears of it, and closes: its descriptor is its own
         return len(some)
 
     def once(self, kind: str, chance: random.Random) -> Said:

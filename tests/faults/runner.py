@@ -1,6 +1,6 @@
 """Faults at random moments of a load, and what must hold after them.
 
-    python tests/faults/runner.py [--seed N] [--faults N] [--out DIR] [--json FILE]
+    python tests/faults/runner.py [--seed N] [--faults N] [--only NAME] [--out DIR] [--json FILE]
 
 The sequence of faults and of requests is a function of the seed; the moments are not, and are printed. Exit status
 0 when everything held. As root everything is possible; else what is not is left out, and said.
@@ -28,7 +28,7 @@ from faults.failing_sync import build, compiler, environment
 from faults.faults import FAULTS, STRUCK, Fault
 from faults.field import Field
 from faults.host import adopt_orphans, memory_cgroup, small_disk
-from faults.load import Load, tally
+from faults.load import Load, Said, tally
 from faults.report import publish_page, say
 from noghost.client.hunt import Needle, count_in_pid, needles_for, new_canary
 from noghost.client.hunt.tokenise import ids_from_gguf
@@ -75,11 +75,11 @@ class Run:
         self.slow = 0
         self.began = time.monotonic()
 
-    def strike_all(self, faults: Sequence[Fault]) -> None:
+    def strike_all(self, faults: Sequence[Fault], pause_s: float) -> None:
         """All of them, in their order, at moments of chance."""
         for number, fault in enumerate(faults):
             chance = random.Random(f"{self.found.seed}/fault/{number}")
-            time.sleep(chance.random() * PAUSE_S)
+            time.sleep(chance.random() * pause_s)
             self.strike(number, fault, chance)
             if number % REST_EVERY == REST_EVERY - 1:
                 self.look()
@@ -157,13 +157,19 @@ class Run:
             place.violations += checks.unpaired(entries) + checks.not_whole(ledger)
             place.violations += checks.rewritten(ledger, place.checkpoints)
         place.violations += checks.ghosts([], place.home, self.needles)
-        place.violations += checks.tracebacks(place.logs)
+        place.violations += checks.tracebacks(place.logs) + denied_receipts(place.load.said)
         found.load, found.ends, found.lost = tally(place.load.said), checks.ends(entries), place.lost_said()
         found.acknowledged, found.entries = len(place.load.acknowledged), len(entries)
         found.checkpoints, found.starts = len(place.checkpoints), place.starts
         found.seconds = round(time.monotonic() - self.began, 1)
         found.violations = place.violations
         return found
+
+
+def denied_receipts(said: Sequence[Said]) -> list[str]:
+    """Acknowledged invocations of which the service said that they do not exist."""
+    denied = [one.looked_up for one in said if one.status == 404 and one.looked_up.strip("0")]
+    return [f"the receipt of an acknowledged invocation was denied: {one}" for one in denied]
 
 
 def choose(seed: int, count: int, impossible: dict[str, str]) -> list[Fault]:
@@ -192,7 +198,7 @@ def run(options: argparse.Namespace) -> Found:
         chosen = choose(options.seed, options.faults, impossible)
         if options.only:
             chosen = [fault for fault in chosen if options.only in fault.name]
-        going.strike_all(chosen)
+        going.strike_all(chosen, options.pause)
         found = going.finish()
         found.impossible |= impossible
         if options.oom:
@@ -231,6 +237,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="faults at random moments of a load, and what must hold after them")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--faults", type=int, default=1000)
+    parser.add_argument("--pause", type=float, default=PAUSE_S, help="seconds between two faults, at most")
     parser.add_argument("--only", default="", help="of the faults chosen, those with this in their name")
     parser.add_argument("--mutant", choices=("forgetful",), help="serve with a fault of its own: must be found")
     parser.add_argument("--oom", type=int, default=OOM_ROUNDS, help="instances to run out of memory; 0: none")

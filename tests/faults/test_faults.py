@@ -47,7 +47,8 @@ def test_whatever_strikes_what_was_promised_holds(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(PATIENCE_S + 20)
 def test_a_reaper_that_says_durable_and_writes_nothing_is_found(tmp_path: Path) -> None:
-    done = run("--seed", "1", "--faults", "200", "--only", "reaper: SIGKILL", "--mutant", "forgetful")
+    some = ("--faults", "120", "--only", "reaper: SIGKILL", "--pause", "6")  # time to answer between two ends
+    done = run("--seed", "1", *some, "--mutant", "forgetful")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "acknowledged, and not in the ledger" in done.stdout
 
