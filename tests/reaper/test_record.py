@@ -11,8 +11,8 @@ from ledger.processes import run_in_child
 from ledger.samples import MINUTE, number_id
 from noghost.ledger.entry import Ended
 from noghost.ledger.store import Ledger
+from noghost.messages import Answer, Open, Outcome, Wipe
 from noghost.messages import Ended as LastWord
-from noghost.messages import Open, Outcome, Wipe
 from noghost.reaper.record import LedgerRecorder, Stated
 from noghost.reaper.wipe import Wiped
 
@@ -29,10 +29,10 @@ def close(recorder: LedgerRecorder, number: int) -> None:
 
 
 @contextmanager
-def full_disk(tail: Path) -> Iterator[None]:
-    """No file of this process can grow beyond the tail."""
+def full_disk(file: Path) -> Iterator[None]:
+    """No file of this process can grow beyond this one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (tail.stat().st_size, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size, hard))
     try:
         yield
     finally:
@@ -81,3 +81,19 @@ def test_an_end_that_is_still_owed_when_the_service_stops_is_lost_and_said_to_be
     with Ledger.open(path) as ledger:
         assert ledger.recover_lost(MINUTE) == 1
         assert list(ledger.entries())[-1] == Ended.lost(MINUTE, number_id(1))
+
+
+def test_a_ledger_that_fails_does_not_deny_that_an_invocation_exists(tmp_path: Path) -> None:
+    """Its receipt needs a signature, which cannot be written now."""
+    path = tmp_path / "ledger"
+
+    def work() -> None:
+        with Ledger.open(path) as ledger:
+            recorder = LedgerRecorder(ledger, STATED)
+            assert recorder.opened(wanted(1))
+            with full_disk(path / "lock"):
+                assert recorder.lookup(wanted(1).invocation).answer == Answer.LEDGER_FAILED
+                assert recorder.lookup(wanted(2).invocation).answer == Answer.NOT_FOUND
+            assert recorder.lookup(wanted(1).invocation).answer == Answer.YES
+
+    run_in_child(work)

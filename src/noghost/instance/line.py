@@ -63,9 +63,11 @@ class Line:
             raise LedgerError("the record of the invocation is not on the disk", LEDGER_HINT)
 
     def receipt(self, invocation: bytes) -> str:
-        """The text of a receipt; raises ReceiptNotFound."""
+        """The text of a receipt; raises ReceiptNotFound, or LedgerError when the ledger fails."""
         self._say(Lookup(invocation))
         found = self._hear(Found)
+        if found.answer == Answer.LEDGER_FAILED:
+            raise LedgerError("the receipt cannot be read now", LEDGER_HINT)
         if found.answer != Answer.YES:
             raise ReceiptNotFound("there is no invocation with that id")
         return found.text.decode()

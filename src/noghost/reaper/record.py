@@ -15,8 +15,8 @@ from noghost.errors import LedgerError, ReceiptNotFound
 from noghost.ledger.entry import Ended, Opened, bucket
 from noghost.ledger.store import Ledger
 from noghost.log import Event, log
+from noghost.messages import Answer, Found, Open, Outcome, Wipe
 from noghost.messages import Ended as LastWord
-from noghost.messages import Open, Outcome, Wipe
 from noghost.reaper.wipe import PAGE_BYTES, Wiped
 
 
@@ -48,8 +48,8 @@ class Recorder(Protocol):
     def settle(self) -> bool:
         """Write every "closed" that could not be written when it was due."""
 
-    def lookup(self, invocation: bytes) -> bytes | None:
-        """A receipt's text."""
+    def lookup(self, invocation: bytes) -> Found:
+        """A receipt, or why there is none."""
 
 
 class LedgerRecorder:
@@ -128,15 +128,15 @@ class LedgerRecorder:
             failed()
         return not self._owed
 
-    def lookup(self, invocation: bytes) -> bytes | None:
-        """The receipt in UTF-8, or None."""
+    def lookup(self, invocation: bytes) -> Found:
+        """The receipt in UTF-8. It may have to be signed first, which a ledger can fail to do that has the entry."""
         try:
-            return self._ledger.receipt(invocation.hex()).render().encode()
+            return Found(Answer.YES, self._ledger.receipt(invocation.hex()).render().encode())
         except ReceiptNotFound:
-            return None
+            return Found(Answer.NOT_FOUND)
         except (LedgerError, OSError):
             failed()
-            return None
+            return Found(Answer.LEDGER_FAILED)
 
 
 def failed() -> bool:

@@ -27,7 +27,6 @@ from noghost.messages import (
     Confined,
     Durable,
     Ended,
-    Found,
     Gate,
     Gone,
     Heard,
@@ -236,8 +235,7 @@ class Reaper:
             case Ended():
                 self._expel(life)
             case Lookup():
-                text = self._recorder.lookup(message.invocation)
-                self._say(life, Found(Answer.YES if text else Answer.NOT_FOUND, text or b""))
+                self._say(life, self._recorder.lookup(message.invocation))
 
     def _on_open(self, life: Life, wants: Open) -> None:
         """Its request is complete, which the warden is told; a seat, a place in line, or neither."""
