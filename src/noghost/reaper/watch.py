@@ -175,6 +175,8 @@ class Reaper:
             self._selector.unregister(life.line)
             if life.windows is None:  # nobody traces it: the end of its line is its end
                 self._end(life)
+            elif not life.stop_ns and not self._exact:  # it lives, and said nothing at all; `ask` itself closes its own
+                self._expel(life)
             return
         try:
             self._take(life, unpack(data, Confined, Open, Sync, Ended, Lookup))
