@@ -131,9 +131,15 @@ class Field:
                 self.checkpoints.append(note)
 
     def at_rest(self) -> None:
-        """No request, no instance."""
+        """No request, no instance: one that outlives its caller is a violation, and killed."""
         self.load.pause()
-        wait_for(lambda: not self.service.instances(), WAIT_S, "every instance to end")
+        with contextlib.suppress(AssertionError):
+            wait_for(lambda: not self.service.instances(), WAIT_S, "every instance to end")
+        for pid in self.service.instances():
+            self.violations.append(f"an instance outlives its caller by {WAIT_S} s: {' '.join(where(pid))}")
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not self.service.instances(), WAIT_S, "the killed instances to end")
 
     def lost_said(self) -> int:
         """How many births the starts have said to be lost."""
@@ -144,3 +150,13 @@ class Field:
         """Whatever the last fault was, the disk works now."""
         self.sync_flag.unlink(missing_ok=True)
         empty_disk(self.disk)
+
+
+def where(pid: int) -> list[str]:
+    """Of each thread of a process: its state, and what in the kernel it waits for."""
+    found = []
+    with contextlib.suppress(OSError):
+        for task in sorted(Path(f"/proc/{pid}/task").iterdir()):
+            letter = (task / "stat").read_text().rpartition(")")[2].split()[0]
+            found.append(f"{letter}:{(task / 'wchan').read_text()}")
+    return found
