@@ -1,5 +1,5 @@
 """What schemathesis must know of this service: an answer may be long, a token's id is below the vocabulary's size,
-and threads are at most the service's own.
+threads are at most the service's own, and a bound of 2^63 stands in the document as a float.
 
 Loaded by its command, in a process of its own. Nothing that is wrong is put right here: only numbers that the
 document allows, and that would compute for minutes or that this model or machine has not, are made small.
@@ -33,6 +33,8 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     own = body.get("noghost")
     if isinstance(own, dict) and type(own.get("threads")) is int and 1 < own["threads"] <= DOCUMENTED_MOST_THREADS:
         own["threads"] = 1
+    if type(body.get("seed")) is int and abs(body["seed"]) // 1024 == 2**63 // 1024:
+        body["seed"] = 2**63 - 1
     bias = body.get("logit_bias")
     if isinstance(bias, dict) and all(key.isascii() and key.isdigit() and len(key) <= 10 for key in bias):
         body["logit_bias"] = {str(int(key) % VOCABULARY_TOKENS): value for key, value in bias.items()}

@@ -20,7 +20,7 @@ from noghost.instance.identity import fresh_seed
 
 DONE = b"data: [DONE]\n\n"
 # Of a 200 in the document: an answer is JSON, or server-sent events where `stream` is true.
-STREAMED: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
+STREAMED: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {}}}}}
 Choice = Callable[[str | None, str | None], dict[str, Any]]  # (text, finish_reason) -> one choice
 
 
