@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from faults.field import END_S, Field
+from faults.field import END_S, WAIT_S, Field
 from faults.host import empty_disk, fill_disk, limited, memory_bytes, memory_cgroup, oom_kills, squeeze
 from running import descriptors, state, wait_for
 
@@ -188,10 +188,11 @@ def out_of_descriptors(role: str) -> Strike:
 
 
 def reaper_out_of_memory(field: Field, chance: random.Random) -> str:
-    """It may end of it, as if it was killed, and then everything ends; or get through."""
+    """It may end of it, now or soon, as if it was killed, and then everything ends; or get through."""
     reaper = field.service.reaper_pid
     with limited(reaper, resource.RLIMIT_AS, memory_bytes(reaper, resource.RLIMIT_AS)):
         time.sleep(0.05 + chance.random() * 0.3)
+    wait_for(lambda: state(reaper) in ("", "Z") or field.probe(seconds=0).status == 200, WAIT_S, "either")
     if state(reaper) in ("", "Z"):
         field.await_end("reaper out of memory")
         field.start()

@@ -51,6 +51,7 @@ Equip = Callable[[Newborn], Equipped]
 def live(newborn: Newborn, equip: Equip, *, limits: Limits, silent: bool, fences: Fences) -> NoReturn:
     """From the fork to the exit; the exit status is the outcome."""
     outcome = Outcome.CRASHED
+    sys.unraisablehook = say_nothing
     try:
         setproctitle("noghost: instance")
         keep_python_arenas()
@@ -68,6 +69,10 @@ def live(newborn: Newborn, equip: Equip, *, limits: Limits, silent: bool, fences
         outcome = Outcome.CRASHED
     finally:
         os._exit(outcome)
+
+
+def say_nothing(_unraisable: object) -> None:
+    """What a finaliser raises, CPython would print: such as that of an event loop that was never whole."""
 
 
 def bounds_of(
