@@ -143,8 +143,15 @@ class Field:
 
     def lost_said(self) -> int:
         """How many births the starts have said to be lost."""
-        logs = [*self.logs, self.service.log]
-        return sum(int(number) for log in logs for number in re.findall(r"noghost: lost: count=(\d+)", log))
+        return sum(int(number) for log in self.all_logs() for number in re.findall(r"noghost: lost: count=(\d+)", log))
+
+    def failed_wipes(self) -> int:
+        """How many wipes the reapers have said to have failed."""
+        return sum(log.count("noghost: wipe_failed:") for log in self.all_logs())
+
+    def all_logs(self) -> list[str]:
+        """Of every start; that of one that has ended is there already."""
+        return [*self.logs, *([self.service.log] if self.service_runs else [])]
 
     def heal(self) -> None:
         """Whatever the last fault was, the disk works now."""

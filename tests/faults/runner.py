@@ -72,7 +72,7 @@ class Run:
     def __init__(self, place: Field, needles: Sequence[Needle], seed: int) -> None:
         self.place, self.needles, self.found = place, needles, Found(seed)
         self.at_start: tuple[int, int] | None = None
-        self.slow = 0
+        self.slow = self.failed_wipes = 0  # said so far
         self.began = time.monotonic()
 
     def strike_all(self, faults: Sequence[Fault], pause_s: float) -> None:
@@ -97,6 +97,9 @@ class Run:
             self.place.start()
         self.place.note_checkpoint()
         print(f"{number + 1:5} {moment:8.2f} s  {fault.name}: {said}", flush=True)
+        if (failed := self.place.failed_wipes()) > self.failed_wipes:
+            print(f"      wipes failed: {failed}", flush=True)
+            self.failed_wipes = failed
         for violation in self.place.violations[before:]:
             print(f"      VIOLATION {violation}", flush=True)
 
