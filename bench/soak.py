@@ -3,7 +3,8 @@
     python bench/soak.py [--completions N] [--out DIR]
 
 Every so often all callers wait until no instance is alive; then private memory is read from /proc. The slope is by
-least squares over the samples after a warm-up. Exit status 1 when memory is not flat by the criterion on the page.
+least squares: over the second half, which decides, and over all but the first completions. Exit status 1 when memory is
+not flat by the criterion on the page.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from facts import ROOT, facts, publish
-from soak_report import FLAT_BYTES, fit, plot, rows_of
+from soak_report import ROLES, fit, is_flat, plot, rows_of
 
 sys.path.insert(0, str(ROOT / "tests"))
 from noghost.ledger.store import Ledger
@@ -31,7 +33,7 @@ from running import Service, descriptors, private_bytes, running, wait_for
 SEATS = 4
 CALLERS = SEATS + 2  # so that somebody always waits for a seat
 MAX_TOKENS = 2
-WARM_UP = 500  # completions before the slope begins: caches of the interpreter and of the allocator fill
+EARLY = 500  # completions that belong to no slope: caches of the interpreter and of the allocator fill
 BETWEEN = 50  # completions between two samples
 WORDS = ("tell", "me", "a", "story", "about", "rain", "and", "the", "old", "bridge", "where", "nobody", "waits")
 REST_S = 60.0
@@ -99,31 +101,34 @@ def main() -> int:
         samples, failed = soak(service, options.completions)
         service.stop()
         full_bytes, entries = ledger_of(service)
-    late = [one for one in samples if one.completions >= min(WARM_UP, options.completions // 2)]
-    found = {
+    half = options.completions // 2
+    begins = {"second half": half, f"after the first {EARLY}": min(EARLY, half)}
+    found: dict[str, Any] = {
         "completions": options.completions,
         "failed": failed,
         "seats": SEATS,
         "callers": CALLERS,
         "seconds": samples[-1].seconds,
-        "warm_up": late[0].completions,
+        "half": half,
         "ledger_entries": entries,
         "ledger_bytes_per_completion": round((full_bytes - empty_bytes) / options.completions, 1),
-        "slopes": {role: slope_of(late, role) for role in ("warden", "reaper")},
+        "slopes": {name: slopes_from(samples, begin) for name, begin in begins.items()},
         "samples": [asdict(one) for one in samples],
     }
     publish(options.out, "soak", f"Soak: {options.completions} completions", rows_of(found), about)
     (options.out / "benchmarks" / "soak.json").write_text(json.dumps(found, indent=1) + "\n")
     (options.out / "img").mkdir(exist_ok=True)
     plot(found, options.out / "img" / "soak.png")
-    flat = all(slope["bytes"] + 2 * slope["error"] < FLAT_BYTES for slope in found["slopes"].values())
-    return 0 if flat and not failed else 1
+    return 0 if not failed and all(is_flat(found, role) for role in ROLES) else 1
 
 
-def slope_of(samples: Sequence[Sample], role: str) -> dict[str, float]:
-    """Bytes per completion, and the standard error."""
-    slope, error = fit([one.completions for one in samples], [getattr(one, f"{role}_bytes") for one in samples])
-    return {"bytes": round(slope, 2), "error": round(error, 2)}
+def slopes_from(samples: Sequence[Sample], begin: int) -> dict[str, dict[str, float]]:
+    """Bytes per completion of each process, and the standard error."""
+    late = [one for one in samples if one.completions >= begin]
+    fits = {
+        role: fit([one.completions for one in late], [getattr(one, f"{role}_bytes") for one in late]) for role in ROLES
+    }
+    return {role: {"bytes": round(slope, 2), "error": round(error, 2)} for role, (slope, error) in fits.items()}
 
 
 def parse() -> argparse.Namespace:
