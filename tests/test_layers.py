@@ -36,6 +36,7 @@ SIDEWAYS = {
 CONTENT_FREE_INSTANCE = {
     "noghost.instance",
     "noghost.instance.calls",
+    "noghost.instance.exit",
     "noghost.instance.fitness",
     "noghost.instance.landlock",
     "noghost.instance.line",

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from fuzz.effort import effort
 from fuzz.mutation import mutated
 from noghost.board import Board
+from noghost.instance.exit import leave
 from noghost.instance.line import Line
 from noghost.instance.newborn import Newborn
 from noghost.instance.sandbox import allow_tracer
@@ -107,8 +108,7 @@ def reaped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reaped]:
 
 def saying(said: list[Word]) -> Callable[[Newborn], NoReturn]:
     """A life in which all of that is said, and at last what is no message; what comes back is left unread. It waits for
-    its end: one that exits by itself at the moment in which it is killed may slip past its exit stop, and is recorded
-    as unseen."""
+    its end."""
 
     def live(newborn: Newborn) -> NoReturn:
         allow_tracer(newborn.reaper_pid)
@@ -141,7 +141,7 @@ def good(newborn: Newborn) -> NoReturn:
     line.open(os.urandom(16), 0, None)
     line.sync()
     line.last_word(Outcome.ANSWERED, 1, 1)
-    os._exit(Outcome.ANSWERED)
+    leave()
 
 
 @effort(120)

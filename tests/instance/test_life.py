@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 import tempfile
@@ -12,7 +13,7 @@ from noghost.config import Limits
 from noghost.instance.fitness import make_fences
 from noghost.instance.life import Equipped, live
 from noghost.instance.newborn import Newborn
-from noghost.messages import Answer, Gate, Outcome, pack
+from noghost.messages import MAX_BYTES, Answer, Ended, Gate, Outcome, pack, unpack
 
 
 class NeverWhole:
@@ -37,7 +38,8 @@ def test_what_a_finaliser_raises_is_not_printed() -> None:
         pid = os.fork()
         if pid == 0:
             be_born(there, said.fileno())
-        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == Outcome.CRASHED
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+        assert unpack(here.recv(MAX_BYTES), Ended).outcome == Outcome.CRASHED
         said.seek(0)
         assert said.read() == b""
 

@@ -138,7 +138,8 @@ def test_an_assertion_of_native_code_still_aborts() -> None:
 def action(filter_: Filter, machine: str, number: int, arguments: tuple[int, ...] = ()) -> int:
     """What the kernel would do: classic BPF over struct seccomp_data, read as linux/filter.h defines it."""
     code = bytearray(filter_.code)
-    struct.pack_into("=I", code, filter_.self_at, PID)
+    for at in filter_.self_at:
+        struct.pack_into("=I", code, at, PID)
     padded = (*arguments, *[0] * (6 - len(arguments)))
     data = struct.pack("=iIQ6Q", number, AUDIT_ARCH[machine], 0, *padded)
     at, accumulator = 0, 0
@@ -212,7 +213,7 @@ def test_a_rule_left_out_is_seen() -> None:
     program = assemble(counted=False)
     allowed_too = struct.pack("=HBBI", JUMP_EQUAL, 0, 1, 257) + struct.pack("=HBBI", RETURN, 0, 0, ALLOW)
     mutant = replace(program, code=program.code[: 6 * 8] + allowed_too + program.code[6 * 8 :])
-    shifted = replace(mutant, self_at=program.self_at + len(allowed_too))
+    shifted = replace(mutant, self_at=tuple(at + len(allowed_too) for at in program.self_at))
     assert action(shifted, "x86_64", 257) == ALLOW
     assert action(program, "x86_64", 257) == ERRNO | errno.EPERM
 
@@ -248,7 +249,7 @@ def test_a_listener_in_the_way_is_named() -> None:
 
     def start() -> str:
         sandbox.prctl(sandbox.PR_SET_NO_NEW_PRIVS, 1)
-        allow_all = Filter(struct.pack("=HBBI", RETURN, 0, 0, ALLOW) + bytes(8), True, 12)
+        allow_all = Filter(struct.pack("=HBBI", RETURN, 0, 0, ALLOW) + bytes(8), True, (12,))
         replace(allow_all, code=struct.pack("=HBBI", RETURN, 0, 0, ALLOW) * 2).install()
         try:
             try_fences(make_fences(()))

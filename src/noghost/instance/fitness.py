@@ -18,6 +18,7 @@ from noghost.config import Limits
 from noghost.errors import ConfigError, HostError
 from noghost.host import read, swap
 from noghost.instance import landlock
+from noghost.instance.exit import leave
 from noghost.instance.sandbox import CAP_IPC_LOCK, STEPS, Bounds, Fences, cannot
 from noghost.instance.seccomp import assemble
 
@@ -83,7 +84,7 @@ def trial(fences: Fences) -> tuple[str, int] | None:
                 writing,
             )
         finally:
-            os._exit(0)
+            leave()  # no exit passes the filter
     os.close(writing)
     with os.fdopen(reading, encoding="utf-8") as told:
         name, _, number = told.read().partition(" ")

@@ -1,13 +1,12 @@
 """The life of an instance: gate, equip, confine, reseed, serve, exit. In the instance, from fork to end.
 
-Covered: an exception, whatever it is, ends the process without a word of it being printed; every way out is
-`os._exit`, so that no handler or finaliser inherited from the warden runs.
+Covered: an exception, whatever it is, ends the process without a word of it being printed; there is one way out
+(exit.py), and no handler or finaliser inherited from the warden runs.
 Not covered: what `serve` does with the request; what the reaper does after the exit.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from setproctitle import setproctitle
 
 from noghost.config import Limits
 from noghost.errors import HostError
+from noghost.instance.exit import leave
 from noghost.instance.identity import Identity, reseed
 from noghost.instance.line import Line
 from noghost.instance.memory import keep_python_arenas
@@ -49,14 +49,14 @@ Equip = Callable[[Newborn], Equipped]
 
 
 def live(newborn: Newborn, equip: Equip, *, limits: Limits, silent: bool, fences: Fences) -> NoReturn:
-    """From the fork to the exit; the exit status is the outcome."""
+    """From the fork to the exit; the last word over the line is the outcome."""
     outcome = Outcome.CRASHED
+    line = Line(newborn.line)
     sys.unraisablehook = say_nothing
     try:
         setproctitle("noghost: instance")
         keep_python_arenas()
         allow_tracer(newborn.reaper_pid)
-        line = Line(newborn.line)
         line.wait_at_gate()
         equipped = equip(newborn)
         confine(bounds_of(newborn, line, equipped.keep, limits=limits, silent=silent, fences=fences))
@@ -68,7 +68,15 @@ def live(newborn: Newborn, equip: Equip, *, limits: Limits, silent: bool, fences
     except BaseException:  # noqa: BLE001  the message of an error may hold content: it dies with the process
         outcome = Outcome.CRASHED
     finally:
-        os._exit(outcome)
+        part(line, outcome)
+
+
+def part(line: Line, outcome: Outcome) -> NoReturn:
+    """Say how this life ends, unless that was said already; then end it."""
+    try:
+        line.last_word(outcome)
+    finally:
+        leave()
 
 
 def say_nothing(_unraisable: object) -> None:

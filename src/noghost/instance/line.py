@@ -36,6 +36,7 @@ class Line:
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
+        self._has_ended = False
 
     def wait_at_gate(self) -> None:
         """Until the reaper traces this process; raises HostError when it cannot or is gone."""
@@ -72,8 +73,12 @@ class Line:
             raise ReceiptNotFound("there is no invocation with that id")
         return found.text.decode()
 
-    def last_word(self, outcome: Outcome, prompt_tokens: int, answer_tokens: int) -> None:
-        """Say how this invocation ends; token counts leave as powers of two. A reaper that is gone is no error."""
+    def last_word(self, outcome: Outcome, prompt_tokens: int = 0, answer_tokens: int = 0) -> None:
+        """Say how this invocation ends; token counts leave as powers of two. Said once: the first word counts. A
+        reaper that is gone is no error."""
+        if self._has_ended:
+            return
+        self._has_ended = True
         with contextlib.suppress(OSError):
             self._say(Ended(outcome, bucket(prompt_tokens), bucket(answer_tokens)))
 

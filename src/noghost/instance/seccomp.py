@@ -48,7 +48,7 @@ class Filter:
 
     code: bytes
     counted: bool  # refused calls go to a listener
-    self_at: int  # byte offset of the word that takes the process's own id
+    self_at: tuple[int, ...]  # byte offsets of the words that take the process's own id
 
     def install(self) -> int:
         """From here on, for this process; the listener's descriptor, or -1 where refusals are not counted.
@@ -57,7 +57,8 @@ class Filter:
         where the kernel has no filters.
         """
         code = bytearray(self.code)
-        struct.pack_into("=I", code, self.self_at, os.getpid())
+        for at in self.self_at:
+            struct.pack_into("=I", code, at, os.getpid())
         program = _Program(len(code) // 8, bytes(code))
         flags = NEW_LISTENER if self.counted else 0
         listener: int = _libc.syscall(
@@ -89,8 +90,9 @@ def assemble(*, counted: bool, machine: str = platform.machine()) -> Filter:
     for call, error in QUIET:
         code += rule(number_of(call, machine), [], ERRNO | error)
     code.append(instruction(RETURN, refuse))
-    whole = b"".join(code)
-    return Filter(whole, counted, whole.index(struct.pack("=HBBI", JUMP_EQUAL, 1, 0, PLACE_OF_SELF)) + 4)
+    wants_self = instruction(JUMP_EQUAL, PLACE_OF_SELF, 1, 0)
+    places = tuple(at * len(one) + len(one) - 4 for at, one in enumerate(code) if one == wants_self)
+    return Filter(b"".join(code), counted, places)
 
 
 def rule(number: int | None, checks: list[bytes], action: int) -> list[bytes]:

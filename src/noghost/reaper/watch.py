@@ -64,6 +64,7 @@ class Life:
     wants: Open | None = None
     opened: bool = False  # the "opened" entry is written
     ended: Ended | None = None
+    expelled: bool = False  # the reaper itself ended it, whatever it said before
     listener: int = -1  # the kernel tells of refused system calls here
     refusals: int = 0
     wipe: Wipe = Wipe.UNSEEN
@@ -261,6 +262,7 @@ class Reaper:
     def _expel(self, life: Life) -> None:
         """A message out of turn means that the instance is not what we forked: it ends, wiped like any other."""
         log(Event.OUT_OF_TURN)
+        life.expelled = True
         with contextlib.suppress(ProcessLookupError):
             os.kill(life.pid, signal.SIGKILL)
 
@@ -375,16 +377,13 @@ def settle(windows: trace.Windows) -> None:
 
 
 def outcome_of(life: Life) -> Outcome:
-    """How the invocation ended, from its wait status and its own last word."""
-    if life.status is not None and os.WIFSIGNALED(life.status):
-        return outcome_of_signal(os.WTERMSIG(life.status))
-    if life.ended:
-        return Outcome(life.ended.outcome)
-    try:
-        outcome = Outcome.CRASHED if life.status is None else Outcome(os.WEXITSTATUS(life.status))
-    except ValueError:
-        return Outcome.CRASHED
-    return outcome if outcome in LAST_WORDS else Outcome.CRASHED
+    """How the invocation ended, from its wait status and its own last word: a SIGKILL after that is its own, unless
+    the reaper sent it."""
+    said = None if life.expelled else life.ended
+    number = os.WTERMSIG(life.status) if life.status is not None and os.WIFSIGNALED(life.status) else 0
+    if number and not (said and number == signal.SIGKILL):
+        return outcome_of_signal(number)
+    return Outcome(said.outcome) if said else Outcome.CRASHED
 
 
 def outcome_of_signal(number: int) -> Outcome:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
+from noghost.instance.exit import leave
 from noghost.instance.newborn import Newborn
 from noghost.messages import Birth, pack
 
@@ -49,7 +50,7 @@ def bear(connection: socket.socket | None, nursery: Nursery, *, knock_ns: int | 
             be_a_child()
             nursery.live(Newborn(connection, there, warden_pid, nursery.reaper_pid, knock_ns, busy))
         finally:
-            os._exit(1)
+            leave()
     there.close()
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # no reaper: the gate stays shut
         socket.send_fds(nursery.births, [pack(Birth(pid))], [here.fileno()])
