@@ -23,6 +23,7 @@ _UNCHECKED.check_hostname, _UNCHECKED.verify_mode = False, ssl.CERT_NONE
 TIMEOUT_S = 600.0
 # A delta that is not empty; in the first chunk servers send "" or null beside the role.
 _CONTENT = re.compile(rb'"content":\s*"(?:[^"\\]|\\.)')
+_PATH = re.compile(rb'"path_ms":\s*(\{[^}]*\})')
 _USAGE = {name: re.compile(rb'"%s_tokens":\s*(\d+)' % name.encode()) for name in ("prompt", "completion")}
 
 
@@ -36,6 +37,7 @@ class Timing:
     prompt_tokens: int
     tokens: int
     wire_bytes: int  # that TCP brought, a handshake included
+    path_ms: dict[str, float]  # how long each step took, where the server tells
 
     @property
     def ttft_s(self) -> float:
@@ -131,6 +133,12 @@ def _receive(connection: socket.socket) -> tuple[float, float, bytes]:
     return first_s, last_s, bytes(received)
 
 
+def _path_ms(received: bytes) -> dict[str, float]:
+    """`noghost.path_ms` of the last event; empty from a server that has none."""
+    found = _PATH.findall(received)
+    return dict(json.loads(found[-1])) if found else {}
+
+
 def _timing(begun_s: float, first_s: float, last_s: float, received: bytes, max_tokens: int, wire_bytes: int) -> Timing:
     status = received.split(b"\r\n", 1)[0].decode(errors="replace")
     counts = {name: pattern.findall(received) for name, pattern in _USAGE.items()}
@@ -139,4 +147,4 @@ def _timing(begun_s: float, first_s: float, last_s: float, received: bytes, max_
     prompt_tokens, tokens = (int(counts[name][-1]) for name in ("prompt", "completion"))
     if tokens != max_tokens:
         raise RuntimeError(f"asked for {max_tokens} tokens with end of text ignored, got {tokens}")
-    return Timing(begun_s, first_s, last_s, prompt_tokens, tokens, wire_bytes)
+    return Timing(begun_s, first_s, last_s, prompt_tokens, tokens, wire_bytes, _path_ms(received))

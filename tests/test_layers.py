@@ -18,7 +18,7 @@ SOURCE = Path(__file__).parents[1] / "src"
 # From the bottom up. A module imports from layers below its own, and from its own unit (the first name after noghost).
 LAYERS = (
     {"", "errors"},  # "": the package itself, which holds the version
-    {"config", "messages", "log", "host", "board"},
+    {"config", "messages", "log", "host", "board", "timeline"},
     {"weights", "engine", "ledger", "keys"},
     {"instance", "reaper", "client", "api"},
     {"warden", "doctor"},
@@ -45,7 +45,7 @@ CONTENT_FREE_INSTANCE = {
     "noghost.instance.sandbox",
     "noghost.instance.seccomp",
 }
-CONTENT_FREE_UNITS = {"", "errors", "config", "messages", "log", "host", "board", "weights"}
+CONTENT_FREE_UNITS = {"", "errors", "config", "messages", "log", "host", "board", "timeline", "weights"}
 CONTENT_FREE_UNITS |= {"ledger", "reaper", "warden"}
 NEVER_SEES_CONTENT = ("ledger", "reaper", "warden")
 SERVES = {"api", "engine", "instance", "reaper", "warden", "service"}

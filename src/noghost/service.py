@@ -219,8 +219,7 @@ def prepare_serving(
         newborn, line = instance.newborn, instance.line
         now = Here(
             invocation=instance.identity.invocation,
-            knock_ns=newborn.knock_ns,
-            born_ns=time.monotonic_ns(),
+            timeline=newborn.timeline,
             models=served,
             recorder=line,
             limits=config.limits,

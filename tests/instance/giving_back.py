@@ -82,7 +82,7 @@ def main() -> None:
     if pid == 0:
         if keep:
             keep_python_arenas()
-        newborn = Newborn(connection, NoRecord(), 0, 0, 0)  # type: ignore[arg-type]
+        newborn = Newborn(connection, NoRecord(), 0, 0)  # type: ignore[arg-type]
         equipped = equip(newborn)
         bpf.install(bpf.KILL_PROCESS, "munmap", "mremap", "madvise", "openat")
         equipped.serve(Instance(newborn, NoRecord(), reseed()))  # type: ignore[arg-type]

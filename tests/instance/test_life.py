@@ -47,5 +47,5 @@ def test_what_a_finaliser_raises_is_not_printed() -> None:
 def be_born(line: socket.socket, stderr: int) -> NoReturn:
     """In the child, without what pytest has put between."""
     sys.stderr, sys.unraisablehook = os.fdopen(os.dup(stderr), "w", buffering=1), sys.__unraisablehook__
-    newborn = Newborn(None, line, os.getppid(), os.getppid(), 0, busy=False)
+    newborn = Newborn(None, line, os.getppid(), os.getppid())
     live(newborn, equip, limits=Limits(), silent=True, fences=make_fences(()))

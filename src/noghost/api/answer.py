@@ -98,6 +98,7 @@ class Writer:
         item = first
         while not isinstance(item, Done):
             yield self._event([self._shape.delta(item.text, None)])
+            self._here.timeline.reach("send")
             try:
                 item = await anext(items)
             except Exception as error:  # noqa: BLE001  the status is out already: the error is the last event

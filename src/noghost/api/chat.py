@@ -43,9 +43,12 @@ CHAT = Shape("chatcmpl-", "chat.completion", "chat.completion.chunk", choice, de
 async def chat_completions(body: ChatRequest, request: Request) -> Response:
     """Render the model's own chat template, tokenise, answer."""
     now = here(request)
+    now.timeline.reach("request")
     index = now.find_model(body.model)
     loaded = now.models[index].loaded
     prompt = loaded.template.render([message.plain() for message in body.messages])
+    now.timeline.reach("template")
     tokens = loaded.model.tokenize_prompt(prompt)
+    now.timeline.reach("tokenise")
     max_tokens = body.max_completion_tokens or body.max_tokens
     return await respond(now, body, work_for(body, index, tokens, max_tokens, "messages"), CHAT)

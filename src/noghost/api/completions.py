@@ -27,7 +27,9 @@ TEXT = Shape("cmpl-", "text_completion", "text_completion", choice, choice, None
 async def completions(body: CompletionRequest, request: Request) -> Response:
     """Tokenise the prompt as it is, continue it."""
     now = here(request)
+    now.timeline.reach("request")
     index = now.find_model(body.model)
     tokens = now.models[index].loaded.model.tokenize(body.prompt, add_special=True, parse_special=True)
+    now.timeline.reach("tokenise")
     work = work_for(body, index, tokens, body.max_tokens or DEFAULT_MAX_TOKENS, "prompt")
     return await respond(now, body, work, TEXT)

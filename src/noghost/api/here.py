@@ -12,6 +12,7 @@ from noghost.config import Limits
 from noghost.engine.loaded import Loaded
 from noghost.errors import RequestError
 from noghost.keys.key import Keys
+from noghost.timeline import Timeline
 
 
 class Recorder(Protocol):
@@ -52,8 +53,7 @@ class Here:
     """This invocation."""
 
     invocation: bytes
-    knock_ns: int
-    born_ns: int
+    timeline: Timeline
     models: tuple[Served, ...]
     recorder: Recorder
     limits: Limits

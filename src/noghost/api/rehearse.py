@@ -21,6 +21,7 @@ from noghost.api.here import Here, Recorder
 from noghost.config import Limits
 from noghost.errors import ReceiptNotFound
 from noghost.keys.key import Keys, mint
+from noghost.timeline import Timeline
 
 BODY = b'{"messages": []}'
 PARAMETER = re.compile(r"{\w+}")
@@ -39,7 +40,7 @@ def rehearse(app: FastAPI, keys: Keys | None = None) -> None:
     whose key is none of them: what checks a key is loaded then."""
     importlib.import_module("anyio._backends._asyncio")  # chosen by name at run time
     recorder = cast(Recorder, NoReceipt())
-    app.state.here = Here(bytes(16), 0, 0, (), recorder, Limits(), 1, lambda: 1)
+    app.state.here = Here(bytes(16), Timeline(), (), recorder, Limits(), 1, lambda: 1)
     try:
         asyncio.run(rehearse_all(app))
         if keys is not None:

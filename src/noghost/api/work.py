@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -34,19 +33,10 @@ class Work:
     param: str  # the field of the request that the prompt came in, for errors
 
 
-@dataclass(slots=True)
-class Clock:
-    """CLOCK_MONOTONIC in nanoseconds at each step; 0 before it."""
-
-    seated_ns: int = 0
-    first_ns: int = 0
-
-
 class Job:
     """Work under way. `items` yields what it makes, and raises what it raised."""
 
     def __init__(self, here: Here, work: Work) -> None:
-        self.clock = Clock()
         self._here = here
         self._work = work
         self._loop = asyncio.get_running_loop()
@@ -78,7 +68,7 @@ class Job:
         loaded = here.models[work.model].loaded
         answer = self._checked(loaded)
         here.recorder.open(here.invocation, work.model, work.commitment)
-        self.clock.seated_ns = time.monotonic_ns()
+        here.timeline.reach("seat")
         here.tally.prompt_tokens = len(work.prompt_tokens)
         loaded.context.start_threads(work.threads or here.most_threads)
         for item in answer:
@@ -87,8 +77,7 @@ class Job:
                 here.recorder.sync()
             else:
                 here.tally.answer_tokens += item.token_count
-            if not self.clock.first_ns:
-                self.clock.first_ns = time.monotonic_ns()
+            here.timeline.reach("prefill")
             yield item
 
     def _checked(self, loaded: Loaded) -> Iterator[Chunk | Done]:
@@ -127,18 +116,13 @@ class Job:
         return {
             "instance": here.hex,
             "seed": self._work.params.seed,
-            "birth_ms": ms(here.born_ns - here.knock_ns),
-            "seat_ms": ms(self.clock.seated_ns - here.born_ns),
+            "birth_ms": here.timeline.at_ms("confine"),
+            "first_token_ms": here.timeline.at_ms("prefill"),
+            "path_ms": here.timeline.parts_ms(),
             "prefill_ms": round(done.prefill_s * 1e3, 3),
-            "first_token_ms": ms(self.clock.first_ns - here.knock_ns),
             "decode_ms": round(done.decode_s * 1e3, 3),
             "tokens_per_second": rate(done.completion_tokens, done.decode_s),
         }
-
-
-def ms(nanoseconds: int) -> float:
-    """Milliseconds, to the microsecond."""
-    return round(nanoseconds / 1e6, 3)
 
 
 def rate(tokens: int, seconds: float) -> float | None:

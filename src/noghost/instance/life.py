@@ -58,8 +58,10 @@ def live(newborn: Newborn, equip: Equip, *, limits: Limits, silent: bool, fences
         keep_python_arenas()
         allow_tracer(newborn.reaper_pid)
         line.wait_at_gate()
+        newborn.timeline.reach("gate")
         equipped = equip(newborn)
         confine(bounds_of(newborn, line, equipped.keep, limits=limits, silent=silent, fences=fences))
+        newborn.timeline.reach("confine")
         outcome = equipped.serve(Instance(newborn, line, reseed()))
     except HostError as error:  # speaks of the host alone
         if not silent:

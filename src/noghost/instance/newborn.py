@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from noghost.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,5 +16,5 @@ class Newborn:
     line: socket.socket  # to the reaper
     warden_pid: int
     reaper_pid: int
-    knock_ns: int  # CLOCK_MONOTONIC when the connection had something to read: its caller's silence is not ours
     busy: bool = False  # too many are alive: it is only to be told to come back later
+    timeline: Timeline = field(default_factory=Timeline)  # begins at the caller's first byte

@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
@@ -14,6 +13,7 @@ from typing import NoReturn
 from noghost.instance.exit import leave
 from noghost.instance.newborn import Newborn
 from noghost.messages import Birth, pack
+from noghost.timeline import Timeline
 
 Live = Callable[[Newborn], NoReturn]
 
@@ -33,7 +33,7 @@ def bear(connection: socket.socket | None, nursery: Nursery, *, knock_ns: int | 
 
     `knock_ns`: since when it could be read, now if not given. `busy`: it is only to be told to come back later.
     """
-    knock_ns = knock_ns or time.monotonic_ns()
+    timeline = Timeline(knock_ns)
     if nursery.before is not None:
         nursery.before()
     warden_pid = os.getpid()
@@ -46,9 +46,10 @@ def bear(connection: socket.socket | None, nursery: Nursery, *, knock_ns: int | 
         raise
     if pid == 0:
         try:
+            timeline.reach("fork")
             here.close()
             be_a_child()
-            nursery.live(Newborn(connection, there, warden_pid, nursery.reaper_pid, knock_ns, busy))
+            nursery.live(Newborn(connection, there, warden_pid, nursery.reaper_pid, busy, timeline))
         finally:
             leave()
     there.close()
