@@ -19,8 +19,8 @@ SOURCE = Path(__file__).parents[1] / "src"
 LAYERS = (
     {"", "errors"},  # "": the package itself, which holds the version
     {"config", "messages", "log", "host", "board", "timeline"},
-    {"weights", "engine", "ledger", "keys"},
-    {"instance", "reaper", "client", "api"},
+    {"weights", "engine", "ledger", "keys", "config_file"},
+    {"instance", "reaper", "client", "api", "templates"},
     {"warden", "doctor"},
     {"service"},
     {"cli"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -72,6 +73,25 @@ class Tls:
             raise ConfigError("only one of certificate and key is given", "give both, or neither for a self-signed one")
 
 
+def is_template_name(name: str) -> bool:
+    """1 to 64 of a-z, 0-9, - and _, a letter first."""
+    return re.fullmatch("[a-z][a-z0-9_-]{0,63}", name) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateSource:
+    """A public prefix, as text: what every prompt that uses it begins with."""
+
+    name: str
+    system: str  # the system message, byte for byte
+    tools: str | None = None  # a JSON array
+    model: str | None = None  # a name or a path; None: the service's first
+
+    def __post_init__(self) -> None:
+        if not is_template_name(self.name):
+            raise ConfigError("this is no name for a template", "take 1 to 64 of a-z, 0-9, - and _, a letter first")
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """A service, or one `noghost ask`."""
@@ -92,12 +112,15 @@ class Config:
     without: tuple[str, ...] = ()  # steps of the confinement that this service does without; in every receipt
     ledger: Path | None = None
     limits: Limits = field(default_factory=Limits)
+    templates: tuple[TemplateSource, ...] = ()
 
     def __post_init__(self) -> None:
         check_range("port", self.port, 0, 65535)
         check_range("seats", self.seats, 0, 256)
         check_range("threads", self.threads, 0, 256)
         check_range("context_tokens", self.context_tokens, 64, 1 << 20)
+        if len({source.name for source in self.templates}) < len(self.templates):
+            raise ConfigError("two templates have one name", "give each a name of its own")
         if self.reachable and self.tls is None and not self.insecure:
             raise ConfigError(
                 f"no TLS on {self.host}, which others can reach",

@@ -21,6 +21,7 @@ class Event(Enum):
     REAPER_GONE = "the reaper has ended; its instances were killed with it; stopping"
     REFUSED = "an instance tried a system call that it is refused; its receipt counts how often"
     OUT_OF_TURN = "a message came out of turn; the invocation was ended"
+    TEMPLATE_REFUSED = "a template's state at rest was damaged or foreign; it is computed again"
     KEYS_READ = "the file of API keys has changed and was read again"
     KEYS_UNREADABLE = "the file of API keys cannot be read; nobody is let in until it can"
 

@@ -18,16 +18,16 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
 from setproctitle import setproctitle
 
 from noghost import __version__
 from noghost.board import Board
-from noghost.config import Config, Limits, cores, ledger_dir
+from noghost.config import Config, Limits, TemplateSource, cores, ledger_dir
 from noghost.engine.trial import try_model
-from noghost.errors import HostError
+from noghost.errors import ConfigError, HostError
 from noghost.host import build_digest, host_class
 from noghost.instance.fitness import make_fences, try_fences
 from noghost.instance.life import Equip, Equipped, Instance, live
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     import ssl
 
     from noghost.api.here import Served
+    from noghost.engine.loaded import Loaded
 
 
 Ready = Callable[[str, str | None], None]  # address; SHA-256 of the certificate where there is TLS
@@ -208,7 +209,7 @@ def prepare_serving(
     from noghost.api.host import hosts_of
     from noghost.api.rehearse import rehearse
 
-    served = tuple(load_served(config, model) for model in models)
+    served = tuple(load_served(config, model, templates_for(config, models, model)) for model in models)
     app = make_app()
     settings = uvicorn_config(app, config.limits)
     rehearse(app, ring.now if ring else None)
@@ -243,19 +244,58 @@ def prepare_serving(
     return equip_one
 
 
-def load_served(config: Config, found: Found) -> Served:
-    """Load one model and say what the API tells of it."""
+def load_served(config: Config, found: Found, sources: Sequence[TemplateSource] = ()) -> Served:
+    """Load one model with its templates and say what the API tells of it."""
     from noghost.api.here import Served
     from noghost.engine.loaded import load
 
+    loaded = load(found.file.path, config.context_tokens)
     status = found.file.path.stat()
     return Served(
         name=found.file.name,
         digest=found.digest,
-        loaded=load(found.file.path, config.context_tokens),
+        loaded=hold_templates(config, found, loaded, sources) if sources else loaded,
         size_bytes=status.st_size,
         modified_s=int(status.st_mtime),
     )
+
+
+def templates_for(config: Config, models: Sequence[Found], model: Found) -> list[TemplateSource]:
+    """The templates of one model. Raises ConfigError for one whose model is not served."""
+    paths = [found.file.path.resolve() for found in models]
+    chosen = []
+    for source in config.templates:
+        path = find(source.model).path.resolve() if source.model else paths[0]
+        if path not in paths:
+            raise ConfigError(
+                f"the template {source.name} is for a model that is not served", f"add --model {source.model}"
+            )
+        if path == model.file.path.resolve():
+            chosen.append(source)
+    return chosen
+
+
+def hold_templates(config: Config, found: Found, loaded: Loaded, sources: Sequence[TemplateSource]) -> Loaded:
+    """The same model with its templates held. In the warden, before any birth."""
+    from noghost.templates.holding import Basis, hold
+    from noghost.templates.store import folder
+
+    basis = Basis(found.digest, build_digest(), folder(), config.most_threads)
+    return replace(loaded, prefixes=tuple(hold(source, loaded, basis) for source in sources))
+
+
+def compute_template(config: Config, source: TemplateSource) -> tuple[int, str]:
+    """Have the state of a template computed and put at rest, unless it is there; (tokens that it holds, digest)."""
+    from noghost.engine.loaded import load
+    from noghost.templates.holding import Basis, key_of, state_of
+    from noghost.templates.store import folder
+
+    model = find_models(config)[0]
+    loaded = load(model.file.path, config.context_tokens)
+    basis = Basis(model.digest, build_digest(), folder(), config.most_threads)
+    key = key_of(source, loaded, basis)
+    state_of(key, loaded, basis)
+    return len(key.tokens), key.digest
 
 
 # --- ask ------------------------------------------------------------------------------------------------------

@@ -121,7 +121,7 @@ def test_a_prompt_longer_than_a_batch_is_prefilled_in_batches(model: Model, pari
 
     run = generate(model, context, prompt, GREEDY, max_tokens=1, stops=(), threads=threads)
     assert isinstance([*run][-1], Done)
-    assert asked == [0, context.n_batch, len(prompt)]
+    assert asked == [0, context.n_batch, len(filler) + 1, len(prompt)]
     assert context.position == len(prompt)
 
 

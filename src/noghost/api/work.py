@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from noghost.api.here import Here
+from noghost.engine.context import Context
 from noghost.engine.generate import Chunk, Done, generate
 from noghost.engine.loaded import Loaded
+from noghost.engine.prefix import Start
 from noghost.engine.sampler import SamplingParams
 from noghost.errors import RequestError
 
@@ -37,6 +39,7 @@ class Job:
     """Work under way. `items` yields what it makes, and raises what it raised."""
 
     def __init__(self, here: Here, work: Work) -> None:
+        self.start: Start | None = None  # known before the record is opened
         self._here = here
         self._work = work
         self._loop = asyncio.get_running_loop()
@@ -66,11 +69,13 @@ class Job:
         """Seat and record, compute, and let the last item go only when the record is on the disk."""
         here, work = self._here, self._work
         loaded = here.models[work.model].loaded
-        answer = self._checked(loaded)
+        self._check_threads()
+        self.start = start = loaded.start(work.prompt_tokens)
+        answer = self._checked(loaded, start.context)
         here.recorder.open(here.invocation, work.model, work.commitment)
         here.timeline.reach("seat")
         here.tally.prompt_tokens = len(work.prompt_tokens)
-        loaded.context.start_threads(work.threads or here.most_threads)
+        start.context.start_threads(work.threads or here.most_threads)
         for item in answer:
             if isinstance(item, Done):
                 here.tally.answer_tokens = item.completion_tokens
@@ -80,18 +85,21 @@ class Job:
             here.timeline.reach("prefill")
             yield item
 
-    def _checked(self, loaded: Loaded) -> Iterator[Chunk | Done]:
+    def _check_threads(self) -> None:
+        """Raise RequestError for more threads than there are: each spins for the others, and 256 on 2 cores stop the
+        whole machine."""
+        most, param = self._here.most_threads, "noghost.threads"
+        if self._work.threads and self._work.threads > most:
+            raise RequestError(f"{param} is over this service's {most}", code="invalid_value", param=param)
+
+    def _checked(self, loaded: Loaded, context: Context) -> Iterator[Chunk | Done]:
         """The generation, not begun; raises RequestError when it cannot be, naming the request's own field (and not
         repeating its value)."""
         work = self._work
-        most = self._here.most_threads
-        if work.threads and work.threads > most:  # each spins for the others: 256 on 2 cores stop the whole machine
-            param = "noghost.threads"
-            raise RequestError(f"{param} is over this service's {most}", code="invalid_value", param=param)
         try:
             return generate(
                 loaded.model,
-                loaded.context,
+                context,
                 work.prompt_tokens,
                 work.params,
                 max_tokens=work.max_tokens,
@@ -112,9 +120,11 @@ class Job:
 
     def facts(self, done: Done) -> dict[str, Any]:
         """Exact figures, for the caller alone."""
-        here = self._here
+        here, start = self._here, self.start
         return {
             "instance": here.hex,
+            "template": start.prefix.name if start and start.prefix else None,
+            "prefix_tokens": start.tokens if start else 0,
             "seed": self._work.params.seed,
             "birth_ms": here.timeline.at_ms("confine"),
             "first_token_ms": here.timeline.at_ms("prefill"),

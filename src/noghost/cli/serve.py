@@ -7,9 +7,11 @@ from pathlib import Path
 import click
 
 from noghost.config import DEFAULT_CONTEXT_TOKENS, DEFAULT_HOST, DEFAULT_PORT, Config, Limits, Tls
+from noghost.config_file import Settings, read_settings
 from noghost.doctor.checks import not_green
 from noghost.doctor.facts import gather
 from noghost.service import serve as run_service
+from noghost.templates import store
 
 
 @click.command()
@@ -57,6 +59,14 @@ from noghost.service import serve as run_service
     metavar="PATH_OR_NAME",
     help="A GGUF file or a known name; again for more. The first is the default.",
 )
+@click.option("--config", "file", type=click.Path(path_type=Path), help="A TOML file with [[template]] tables.")
+@click.option(
+    "--template",
+    "templates",
+    multiple=True,
+    metavar="NAME",
+    help="Hold this public prefix ready (see `noghost templates`); again for more.",
+)
 @click.option("--seats", type=int, default=0, help="Instances that compute at once (default: twice the cores).")
 @click.option("--threads", type=int, default=0, help="Most threads of one instance (default: the cores).")
 @click.option(
@@ -98,6 +108,8 @@ def serve(
     keys: bool | None,
     pad: bool | None,
     models: tuple[str, ...],
+    file: Path | None,
+    templates: tuple[str, ...],
     seats: int,
     threads: int,
     context_tokens: int,
@@ -110,6 +122,7 @@ def serve(
 
     Prints one line when it is ready. SIGTERM or Ctrl-C ends it after the running answers, a second one at once.
     """
+    settings = read_settings(file) if file else Settings()
     config = Config(
         models=models,
         host=host,
@@ -127,6 +140,7 @@ def serve(
         unverified=unverified,
         without=without,
         limits=Limits.of(limits),
+        templates=(*settings.templates, *(store.get(name).source for name in templates)),
     )
     warn()
     run_service(config, announce)

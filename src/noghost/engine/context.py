@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from noghost.engine import llama, pages
+from noghost.engine.batches import BATCH_TOKENS, TILE_TOKENS, batches_of
 from noghost.engine.llama import C, set_fields
 from noghost.engine.model import Model
 from noghost.errors import EngineError
 
-BATCH_TOKENS = 512
 POLL_NEVER = 0  # ggml.h: 0 is no polling, 100 aggressive polling
 
 
@@ -31,7 +31,7 @@ class Context:
 
     def __init__(self, model: Model, n_ctx: int) -> None:
         """Make it in this process: in the warden before fork, or in an `ask`."""
-        self.handle, self._new_memory = pages.mapped_during(lambda: _new(model, n_ctx))
+        (self.handle, self.parameters), self._new_memory = pages.mapped_during(lambda: _new(model, n_ctx))
         self.n_ctx: int = C.llama_n_ctx(self.handle)
         self.n_batch = BATCH_TOKENS
         self._threadpool = 0
@@ -50,6 +50,40 @@ class Context:
         if self.position:
             raise EngineError("refused to release the pages of a context that is in use")
         return pages.release_zero_pages(self._new_memory)
+
+    def save(self) -> bytes:
+        """The KV state of all that was decoded, as llama.cpp writes it. Raises EngineError if it does not."""
+        size = C.llama_state_seq_get_size(self.handle, 0)
+        buffer = (ctypes.c_uint8 * size)()
+        if C.llama_state_seq_get_data(self.handle, buffer, size, 0) != size:
+            raise EngineError("llama.cpp failed to save a KV state")
+        return bytes(buffer)
+
+    def restore(self, state: bytes, token_count: int) -> None:
+        """Put a KV state that `save` made into a new context. In the warden; nothing is computed.
+
+        llama.cpp's parser does not check `state`: its digest must have been verified. Raises EngineError if it is
+        refused, or is not of `token_count` tokens.
+        """
+        buffer = ctypes.cast(ctypes.c_char_p(state), ctypes.POINTER(ctypes.c_uint8))
+        read = C.llama_state_seq_set_data(self.handle, buffer, len(state), 0)
+        if read != len(state) or self.position != token_count:
+            raise EngineError("llama.cpp refused a KV state")
+
+    def hold_in_file(self, descriptor: int) -> int:
+        """Have the file system hold what was restored, in an empty file; return how many bytes. In the warden.
+
+        Copy-on-write goes on as before, in this process and its children. Raises OSError when it cannot be written,
+        EngineError with a second thread.
+        """
+        return pages.hold_in_file(self._new_memory, descriptor)
+
+    def keep_first(self, token_count: int) -> bool:
+        """Forget all tokens but the first `token_count`; False where the model cannot. In an instance, which keeps
+        the bytes that they left until it is wiped."""
+        return token_count == self.position or bool(
+            C.llama_memory_seq_rm(C.llama_get_memory(self.handle), 0, token_count, -1)
+        )
 
     def start_threads(self, max_threads: int) -> None:
         """Start the compute threads. In an instance, after fork, once; they live until `_exit`.
@@ -75,7 +109,7 @@ class Context:
         C.llama_set_n_threads(self.handle, count, count)
 
     def decode(self, tokens: Sequence[int], start_pos: int) -> None:
-        """Compute `tokens`, whose first one has the position `start_pos`, in batches of `n_batch`.
+        """Compute `tokens`, whose first one has the position `start_pos`, in batches of at most `n_batch`.
 
         Afterwards the logits of the last token can be sampled. The GIL is released meanwhile.
         Raises EngineError if they do not fit, do not follow what the cache holds, or llama.cpp fails.
@@ -84,8 +118,8 @@ class Context:
             raise EngineError(f"could not decode at position {start_pos}: the cache holds {self.position}")
         if start_pos + len(tokens) > self.n_ctx:
             raise EngineError(f"could not decode {len(tokens)} tokens at {start_pos} of {self.n_ctx}")
-        for first in range(0, len(tokens), self.n_batch):
-            self._decode_batch(tokens[first : first + self.n_batch])
+        for begin, end in batches_of(0, 0, len(tokens)):
+            self._decode_batch(tokens[begin:end])
 
     def _decode_batch(self, tokens: Sequence[int]) -> None:
         array = (C.llama_token * len(tokens))(*tokens)
@@ -94,12 +128,12 @@ class Context:
             raise EngineError(f"llama.cpp failed to decode {len(tokens)} tokens (status {status})")
 
 
-def _new(model: Model, n_ctx: int) -> int:
-    """Make the llama_context, with flash attention on unless the model refuses it."""
+def _new(model: Model, n_ctx: int) -> tuple[int, str]:
+    """Make the llama_context, with flash attention on unless the model refuses it; say what its KV state depends on."""
     for flash_attention in (C.LLAMA_FLASH_ATTN_TYPE_ENABLED, C.LLAMA_FLASH_ATTN_TYPE_AUTO):
         handle = C.llama_init_from_model(model.handle, _params(n_ctx, flash_attention))
         if handle:
-            return int(handle)
+            return int(handle), f"kv=f16,f16 flash_attention={flash_attention} tile={TILE_TOKENS}"
     raise EngineError(f"could not make a context of {n_ctx} tokens", "use a smaller context")
 
 

@@ -5,11 +5,12 @@ In an instance, in a worker thread: all that takes time is in C, with the GIL re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Literal
 
+from noghost.engine.batches import batches_of, cut_of
 from noghost.engine.context import Context
 from noghost.engine.model import Model
 from noghost.engine.sampler import Sampler, SamplingParams
@@ -70,7 +71,7 @@ def generate(
     limit = room if max_tokens is None else min(max_tokens, room)
     sampler = Sampler(model, params)
     sampler.accept(prompt_tokens)
-    run = _Run(ctx, sampler, threads)
+    run = _Run(ctx, sampler, threads, model.is_control)
     return _answer(model, run, prompt_tokens, limit, AnswerText(stops), on_first or _nothing)
 
 
@@ -119,8 +120,10 @@ def _answer(
 class _Run:
     """The loop of sampling and decoding, and its clock."""
 
-    def __init__(self, ctx: Context, sampler: Sampler, threads: Callable[[], int]) -> None:
-        self._ctx, self._sampler, self._threads = ctx, sampler, threads
+    def __init__(
+        self, ctx: Context, sampler: Sampler, threads: Callable[[], int], is_control: Callable[[int], bool]
+    ) -> None:
+        self._ctx, self._sampler, self._threads, self._is_control = ctx, sampler, threads, is_control
         self._next_threads = 0
         self.sampled = 0
         self.prefill_s = 0.0
@@ -130,19 +133,21 @@ class _Run:
         """Yield up to `limit` tokens; the last one is not decoded, since nothing follows it."""
         if limit <= 0:
             return
-        token, self.prefill_s = self._step(prompt[self._ctx.position :])
+        cut = cut_of(prompt, self._is_control)
+        batches = batches_of(self._ctx.position, cut, len(prompt))
+        token, self.prefill_s = self._step(prompt[begin:end] for begin, end in batches)
         yield token
         while self.sampled < limit:
-            token, seconds = self._step([token])
+            token, seconds = self._step([[token]])
             self.decode_s += seconds
             yield token
 
-    def _step(self, tokens: Sequence[int]) -> tuple[int, float]:
-        """Decode `tokens`, choose the next one; return it and the seconds that took."""
+    def _step(self, batches: Iterable[Sequence[int]]) -> tuple[int, float]:
+        """Decode `batches`, choose the next token; return it and the seconds that took."""
         started_s = perf_counter()
-        for first in range(0, len(tokens), self._ctx.n_batch):
+        for batch in batches:
             self._ctx.set_threads(self._next_threads or self._threads())
-            self._ctx.decode(tokens[first : first + self._ctx.n_batch], self._ctx.position)
+            self._ctx.decode(batch, self._ctx.position)
             self._next_threads = self._threads()  # now, before the caller of `generate` wakes others up
         token = self._sampler.sample(self._ctx)
         self.sampled += 1

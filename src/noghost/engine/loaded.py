@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from noghost.engine.chat import ChatTemplate
 from noghost.engine.context import Context
 from noghost.engine.model import Model
+from noghost.engine.prefix import Prefix, Start, longest
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,11 @@ class Loaded:
     model: Model
     context: Context
     template: ChatTemplate
+    prefixes: tuple[Prefix, ...] = ()
+
+    def start(self, prompt: Sequence[int]) -> Start:
+        """Where to begin computing `prompt`: with the longest prefix held that it begins with. In an instance."""
+        return longest(self.model, self.prefixes, prompt) or Start(self.context)
 
 
 def load(path: Path, context_tokens: int) -> Loaded:

@@ -99,6 +99,10 @@ class Model:
         """Tell whether `token` ends a generation (end of text, of turn, of message)."""
         return bool(C.llama_vocab_is_eog(self.vocab, token))
 
+    def is_control(self, token: int) -> bool:
+        """Tell whether `token` is a control token, such as the end of a message."""
+        return bool(C.llama_vocab_is_control(self.vocab, token))
+
     def _special_text(self, token: int) -> str:
         return "" if token < 0 else self.piece(token, special=True).decode("utf-8", "replace")
 

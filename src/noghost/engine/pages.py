@@ -1,4 +1,4 @@
-"""Give back the pages of a C buffer that hold nothing but zeros.
+"""Give back the pages of a C buffer that hold nothing but zeros; have a file hold the others.
 
 In the warden, before fork, with one thread. For private anonymous memory a page that is zero and a page
 that is not there read the same, so MADV_DONTNEED changes nothing but the memory that the process holds.
@@ -7,7 +7,7 @@ Covered: memory that was mapped while one C call ran, and that belongs to what t
 Not covered: the heap and Python's own arenas. This code allocates while it looks, so a page there that is
 zero when compared need not be when given back. A page of that kind in the ranges after all would not be
 lost silently: they are write-protected from before the comparison until after the release, and a write
-would end the process with SIGSEGV at its start.
+would end the process with SIGSEGV at its start. `hold_in_file` does the same from the copy until the mapping.
 """
 
 from __future__ import annotations
@@ -27,10 +27,14 @@ PAGE_BYTES = mmap.PAGESIZE
 BLOCK_BYTES = 256 * PAGE_BYTES
 PRESENT = 1 << 63  # Documentation/admin-guide/mm/pagemap.rst, bit 63
 PROT_READ, PROT_WRITE = mmap.PROT_READ, mmap.PROT_WRITE
+MAP_FIXED = 0x10  # asm-generic/mman-common.h
+FAILED = ctypes.c_void_p(-1).value
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.memcmp.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
 _libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+_libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+_libc.mmap.restype = ctypes.c_void_p
 _libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 
 
@@ -91,13 +95,59 @@ def release_zero_pages(ranges: list[Range]) -> int:
 
     Raises EngineError if this process has a second thread, or the kernel refuses to protect a range.
     """
-    if len(os.listdir("/proc/self/task")) != 1:  # noqa: PTH208 - names are enough
-        raise EngineError("refused to release pages in a process that has a second thread")
+    _refuse_threads()
     pagemap = os.open("/proc/self/pagemap", os.O_RDONLY)
     try:
         return sum(_release_range(pagemap, part) for part in ranges)
     finally:
         os.close(pagemap)
+
+
+def hold_in_file(ranges: list[Range], descriptor: int) -> int:
+    """Write every present page of `ranges` to an empty file, then map it privately in their place; return the bytes.
+
+    What reads or writes there sees no difference: a write makes a page this process's own, as before. The file is
+    brought to its disk first, so that the kernel can forget its pages and read them again.
+    Raises OSError when it cannot be written, EngineError with a second thread or if the kernel refuses.
+    """
+    _refuse_threads()
+    pagemap = os.open("/proc/self/pagemap", os.O_RDONLY)
+    try:
+        runs = [run for part in ranges for run in _present_runs(pagemap, part)]
+    finally:
+        os.close(pagemap)
+    for part in runs:
+        _protect(part, PROT_READ)
+    try:
+        for run in runs:
+            _write_all(descriptor, run)
+        os.fsync(descriptor)
+    except OSError:
+        for part in runs:
+            _protect(part, PROT_READ | PROT_WRITE)
+        raise
+    offset = 0
+    for run in runs:
+        _map_over(run, descriptor, offset)
+        offset += run.end - run.start
+    return offset
+
+
+def _refuse_threads() -> None:
+    if len(os.listdir("/proc/self/task")) != 1:  # noqa: PTH208 - names are enough
+        raise EngineError("refused to release pages in a process that has a second thread")
+
+
+def _write_all(descriptor: int, run: Range) -> None:
+    view = memoryview((ctypes.c_char * (run.end - run.start)).from_address(run.start))
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _map_over(run: Range, descriptor: int, offset: int) -> None:
+    flags = mmap.MAP_PRIVATE | MAP_FIXED
+    if _libc.mmap(run.start, run.end - run.start, PROT_READ | PROT_WRITE, flags, descriptor, offset) == FAILED:
+        raise EngineError(f"could not map a file: {os.strerror(ctypes.get_errno())}")
 
 
 def _release_range(pagemap: int, part: Range) -> int:

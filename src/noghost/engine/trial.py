@@ -18,64 +18,38 @@ import signal
 import sys
 from pathlib import Path
 
-from noghost.errors import NoghostError, WeightsError
+from noghost.engine import throwaway
+from noghost.errors import WeightsError
 
 MOST_CPU_S = 120
-MOST_WORD_BYTES = 4096
 FIRST_TOKEN = 0  # every vocabulary has one
-SUCCESS = b"loaded"
 HINT = "take the model from another source, or convert it again with a current llama.cpp"
 
 
 def try_model(path: Path, context_tokens: int) -> None:
     """Raise WeightsError unless `path` can be loaded and computed with."""
-    ear, mouth = os.pipe()
-    os.set_inheritable(mouth, True)
-    known = signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a warden ignores it, and then no child leaves a status
-    try:
-        arguments = [sys.executable, "-m", __spec__.name, str(mouth), str(context_tokens), str(path)]
-        pid = os.posix_spawn(sys.executable, arguments, os.environ)
-        os.close(mouth)
-        with open(ear, "rb") as listener:  # noqa: PTH123  a descriptor, not a path
-            word = listener.read(MOST_WORD_BYTES)
-        status = os.waitpid(pid, 0)[1]
-    finally:
-        signal.signal(signal.SIGCHLD, known)
-    if word != SUCCESS:
-        said = word.decode("utf-8", "replace")
-        raise WeightsError(said or f"could not use the model {path}: {ending(status)}", HINT)
+    word, status = throwaway.run(__spec__.name, [str(context_tokens), str(path)])
+    if word != throwaway.SUCCESS:
+        raise WeightsError(word.decode("utf-8", "replace") or ending(status, path), HINT)
 
 
-def ending(status: int) -> str:
+def ending(status: int, path: Path) -> str:
     """What became of a child that could not say it itself."""
-    if not os.WIFSIGNALED(status):
-        return "llama.cpp ended the process that loaded it"
-    number = os.WTERMSIG(status)
-    if number == signal.SIGXCPU:
-        return f"llama.cpp was not done with it after {MOST_CPU_S} s of computing"
-    return f"llama.cpp crashed on it ({signal.Signals(number).name})"
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
+        return f"could not use the model {path}: llama.cpp was not done with it after {MOST_CPU_S} s of computing"
+    return throwaway.ending(status, path)
 
 
-def main() -> None:
-    """In the child: load, compute one token, say so. Whatever native code prints goes nowhere."""
+def load_and_compute(path: Path, context_tokens: int) -> None:
+    """In the child: load, compute one token."""
     from noghost.engine.loaded import load  # here: the reaper is forked from who waits for this child, and stays small
 
-    mouth, context_tokens, path = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_S, MOST_CPU_S + 1))
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(nowhere, stream)
-    try:
-        loaded = load(path, context_tokens)
-        loaded.context.start_threads(1)
-        loaded.context.decode([FIRST_TOKEN], 0)
-        word = SUCCESS
-    except NoghostError as error:
-        word = error.message.encode()[:MOST_WORD_BYTES]
-    os.write(mouth, word)
-    os._exit(0)
+    loaded = load(path, context_tokens)
+    loaded.context.start_threads(1)
+    loaded.context.decode([FIRST_TOKEN], 0)
 
 
 if __name__ == "__main__":
-    main()
+    mouth, tokens, model = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+    throwaway.work(mouth, lambda: load_and_compute(model, tokens))
