@@ -17,6 +17,7 @@ from pathlib import Path
 from noghost.cli.serve import announce
 from noghost.client.hunt import count_in_fd, needles_for, regions_of
 from noghost.config import Config, Limits, Tls
+from noghost.config_file import Settings, read_settings
 from noghost.reaper.trace import Windows
 from noghost.reaper.wipe import Wiped, Wiper, read_all, wipe
 from noghost.service import serve
@@ -59,7 +60,8 @@ def main() -> None:
     asks_keys = True if os.environ.get("WITNESS_KEYS") else None
     tls = Tls() if os.environ.get("WITNESS_TLS") else None
     limits = Limits(invocation_s=deadline_s)
-    config = Config(port=0, context_tokens=2048, limits=limits, keys=asks_keys, tls=tls)
+    settings = read_settings(Path(file)) if (file := os.environ.get("WITNESS_CONFIG")) else Settings()
+    config = Config(port=0, context_tokens=2048, limits=limits, keys=asks_keys, tls=tls, templates=settings.templates)
     serve(config, announce, wiper=witness(report, mode))
 
 
