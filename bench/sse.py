@@ -50,11 +50,12 @@ class Timing:
         return (self.tokens - 1) / (self.last_s - self.first_s)
 
 
-def stream(url: str, model: str, prompt: str, max_tokens: int) -> Timing:
+def stream(url: str, model: str, prompt: str, max_tokens: int, system: str = "") -> Timing:
     """Send one prompt and read the stream to its end; RuntimeError if it is not a full answer."""
+    first = [{"role": "system", "content": system}] if system else []
     body = {
         "model": model,
-        "messages": [{"role": "user", "content": prompt}],
+        "messages": [*first, {"role": "user", "content": prompt}],
         "max_tokens": max_tokens,
         "temperature": 0,
         "ignore_eos": True,
