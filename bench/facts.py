@@ -17,7 +17,7 @@ def facts(gguf: Path, packages: tuple[str, ...]) -> dict[str, str]:
     return {
         "commit": commit(),
         "processor": f"{processor()}, {len(os.sched_getaffinity(0))} cores",
-        "kernel": platform.release(),
+        "kernel": platform.release().partition("-")[0],  # what follows may name a host
         "load before": f"{os.getloadavg()[0]:.2f} over one minute",
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in packages},
