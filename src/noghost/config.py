@@ -111,6 +111,7 @@ class Config:
     unverified: bool = False
     without: tuple[str, ...] = ()  # steps of the confinement that this service does without; in every receipt
     ledger: Path | None = None
+    idle_exit_s: float = 0  # the service ends after so long without a connection; 0: never
     limits: Limits = field(default_factory=Limits)
     templates: tuple[TemplateSource, ...] = ()
 
@@ -121,6 +122,12 @@ class Config:
         check_range("context_tokens", self.context_tokens, 64, 1 << 20)
         if len({source.name for source in self.templates}) < len(self.templates):
             raise ConfigError("two templates have one name", "give each a name of its own")
+        check_range("idle_exit_s", self.idle_exit_s, 0, 1 << 30)
+        if self.idle_exit_s and self.tls is not None and self.tls.certificate is None:
+            raise ConfigError(
+                "a self-signed certificate ends with the service, which --idle-exit ends at every pause",
+                "give --tls-cert and --tls-key: callers then see the same certificate after it",
+            )
         if self.reachable and self.tls is None and not self.insecure:
             raise ConfigError(
                 f"no TLS on {self.host}, which others can reach",

@@ -23,6 +23,7 @@ class Event(Enum):
     OUT_OF_TURN = "a message came out of turn; the invocation was ended"
     TEMPLATE_REFUSED = "a template's state at rest was damaged or foreign; it is computed again"
     KEYS_READ = "the file of API keys has changed and was read again"
+    SERVICE_FAILED = "the service behind the door has ended with an error; who knocks waits until one starts again"
     KEYS_UNREADABLE = "the file of API keys cannot be read; nobody is let in until it can"
 
 

@@ -43,6 +43,7 @@ from noghost.messages import MAX_BYTES, Birth, Gone, Heard, Outcome, Told, pack,
 from noghost.reaper.record import Stated
 from noghost.reaper.role import Duty, spawn_reaper, start_reaper
 from noghost.reaper.wipe import Wiper, wipe
+from noghost.warden.activation import adopted, follow_keeper, tell_keeper
 from noghost.warden.births import Nursery, bear
 from noghost.warden.door import Door, open_door
 from noghost.warden.listen import Warden, probe
@@ -72,15 +73,16 @@ class Found:
     digest: str  # SHA-256, hex
 
 
-def serve(config: Config, ready: Ready, *, wiper: Wiper = wipe) -> None:
-    """Run a service until SIGTERM or SIGINT; `ready` is called once it answers.
+def serve(config: Config, ready: Ready, *, listener: socket.socket | None = None, wiper: Wiper = wipe) -> None:
+    """Run a service until SIGTERM or SIGINT, or until nobody came for so long; `ready` is called once it answers.
 
+    `listener` is a socket that was taken over, at the address of `config` (warden/activation.py).
     `wiper` is for tests of the promises alone: they show what is found when nothing is wiped. Raises ConfigError,
     WeightsError or HostError before it is ready, and HostError when the reaper ends.
     """
     prepare_process("noghost: warden")
     allow_descriptors(config.limits)
-    with closing(open_door(config)) as door:
+    with closing(open_door(config) if listener is None else adopted(config, listener)) as door:
         serve_at(door, config, ready, wiper)
 
 
@@ -91,6 +93,7 @@ def serve_at(door: Door, config: Config, ready: Ready, wiper: Wiper) -> None:
     board = Board()
     listener = door.listener
     own_network = leave_network() if "network" not in config.without else False
+    follow_keeper()  # only now: the kernel forgets this with a change of namespace
     fences = make_fences(config.without)
     try_fences(fences)
     stated = state(config, models, fences, own_network)
@@ -119,8 +122,10 @@ def serve_at(door: Door, config: Config, ready: Ready, wiper: Wiper) -> None:
             config.limits,
             cores=cores(),
             computing=board.taken,
+            idle_exit_s=config.idle_exit_s,
         )
         ready(door.address, secured.fingerprint if secured else None)
+        tell_keeper()
         warden.run()
     finally:
         births.close()

@@ -12,6 +12,8 @@ from noghost.doctor.checks import not_green
 from noghost.doctor.facts import gather
 from noghost.service import serve as run_service
 from noghost.templates import store
+from noghost.warden.activation import become_doorkeeper, config_at, own_command, take_over
+from noghost.warden.door import open_door
 
 
 @click.command()
@@ -84,6 +86,14 @@ from noghost.templates import store
     help="Serve although this host cannot trace instances; every receipt says so.",
 )
 @click.option(
+    "--idle-exit",
+    "idle_exit_s",
+    type=click.FloatRange(min=0),
+    default=0,
+    metavar="SECONDS",
+    help="After so long without a connection nothing but the door is left; the next knock starts the service again.",
+)
+@click.option(
     "--limit",
     "limits",
     multiple=True,
@@ -115,6 +125,7 @@ def serve(
     context_tokens: int,
     ledger: Path | None,
     unverified: bool,
+    idle_exit_s: float,
     limits: tuple[str, ...],
     without: tuple[str, ...],
 ) -> None:
@@ -139,11 +150,17 @@ def serve(
         ledger=ledger,
         unverified=unverified,
         without=without,
+        idle_exit_s=idle_exit_s,
         limits=Limits.of(limits),
         templates=(*settings.templates, *(store.get(name).source for name in templates)),
     )
+    listener = take_over()
+    if listener is not None:
+        config = config_at(config, listener)
+    elif config.idle_exit_s:
+        become_doorkeeper(open_door(config), own_command())
     warn()
-    run_service(config, announce)
+    run_service(config, announce, listener=listener)
 
 
 def warn() -> None:

@@ -37,7 +37,14 @@ class Warden:
     """One per service."""
 
     def __init__(
-        self, listener: socket.socket, nursery: Nursery, limits: Limits, *, cores: int, computing: Callable[[], int]
+        self,
+        listener: socket.socket,
+        nursery: Nursery,
+        limits: Limits,
+        *,
+        cores: int,
+        computing: Callable[[], int],
+        idle_exit_s: float = 0,
     ) -> None:
         self._listener = listener
         self._nursery = nursery
@@ -49,15 +56,20 @@ class Warden:
         self._listening = False
         self._short_s: float | None = None  # until then the host is taken to be short of something
         self._end_s: float | None = None  # when those that still run are killed
+        self._idle_exit_s = idle_exit_s  # 0: never
+        self._stirred_s = 0.0  # when something happened last
 
     def run(self) -> None:
-        """Until a signal asks to stop and every instance has ended; raises HostError when the reaper is gone."""
+        """Until a signal asks to stop and every instance has ended, or nobody was here for `idle_exit_s`; raises
+        HostError when the reaper is gone."""
         self._hang_bell()
         self._poll.register(self._nursery.births, select.EPOLLIN)
         self._poll.register(self._bell, select.EPOLLIN)
         self._mind_the_door()
+        self._stirred_s = time.monotonic()
         while not self._stopping or self._living:
             for descriptor, events in self._poll.poll(self._patience_s()):
+                self._stirred_s = time.monotonic()
                 self._on_event(descriptor, events)
             self._dismiss_overdue()
             self._bear_waiting()
@@ -93,9 +105,7 @@ class Warden:
             self._bell.recv(4096)
         if self._stopping and self._end_s is None:
             self._end_s = time.monotonic() + GRACE_S
-            self._mind_the_door()
-            self._listener.close()
-            self._lobby.close()
+            self._leave_the_door()
 
     # --- the door -----------------------------------------------------------------------------------------
 
@@ -107,6 +117,12 @@ class Warden:
         elif not wanted and self._listening:
             self._poll.unregister(self._listener)
         self._listening = wanted
+
+    def _leave_the_door(self) -> None:
+        """Let nobody in any more."""
+        self._mind_the_door()
+        self._listener.close()
+        self._lobby.close()
 
     def _on_knock(self) -> None:
         """Let in who waits outside, some at a time."""
@@ -183,12 +199,21 @@ class Warden:
         """How long to sleep: for ever when nobody waits and nobody lives."""
         now_s = time.monotonic()
         room_s = self._living.room_s(now_s) if self._lobby.waits else None
-        times = (self._lobby.due_s(), self._living.due_s(), room_s, self._short_s, self._end_s)
+        times = (self._lobby.due_s(), self._living.due_s(), room_s, self._short_s, self._end_s, self._idle_due_s())
         next_s = min((at_s for at_s in times if at_s is not None), default=None)
         return None if next_s is None else max(0.0, next_s - now_s)
 
+    def _idle_due_s(self) -> float | None:
+        """When nobody will have been here for so long that the service ends; None where it does not."""
+        if not self._idle_exit_s or self._stopping or self._lobby or self._living:
+            return None
+        return self._stirred_s + self._idle_exit_s
+
     def _dismiss_overdue(self) -> None:
         now_s = time.monotonic()
+        if (idle_s := self._idle_due_s()) is not None and now_s >= idle_s:
+            self._stopping = True  # who knocks from now on is for the next service, at the same socket
+            self._leave_the_door()
         if self._short_s is not None and now_s >= self._short_s:
             self._short_s = None
         self._lobby.dismiss_overdue(now_s)
