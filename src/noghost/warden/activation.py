@@ -90,7 +90,7 @@ def become_doorkeeper(door: Door, command: Sequence[str]) -> NoReturn:
     source = str(Path(noghost.__file__).parents[1])
     place = (str(door.path or ""), str(door.inode))
     interpreter = [sys.executable, "-I", "-S", "-B", "-c", START_KEEPER, source]
-    os.execv(sys.executable, [*interpreter, str(door.listener.fileno()), *place, *command])
+    os.execv(sys.executable, [*interpreter, str(door.listener.fileno()), *place, *command])  # noqa: S606  no shell is meant
 
 
 def own_command() -> list[str]:
