@@ -26,7 +26,6 @@ from setproctitle import setproctitle
 from noghost import __version__
 from noghost.board import Board
 from noghost.config import Config, Limits, TemplateSource, cores, ledger_dir
-from noghost.engine.trial import try_model
 from noghost.errors import ConfigError, HostError
 from noghost.host import build_digest, host_class
 from noghost.instance.fitness import make_fences, try_fences
@@ -37,16 +36,11 @@ from noghost.instance.newborn import Newborn
 from noghost.instance.question import Question
 from noghost.instance.sandbox import STEPS, Fences, allow_tracer
 from noghost.instance.share import Share
-from noghost.keys.ring import Ring
-from noghost.keys.store import default_path
 from noghost.messages import MAX_BYTES, Birth, Gone, Heard, Outcome, Told, pack, unpack
-from noghost.reaper.record import Stated
-from noghost.reaper.role import Duty, spawn_reaper, start_reaper
+from noghost.reaper.duty import Duty, Stated
+from noghost.reaper.spawn import Spawned, spawn_reaper
 from noghost.reaper.wipe import Wiper, wipe
-from noghost.warden.activation import adopted, follow_keeper, tell_keeper
 from noghost.warden.births import Nursery, bear
-from noghost.warden.door import Door, open_door
-from noghost.warden.listen import Warden, probe
 from noghost.warden.network import leave_network, leave_network_as_root
 from noghost.weights import tried
 from noghost.weights.digest import verify
@@ -56,8 +50,11 @@ from noghost.weights.gguf import check_gguf
 if TYPE_CHECKING:
     import ssl
 
+    from noghost.api.certificate import Secured
     from noghost.api.here import Served
     from noghost.engine.loaded import Loaded
+    from noghost.keys.ring import Ring
+    from noghost.warden.door import Door
 
 
 Ready = Callable[[str, str | None], None]  # address; SHA-256 of the certificate where there is TLS
@@ -80,6 +77,10 @@ def serve(config: Config, ready: Ready, *, listener: socket.socket | None = None
     `wiper` is for tests of the promises alone: they show what is found when nothing is wiped. Raises ConfigError,
     WeightsError or HostError before it is ready, and HostError when the reaper ends.
     """
+    from noghost.warden.activation import adopted
+    from noghost.warden.door import open_door
+
+    gc.disable()  # until all is loaded: it would look again and again at what stays
     prepare_process("noghost: warden")
     allow_descriptors(config.limits)
     with closing(open_door(config) if listener is None else adopted(config, listener)) as door:
@@ -88,6 +89,12 @@ def serve(config: Config, ready: Ready, *, listener: socket.socket | None = None
 
 def serve_at(door: Door, config: Config, ready: Ready, wiper: Wiper) -> None:
     """The same, at a door that is open already."""
+    from noghost.keys.ring import Ring
+    from noghost.keys.store import default_path
+    from noghost.reaper.role import start_reaper
+    from noghost.warden.activation import follow_keeper, tell_keeper
+    from noghost.warden.listen import Warden, probe
+
     ring = Ring(default_path()) if config.asks_keys else None
     models = find_models(config)
     board = Board()
@@ -108,13 +115,9 @@ def serve_at(door: Door, config: Config, ready: Ready, wiper: Wiper) -> None:
     )
     births, reaper_pid = start_reaper(duty, board, shut=(listener,))
     try:
-        from noghost.api.certificate import secure  # after the reaper's fork: the key is not its affair
-
-        secured = secure(config)
+        secured = secure_late(config)
         equip = prepare_serving(config, models, board, ring, secured.context if secured else None)
-        gc.collect()
-        gc.freeze()
-        keep_malloc_pages()
+        settle_memory()
         probe(Nursery(births, reaper_pid, live_with(equip_for_nothing, config, fences)))
         warden = Warden(
             listener,
@@ -131,6 +134,23 @@ def serve_at(door: Door, config: Config, ready: Ready, wiper: Wiper) -> None:
         births.close()
         with suppress(ChildProcessError):  # SIGCHLD is ignored: this waits until the last child is gone
             os.waitpid(reaper_pid, 0)
+
+
+def secure_late(config: Config) -> Secured | None:
+    """TLS where it is asked for. After the reaper's fork: the key is not its affair."""
+    if config.tls is None:
+        return None
+    from noghost.api.certificate import secure
+
+    return secure(config)
+
+
+def settle_memory() -> None:
+    """All is loaded: what stays is never looked at again, by a child neither."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+    keep_malloc_pages()
 
 
 def equip_for_nothing(_newborn: Newborn) -> Equipped:
@@ -168,6 +188,8 @@ def find_models(config: Config) -> tuple[Found, ...]:
 
 def try_unknown(models: Sequence[Found], context_tokens: int) -> None:
     """Weights that are not pinned may end the process that loads them: once, let that be another one."""
+    from noghost.engine.trial import try_model
+
     build = build_digest() if models else ""
     for model in models:
         if not tried.is_known(model.digest, build):
@@ -254,8 +276,9 @@ def load_served(config: Config, found: Found, sources: Sequence[TemplateSource] 
     from noghost.api.here import Served
     from noghost.engine.loaded import load
 
-    loaded = load(found.file.path, config.context_tokens)
     status = found.file.path.stat()
+    loaded = load(found.file.path, config.context_tokens)
+    len(loaded.model.eog_tokens)  # found here, once: an instance would take 20 ms
     return Served(
         name=found.file.name,
         digest=found.digest,
@@ -320,28 +343,32 @@ class Lived:
         return self.told is not None and self.gone.outcome == Outcome.ANSWERED
 
 
-def ask(config: Config, question: Question) -> Lived:
+def ask(config: Config, question: Question, reaper: Spawned | None = None) -> Lived:
     """Answer one question in an instance of its own, recorded, wiped and verified; standard output gets the answer.
 
     The command's own process holds the question too: the reaper traces it and wipes it when it ends. So that the
-    reaper itself holds none of it, it is a program of its own here and not a fork. Raises WeightsError, LedgerError
-    or HostError before anything is asked.
+    reaper itself holds none of it, it is a program of its own here and not a fork; `reaper` is one that was started
+    already. Raises WeightsError, LedgerError or HostError before anything is asked.
     """
+    gc.disable()  # until all is loaded
+    prepare_process("noghost: ask")
+    reaper = reaper or spawn_reaper()
     from noghost.engine.loaded import load
     from noghost.instance.terminal import Threads, answer
 
-    prepare_process("noghost: ask")
     models = find_models(config)
     own_network = leave_network_as_root() if "network" not in config.without else False
     fences = make_fences(config.without)
     stated = state(config, models, fences, own_network)
     duty = Duty(ledger_dir(config), stated, 1, config.unverified, exact=True, most_refusals=config.limits.refusals)
-    births, reaper_pid = spawn_reaper(duty)
+    births, reaper_pid = reaper.births, reaper.pid
+    reaper.charge(duty)
     own_line = be_traced(births, reaper_pid)
-    loaded = load(models[0].file.path, config.context_tokens)
+    loaded = load(models[0].file.path, config.context_tokens, asked=question.most_tokens())
     share = Share(config.most_threads, Board())
     threads = share.threads if not config.threads else lambda: config.threads
     keep_malloc_pages()
+    gc.enable()
     ear, mouth = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     gc.freeze()
 

@@ -7,17 +7,20 @@ import os
 import stat
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from setproctitle import setproctitle
 
 from noghost.config import DEFAULT_CONTEXT_TOKENS, Config
 from noghost.errors import ConfigError
 from noghost.instance.identity import fresh_seed
 from noghost.instance.question import Question
 from noghost.messages import Outcome, Wipe
-from noghost.service import Lived
-from noghost.service import ask as run_ask
+from noghost.reaper.spawn import spawn_reaper
+
+if TYPE_CHECKING:
+    from noghost.service import Lived
 
 DEFAULT_SYSTEM = "You are a helpful assistant."
 INTERRUPTED = 130
@@ -62,6 +65,7 @@ def ask(
     A question on the command line is in the shell's history and, for a moment, in the process list; standard input
     is in neither.
     """
+    setproctitle("noghost: ask")  # first of all: it takes the question out of the process list
     if not all(stops):
         raise ConfigError("--stop is empty", "give the text to stop at")
     config = Config(
@@ -72,6 +76,9 @@ def ask(
         unverified=unverified,
         without=without,
     )
+    reaper = spawn_reaper()  # it gets ready while the rest is imported here
+    from noghost.service import ask as run_ask
+
     lived = run_ask(
         config,
         Question(
@@ -85,6 +92,7 @@ def ask(
             stops=stops,
             as_json=as_json,
         ),
+        reaper,
     )
     report(lived, as_json)
     sys.exit(exit_status(lived))

@@ -7,7 +7,6 @@ operator's reaper says what it saw.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -17,18 +16,8 @@ from noghost.ledger.store import Ledger
 from noghost.log import Event, log
 from noghost.messages import Answer, Found, Open, Outcome, Wipe
 from noghost.messages import Ended as LastWord
+from noghost.reaper.duty import Stated
 from noghost.reaper.wipe import PAGE_BYTES, Wiped
-
-
-@dataclass(frozen=True, slots=True)
-class Stated:
-    """What every "opened" entry of this service states about it. Digests are SHA-256 in hex."""
-
-    weights: tuple[str, ...]  # of each model
-    release: str
-    build: str
-    policy: str
-    host: str
 
 
 class Recorder(Protocol):
