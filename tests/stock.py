@@ -36,17 +36,19 @@ def stock_server(
     n_threads: int = 2,
     cache_prompt: bool = True,
     cache_ram_mib: int | None = None,
+    sleep_idle_s: int | None = None,
     log: Path | None = None,
 ) -> Iterator[Stock]:
     """Run a stock server on a free loopback port and yield it once it answers; stop it afterwards.
 
     `n_ctx` is in tokens for each of the `n_parallel` slots. What is not named stays as the server has it:
-    flash attention auto, warm-up run, weights repacked for the processor, continuous batching. Its log goes
+    flash attention auto, warm-up run, no sleep, weights repacked for the processor, continuous batching. Its log goes
     to `log`, else nowhere. Raises RuntimeError if it does not start.
     """
     settings = [
         *("--gguf", str(gguf), "--n-ctx", str(n_ctx), "--n-parallel", str(n_parallel)),
         *("--n-threads", str(n_threads), "--cache-prompt", str(int(cache_prompt))),
+        *(("--sleep-idle-s", str(sleep_idle_s)) if sleep_idle_s is not None else ()),
         *(("--cache-ram-mib", str(cache_ram_mib)) if cache_ram_mib is not None else ()),
     ]
     with contextlib.ExitStack() as stack:
@@ -87,6 +89,8 @@ def _serve(options: argparse.Namespace) -> None:
     parameters.cache_prompt = bool(options.cache_prompt)
     if options.cache_ram_mib is not None:
         parameters.cache_ram_mib = options.cache_ram_mib
+    if options.sleep_idle_s is not None:
+        parameters.sleep_idle_seconds = options.sleep_idle_s  # llama-server --sleep-idle-seconds: unloads the model
     parameters.port = 0
     server = xllamacpp.Server(parameters)
     print(server.listening_address, flush=True)
@@ -97,7 +101,8 @@ def _serve(options: argparse.Namespace) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--gguf", required=True)
-    parser.add_argument("--cache-ram-mib", type=int)
+    for name in ("--cache-ram-mib", "--sleep-idle-s"):
+        parser.add_argument(name, type=int)
     for name in ("--n-ctx", "--n-parallel", "--n-threads", "--cache-prompt"):
         parser.add_argument(name, type=int, required=True)
     return parser.parse_args()

@@ -65,7 +65,7 @@ def entry(request: Request, index: int) -> dict[str, Any]:
 
 def install_docs(app: FastAPI) -> None:
     """`/docs` as one compressed page with everything in it. In the warden, before fork: instances open no files."""
-    page = gzip.compress(docs_page(app), mtime=0)
+    page = gzip.compress(docs_page(app), 1, mtime=0)  # level 9 takes 75 ms more of every start, and saves 90 kB
 
     @app.get("/docs", include_in_schema=False)
     async def docs(request: Request) -> HTMLResponse:

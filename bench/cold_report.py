@@ -1,0 +1,114 @@
+"""The page and the plot of `cold.py`: medians and quartiles, a stacked bar of the steps."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hot_report import ratio
+
+STEPS = {
+    "process": "the interpreter starts",
+    "imports": "imports; the reaper is started on the way",
+    "digest": "the weights' structure and digest (cached)",
+    "host": "what the receipt says of host and build",
+    "trace": "until the reaper traces the command",
+    "load": "weights mapped, vocabulary read",
+    "context": "KV cache and compute buffers, sized to the question",
+    "birth": "fork, gate, confinement of the instance",
+    "prefill": "tokenise, record, prefill, the first token",
+    "first byte": "it arrives",
+}
+COLORS = ("#bbbbbb", "#1b6ca8", "#7fb3d5", "#a9cce3", "#c0392b", "#27ae60", "#82c99d", "#8e44ad", "#f0a500", "#444444")
+
+Samples = Mapping[str, Sequence[float]]
+Steps = Sequence[Mapping[str, float]]
+
+
+def markdown(
+    samples: Samples, steps: Steps, imports: Sequence[tuple[str, float, float]], facts: Mapping[str, str]
+) -> str:
+    """The page."""
+    rows = [f"| {name} | {cell(values)} |" for name, values in samples.items() if name != "steps"]
+    compared = [
+        comparison("started and asked, against a stock llama-server", samples["stock"], samples["ask"]),
+        comparison(
+            "weights cold, against reading the file once", samples["read, weights cold"], samples["ask, weights cold"]
+        ),
+    ]
+    if "ask, all cold" in samples:
+        compared.append(
+            comparison("all cold, against reading the file once", samples["read, all cold"], samples["ask, all cold"])
+        )
+    lines = [
+        "# Cold: from nothing to the first token",
+        "",
+        "From before the start of the process to the first byte of the answer, in seconds: median (quartiles) of all",
+        "rounds, interleaved. `stock` is a stock llama-server that is started, waited for and asked the same.",
+        "",
+        "| | seconds |",
+        "|---|---|",
+        *rows,
+        "",
+        "| ratio of medians | with a bootstrap interval of 95 % |",
+        "|---|---|",
+        *compared,
+        "",
+        "![The steps of one ask](../img/cold.png)",
+        "",
+        "| step | ms | what |",
+        "|---|---|---|",
+        *(f"| {name} | {own_ms:.0f} | {STEPS[name]} |" for name, own_ms in durations(steps).items()),
+        "",
+        "The longest imports on the way (`-X importtime`, one run, which it slows down):",
+        "",
+        "| module | itself, ms | with what it imports, ms |",
+        "|---|---|---|",
+        *(f"| `{name}` | {own_ms:.1f} | {whole_ms:.1f} |" for name, own_ms, whole_ms in imports),
+        "",
+        "Made by `bench/cold.py`.",
+        "",
+        "| | |",
+        "|---|---|",
+        *(f"| {name} | {value} |" for name, value in facts.items()),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def comparison(label: str, base: Sequence[float], subject: Sequence[float]) -> str:
+    middle, low, high = ratio(base, subject)
+    return f"| {label} | **{middle:.2f}** ({low:.2f} to {high:.2f}) |"
+
+
+def cell(samples: Sequence[float]) -> str:
+    low, _, high = statistics.quantiles(samples, n=4, method="inclusive")
+    return f"{statistics.median(samples):.3f} ({low:.3f} to {high:.3f})"
+
+
+def durations(steps: Steps) -> dict[str, float]:
+    """Median milliseconds of each step, from the end of the one before."""
+    names = [name for name in STEPS if name in steps[0]]
+    ends = [[0.0, *(run[name] for name in names)] for run in steps]
+    return {name: statistics.median(run[at + 1] - run[at] for run in ends) for at, name in enumerate(names)}
+
+
+def plot(samples: Samples, steps: Steps, path: Path) -> None:
+    """One stacked bar of the steps; below it the stock server's whole time."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(9, 2.8), layout="constrained")
+    left_ms = 0.0
+    for (name, own_ms), color in zip(durations(steps).items(), COLORS, strict=False):
+        axes.barh("noghost ask", own_ms, left=left_ms, color=color, label=f"{name} {own_ms:.0f}")
+        left_ms += own_ms
+    axes.barh("stock: start, then ask", 1e3 * statistics.median(samples["stock"]), color="#dddddd")
+    axes.invert_yaxis()
+    axes.set(xlabel="ms from the start of the process to the first token (page cache warm)")
+    axes.legend(frameon=False, ncols=5, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.3))
+    figure.savefig(path, dpi=150)
+    plt.close(figure)

@@ -1,0 +1,120 @@
+"""Deep idle: what is left of a service that nobody asks, and how soon the knock that wakes it has its first token.
+
+    python bench/deep.py [--rounds N] [--quick] [--out DIR]
+
+`noghost serve --idle-exit`, its door alone left, against a stock llama-server that has put its model away
+(`--sleep-idle-seconds`). Both are alive during the whole run and wait until both are in deep idle; rounds alternate.
+Writes to DIR/benchmarks deep.md and deep.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+import urllib.request
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+from facts import ROOT, facts, publish
+from hot_report import ratio
+from sse import stream
+
+sys.path.insert(0, str(ROOT / "tests"))
+from noghost.client.status import counters, difference, private_bytes
+from noghost.weights.find import find
+from running import Service, children, running, state, wait_for
+from stock import Stock, stock_server
+
+QUESTION = "What is the capital of France? Answer in one sentence."
+CONTEXT_TOKENS = 8192
+IDLE_S = 2
+DEEP_S = 120.0  # a server that is not in deep idle by then never will be
+
+
+def main() -> None:
+    options = parse()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a package that pip installed has its bytecode
+    weights = find().path
+    described = facts(weights, ("noghost", "llama-cpp-python", "xllamacpp"))
+    rounds, seconds = (2, 5.0) if options.quick else (options.rounds, 60.0)
+    samples: dict[str, list[float]] = defaultdict(list)
+    with (
+        tempfile.TemporaryDirectory() as home,
+        running(Path(home), "--idle-exit", str(IDLE_S), "--context", str(CONTEXT_TOKENS)) as door,
+        stock_server(weights, n_ctx=CONTEXT_TOKENS, sleep_idle_s=IDLE_S) as stock,
+    ):
+        peers = [("noghost", door.url), ("stock", stock.url)]
+        for _, url in peers:
+            stream(url, "default", QUESTION, 2)  # not counted
+        for turn in range(rounds):
+            for name, url in peers if turn % 2 == 0 else peers[::-1]:
+                both_deep(door, stock)
+                samples[name].append(stream(url, "default", QUESTION, 2).ttft_s)
+            print(f"round {turn + 1} of {rounds}", file=sys.stderr)
+        both_deep(door, stock)
+        rows = [row("noghost: door", door.pid, seconds), row("stock llama-server, asleep", stock.pid, seconds)]
+    write(options.out, samples, rows, described)
+
+
+def both_deep(door: Service, stock: Stock) -> None:
+    """Wait until neither has its model any more."""
+    alive: Callable[[], bool] = lambda: any(state(pid) not in ("Z", "") for pid in children(door.pid))  # noqa: E731
+    wait_for(lambda: not alive(), DEEP_S, "the door to be alone")
+    wait_for(lambda: sleeps(stock), DEEP_S, "the stock server to sleep")
+
+
+def sleeps(stock: Stock) -> bool:
+    """As it says itself; asking for this does not wake it."""
+    time.sleep(0.2)
+    with urllib.request.urlopen(stock.url + "/props", timeout=60) as answer:
+        return bool(json.load(answer).get("is_sleeping"))
+
+
+def row(name: str, pid: int, seconds: float) -> str:
+    """One process, watched."""
+    before = counters(pid)
+    time.sleep(seconds)
+    did = difference(before, counters(pid))
+    private = private_bytes(Path(f"/proc/{pid}")) / 1e6
+    return f"| {name} | {did.wakeups * 60 / seconds:.0f} | {did.cpu_ms * 60 / seconds:.0f} ms | {private:.1f} MB |"
+
+
+def write(out: Path, samples: dict[str, list[float]], idle: list[str], described: dict[str, str]) -> None:
+    middle, low, high = ratio(samples["stock"], samples["noghost"])
+    rows = [
+        "| first token from deep idle | seconds: median (quartiles) |",
+        "|---|---|",
+        *(f"| {name} | {cell(values)} |" for name, values in samples.items()),
+        f"| noghost / stock | **{middle:.2f}** ({low:.2f} to {high:.2f}) |",
+        "",
+        "| in deep idle | wake-ups a minute | processor time a minute | private memory |",
+        "|---|---|---|---|",
+        *idle,
+        "",
+        "With systemd's socket activation no process of ours is left at all.",
+    ]
+    publish(out, "deep", "Deep idle", rows, described)
+    (out / "benchmarks" / "deep.json").write_text(json.dumps({"facts": described, "ttft_s": samples}, indent=1) + "\n")
+
+
+def cell(samples: list[float]) -> str:
+    low, _, high = statistics.quantiles(samples, n=4, method="inclusive")
+    return f"{statistics.median(samples):.2f} ({low:.2f} to {high:.2f})"
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="deep idle, and the way out of it")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
