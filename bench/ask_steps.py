@@ -36,11 +36,11 @@ def main() -> None:
     from noghost.cli import ask
     from noghost.cli.main import main as run
 
-    spawn, report = ask.spawn_reaper, ask.report
+    start, report = ask.start_ahead, ask.report
 
-    def spawn_first() -> Any:
+    def start_first() -> Any:
         """As the command does: the reaper first, then the rest of the imports."""
-        reaper = spawn()
+        reaper = start()
         time_the_rest(marks)
         return reaper
 
@@ -49,7 +49,7 @@ def main() -> None:
         os.write(told, json.dumps(marks).encode())
         report(lived, as_json)
 
-    ask.spawn_reaper, ask.report = spawn_first, report_all
+    ask.start_ahead, ask.report = start_first, report_all
     sys.argv = ["noghost", "ask", *sys.argv[2:]]
     run()
 

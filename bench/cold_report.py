@@ -33,6 +33,7 @@ def markdown(
     rows = [f"| {name} | {cell(values)} |" for name, values in samples.items() if name != "steps"]
     compared = [
         comparison("started and asked, against a stock llama-server", samples["stock"], samples["ask"]),
+        comparison("weights cold, against weights warm", samples["ask"], samples["ask, weights cold"]),
         comparison(
             "weights cold, against reading the file once", samples["read, weights cold"], samples["ask, weights cold"]
         ),
@@ -54,6 +55,8 @@ def markdown(
         "| ratio of medians | with a bootstrap interval of 95 % |",
         "|---|---|",
         *compared,
+        "",
+        "Where reading the file takes less time than the steps below, a cold start is bound by these and not by the disk.",
         "",
         "![The steps of one ask](../img/cold.png)",
         "",

@@ -74,6 +74,7 @@ ALSO_PROTECTING = {
 # In those folders, what protects nothing by itself; a new module there says what it covers, or is named here.
 PLAIN = {
     "noghost.instance.share": "chooses a number of threads",
+    "noghost.reaper.duty": "a record",
     "noghost.warden.births": "forks; what it must not do (read the connection) is in warden/listen.py",
     "noghost.instance.calls": "a table; seccomp.py says what it covers",
     "noghost.instance.identity": "names and seeds",

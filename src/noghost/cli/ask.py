@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from setproctitle import setproctitle
 
+from noghost.cli.ahead import start_ahead
 from noghost.config import DEFAULT_CONTEXT_TOKENS, Config
 from noghost.errors import ConfigError
 from noghost.instance.identity import fresh_seed
 from noghost.instance.question import Question
 from noghost.messages import Outcome, Wipe
-from noghost.reaper.spawn import spawn_reaper
 
 if TYPE_CHECKING:
     from noghost.service import Lived
@@ -65,7 +64,7 @@ def ask(
     A question on the command line is in the shell's history and, for a moment, in the process list; standard input
     is in neither.
     """
-    setproctitle("noghost: ask")  # first of all: it takes the question out of the process list
+    reaper = start_ahead()
     if not all(stops):
         raise ConfigError("--stop is empty", "give the text to stop at")
     config = Config(
@@ -76,8 +75,7 @@ def ask(
         unverified=unverified,
         without=without,
     )
-    reaper = spawn_reaper()  # it gets ready while the rest is imported here
-    from noghost.service import ask as run_ask
+    from noghost.service import ask as run_ask  # now, while the reaper imports too
 
     lived = run_ask(
         config,

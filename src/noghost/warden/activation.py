@@ -85,7 +85,6 @@ def become_doorkeeper(door: Door, command: Sequence[str]) -> NoReturn:
 
     A fresh interpreter without site-packages, so that nothing of what is imported here stays in its memory.
     """
-    sys.stdout.flush()
     door.listener.set_inheritable(True)
     source = str(Path(noghost.__file__).parents[1])
     place = (str(door.path or ""), str(door.inode))
