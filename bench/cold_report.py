@@ -56,7 +56,7 @@ def markdown(
         "|---|---|",
         *compared,
         "",
-        "Where reading the file takes less time than the steps below, a cold start is bound by these and not by the disk.",
+        "Where reading the file takes less time than these steps, they bound a cold start, and not the disk.",
         "",
         "![The steps of one ask](../img/cold.png)",
         "",

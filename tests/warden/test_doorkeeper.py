@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,7 +128,7 @@ def test_the_gap_is_known_from_the_ledger(door: Service) -> None:
     ask(door)
     deep(door)
     text = door.noghost("status", "--watch", "0.1").stdout
-    assert "the gap since then" in text
+    assert "last invocation ended 20" in text  # other services on this machine may have instances just now
     assert re.search(rf"door +pid {door.pid} ", text)
 
 
@@ -205,6 +206,17 @@ def test_a_unix_socket_is_the_same_file_over_deep_idle_and_gone_at_the_end(tmp_p
         assert (path.lstat().st_ino, path.lstat().st_mode) == (before.st_ino, before.st_mode)
         assert door.stop() == 0
     assert not path.exists()
+
+
+def test_what_ends_without_a_word_has_failed(tmp_path: Path) -> None:
+    """Else a command that does nothing would be started again and again for one waiting caller."""
+    keep = (
+        "import sys; from noghost.config import Config; from noghost.warden.door import open_door;"
+        "from noghost.warden.activation import become_doorkeeper;"
+        "become_doorkeeper(open_door(Config(port=0)), [sys.executable, '-c', ''])"
+    )
+    done = subprocess.run([sys.executable, "-c", keep], env=private_environment(tmp_path), timeout=60)
+    assert done.returncode == 1
 
 
 def test_a_certificate_that_would_change_is_refused(tmp_path: Path) -> None:

@@ -38,7 +38,8 @@ class Doorkeeper:
         self._listener = listener
         self._command = command
         self._service = 0  # its process id; 0 in deep idle
-        self._was_ready = False  # some service has answered
+        self._ready = False  # this service has said that it answers
+        self._ever_ready = False
         self._stopping = False
         self._failures = 0  # one after another
         self._bell, self._bell_end = os.pipe()
@@ -52,7 +53,7 @@ class Doorkeeper:
         """Exit status. The first service starts at once, so that what keeps it from starting is seen at once."""
         status = self._serve()
         while not self._stopping:
-            if status and not self._was_ready:
+            if status and not self._ever_ready:
                 return status
             self._pause(status)
             if not self._stopping and self._wait(knock=True):
@@ -62,6 +63,7 @@ class Doorkeeper:
     def _serve(self) -> int:
         """One service, from its start to its end; its exit status, 128 and more for a signal."""
         began_s = time.monotonic()
+        self._ready = False
         self._start()
         while (ended := os.waitpid(self._service, os.WNOHANG))[0] == 0:
             self._wait(knock=False)
@@ -69,6 +71,8 @@ class Doorkeeper:
         if time.monotonic() - began_s >= LONG_LIFE_S:
             self._failures = 0
         code = os.waitstatus_to_exitcode(ended[1])
+        if code == 0 and not self._ready and not self._stopping:
+            return 1  # it went without a word: as good as failed, and never to be tried without a pause
         return code if code >= 0 else 128 - code
 
     def _start(self) -> None:
@@ -112,7 +116,7 @@ class Doorkeeper:
                 with suppress(ProcessLookupError):
                     os.kill(self._service, signal.SIGTERM)
         elif number == signal.SIGUSR1:
-            self._was_ready = True
+            self._ready = self._ever_ready = True
 
 
 def be_the_service(listener: int, command: list[str]) -> NoReturn:
