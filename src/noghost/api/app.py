@@ -24,6 +24,15 @@ def make_app() -> FastAPI:
         description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        # On by default since FastAPI has it: spans, and a log of exceptions with their messages, for whatever
+        # OpenTelemetry finds installed and configured on the host.
+        telemetry={
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+        },
         redirect_slashes=False,  # a redirect would repeat the caller's Host and cost a second process
     )
     app.include_router(chat.router)
