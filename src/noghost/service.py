@@ -43,7 +43,7 @@ from noghost.reaper.wipe import Wiper, wipe
 from noghost.warden.births import Nursery, bear
 from noghost.warden.network import leave_network, leave_network_as_root
 from noghost.weights import tried
-from noghost.weights.digest import verify
+from noghost.weights.digest import read_ahead, verify
 from noghost.weights.find import WeightsFile, find
 from noghost.weights.gguf import check_gguf
 
@@ -181,6 +181,7 @@ def find_models(config: Config) -> tuple[Found, ...]:
     files = [find(name) for name in config.models or (None,)]
     for file in files:
         check_gguf(file.path)
+        read_ahead(file.path)
     models = tuple(Found(file, verify(file)) for file in files)
     try_unknown([model for model in models if model.file.sha256 is None], config.context_tokens)
     return models

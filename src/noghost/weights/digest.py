@@ -70,6 +70,12 @@ def verify(weights: WeightsFile, *, use_cache: bool = True) -> str:
     return actual
 
 
+def read_ahead(path: Path) -> None:
+    """Have the kernel bring a file into its cache meanwhile; 1 ms where it is there already."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
+
+
 def cache_path() -> Path:
     """Where the digests are kept: `$XDG_CACHE_HOME/noghost/digests.json`."""
     base = os.environ.get("XDG_CACHE_HOME", "")
