@@ -65,6 +65,7 @@ def be_the_reaper(duty: Duty, board: Board, births: socket.socket) -> None:
         if lost := ledger.recover_lost(minute_now()):
             log(Event.LOST, count=lost)
         gc.freeze()
+        gc.enable()  # a warden that still loads, whose fork this may be, has it off
         recorder: Recorder = LedgerRecorder(ledger, duty.stated)
         seats = Seats(duty.seats, board, duty.queue)
         Reaper(
