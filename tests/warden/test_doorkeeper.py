@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from api.certificates import write_pair
 from noghost.client.status import counters, difference
 from noghost.weights.find import find
 from promises.talking import Call, say, say_long
@@ -217,6 +219,17 @@ def test_what_ends_without_a_word_has_failed(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", keep], env=private_environment(tmp_path), timeout=60)
     assert done.returncode == 1
+
+
+def test_a_given_certificate_is_the_same_after_deep_idle(tmp_path: Path) -> None:
+    with running(tmp_path / "home", *IDLE, *write_pair(tmp_path)) as door:
+        seen = set()
+        for _ in range(2):
+            deep(door)
+            seen.add(ssl.get_server_certificate(("127.0.0.1", door.port), timeout=60))
+        assert len(seen) == 1
+        key = (tmp_path / "key.pem").read_bytes().splitlines()[1]
+        assert not holds(door.pid, key), "the door has no key"
 
 
 def test_a_certificate_that_would_change_is_refused(tmp_path: Path) -> None:
