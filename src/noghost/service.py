@@ -12,8 +12,6 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
-import resource
-import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -21,11 +19,9 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
-from setproctitle import setproctitle
-
 from noghost import __version__
 from noghost.board import Board
-from noghost.config import Config, Limits, TemplateSource, cores, ledger_dir
+from noghost.config import Config, TemplateSource, cores, ledger_dir
 from noghost.errors import ConfigError, HostError
 from noghost.host import build_digest, host_class
 from noghost.instance.fitness import make_fences, try_fences
@@ -42,6 +38,7 @@ from noghost.reaper.spawn import Spawned, spawn_reaper
 from noghost.reaper.wipe import Wiper, wipe
 from noghost.warden.births import Nursery, bear
 from noghost.warden.network import leave_network, leave_network_as_root
+from noghost.warden.process import allow_descriptors, prepare_process, settle_memory
 from noghost.weights import tried
 from noghost.weights.digest import read_ahead, verify
 from noghost.weights.find import WeightsFile, find
@@ -58,8 +55,6 @@ if TYPE_CHECKING:
 
 
 Ready = Callable[[str, str | None], None]  # address; SHA-256 of the certificate where there is TLS
-DESCRIPTORS_PER_INSTANCE = 6  # in the reaper: its line, its listener, and four windows
-DESCRIPTORS_BESIDE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,35 +140,9 @@ def secure_late(config: Config) -> Secured | None:
     return secure(config)
 
 
-def settle_memory() -> None:
-    """All is loaded: what stays is never looked at again, by a child neither."""
-    gc.collect()
-    gc.freeze()
-    gc.enable()
-    keep_malloc_pages()
-
-
 def equip_for_nothing(_newborn: Newborn) -> Equipped:
     """The probe's whole life."""
     return Equipped(lambda _instance: Outcome.ANSWERED, ())
-
-
-def prepare_process(title: str) -> None:
-    """In the warden, before anything is loaded."""
-    setproctitle(title)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps; who has ended, the reaper says
-    os.environ["GGML_NO_BACKTRACE"] = "1"  # ggml would start a debugger when an assertion fails
-
-
-def allow_descriptors(limits: Limits) -> None:
-    """Raise the soft limit of open files, often 1024, to what these limits need in warden and reaper, as far as the
-    hard one lets."""
-    needed = limits.silent + DESCRIPTORS_PER_INSTANCE * limits.instances + DESCRIPTORS_BESIDE
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        resource.setrlimit(
-            resource.RLIMIT_NOFILE, (needed if hard == resource.RLIM_INFINITY else min(needed, hard), hard)
-        )
 
 
 def find_models(config: Config) -> tuple[Found, ...]:
