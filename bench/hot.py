@@ -1,12 +1,13 @@
 """TTFT, decode speed and throughput of `noghost serve` against a stock llama-server that is hot.
 
     python bench/hot.py [--rounds N] [--quick] [--out DIR] [--subject noghost|stock]
+    python bench/hot.py --foreign      # the same beside a process that keeps one core busy
 
 Both run at the same time on the same GGUF with the same threads, and are asked in turns (A B, then B A), each
 on a connection of its own for each request, through the same client (`sse.py`). Prompts are random words, new
 each time, so that no cache of any kind helps either side. Writes to DIR/benchmarks hot.md and hot.json (every
-sample), to DIR/img hot.png. `--subject stock` measures a second stock server in noghost's place: what
-differs from 1 then is the noise of the machine.
+sample), to DIR/img hot.png; with --foreign the files are called foreign. `--subject stock` measures a second stock
+server in noghost's place: what differs from 1 then is the noise of the machine.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import contextlib
 import importlib.util
 import json
 import random
+import subprocess
 import sys
 import urllib.request
 from collections import defaultdict
@@ -77,13 +79,23 @@ def main() -> None:
     described = facts(options.gguf, ("noghost", "llama-cpp-python", "xllamacpp"))
     for folder in ("benchmarks", "img"):
         (options.out / folder).mkdir(parents=True, exist_ok=True)
-    with peers(options.gguf, options.subject) as pair:
+    with peers(options.gguf, options.subject) as pair, busy_core() if options.foreign else contextlib.nullcontext():
         words = _prepare(pair)
         for turn in range(plan.rounds):
             for peer in pair if turn % 2 == 0 else pair[::-1]:
                 _round(peer, words, plan)
             print(f"round {turn + 1} of {plan.rounds}", file=sys.stderr)
-    _write(options.out, pair, plan, described)
+    _write(options, pair, plan, described)
+
+
+@contextlib.contextmanager
+def busy_core() -> Iterator[None]:
+    """Somebody else's work: one process that computes without a pause, as important as any other."""
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as foreign:
+        try:
+            yield
+        finally:
+            foreign.kill()
 
 
 @contextlib.contextmanager
@@ -130,6 +142,7 @@ def _round(peer: Peer, words: list[str], plan: Plan) -> None:
         prompts = [_prompt(words, plan.lengths[0] - peer.overhead_tokens) for _ in range(callers)]
         timings = stream_together(peer.url, peer.model, prompts, ANSWER_TOKENS)
         peer.samples["total_tok_s"][callers].append(total_tok_s(timings))
+        peer.samples["crowd_ttft_s"][callers] += [timing.ttft_s for timing in timings]
         if callers == 1:
             peer.samples["decode_tok_s"][1].append(timings[0].decode_tok_s)
 
@@ -139,18 +152,20 @@ def _prompt(words: list[str], count: int) -> str:
     return "".join(f" {word}" for word in random.choices(words, k=count))
 
 
-def _write(out: Path, pair: list[Peer], plan: Plan, described: dict[str, str]) -> None:
+def _write(options: argparse.Namespace, pair: list[Peer], plan: Plan, described: dict[str, str]) -> None:
+    out, name = options.out, "foreign" if options.foreign else "hot"
     samples = {peer.name: peer.samples for peer in pair}
     settings = {
         "threads": str(THREADS),
         "stock server": f"{SLOTS} slots of {CONTEXT_TOKENS} tokens, no prompt cache, else its defaults",
         "rounds": str(plan.rounds),
+        "beside them": "a process that keeps one core busy" if options.foreign else "nothing",
         "answers": f"{ANSWER_TOKENS} tokens, end of text ignored, greedy, streamed",
     }
-    text = markdown(samples, described | settings)
-    (out / "benchmarks" / "hot.md").write_text(text)
-    (out / "benchmarks" / "hot.json").write_text(json.dumps({"facts": described | settings, "samples": samples}))
-    plot(samples, out / "img" / "hot.png")
+    text = markdown(samples, described | settings, name)
+    (out / "benchmarks" / f"{name}.md").write_text(text)
+    (out / "benchmarks" / f"{name}.json").write_text(json.dumps({"facts": described | settings, "samples": samples}))
+    plot(samples, out / "img" / f"{name}.png")
     print(text)
 
 
@@ -177,6 +192,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="two short rounds, to see that it works")
     parser.add_argument("--out", type=Path, default=ROOT / "docs", help="where benchmarks/ and img/ are written")
     parser.add_argument("--gguf", type=Path, default=_default_gguf(), help="the model, the default one if not given")
+    parser.add_argument("--foreign", action="store_true", help="beside a process that keeps one core busy")
     parser.add_argument("--subject", choices=("noghost", "stock"), default="noghost")
     return parser.parse_args()
 

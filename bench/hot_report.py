@@ -11,6 +11,8 @@ Samples = Mapping[str, Mapping[str, Mapping[int, Sequence[float]]]]  # peer, mea
 
 RESAMPLES = 4000
 PROMISED_TTFT = 1.10
+CROWDS = (4, 8)  # callers at once, of whom the slowest first tokens are told
+TITLES = {"hot": "Hot", "foreign": "Beside a busy core"}
 _MEASURES: tuple[tuple[str, Callable[[int], str], float, str], ...] = (
     ("ttft_s", lambda size: f"TTFT, {size} prompt tokens", 1e3, "ms"),
     ("decode_tok_s", lambda _size: "decode, 1 caller", 1.0, "tok/s"),
@@ -18,7 +20,7 @@ _MEASURES: tuple[tuple[str, Callable[[int], str], float, str], ...] = (
 )
 
 
-def markdown(samples: Samples, facts: Mapping[str, str]) -> str:
+def markdown(samples: Samples, facts: Mapping[str, str], name: str = "hot") -> str:
     """The page: one table of ratios and one of facts."""
     base, subject = samples
     rows = [
@@ -26,13 +28,15 @@ def markdown(samples: Samples, facts: Mapping[str, str]) -> str:
         for measure, label, scale, unit in _MEASURES
         for size in sorted(samples[base][measure])
     ]
+    rows += [_tail(size, *(samples[side]["crowd_ttft_s"][size] for side in (base, subject))) for size in CROWDS]
     head = f"| | unit | {base} | {subject} | {subject} / {base} |\n|---|---|---|---|---|"
-    about = "\n".join(f"| {name} | {value} |" for name, value in facts.items())
+    about = "\n".join(f"| {key} | {value} |" for key, value in facts.items())
     return (
-        f"# Hot: {subject} against {base} llama-server\n\n"
+        f"# {TITLES[name]}: {subject} against {base} llama-server\n\n"
         "Median (quartiles) of all rounds; the ratio is of medians, with a bootstrap interval of 95 %. "
-        "TTFT: lower is better; the others: higher is better. Made by `bench/hot.py`.\n\n"
-        f"{head}\n" + "\n".join(rows) + "\n\n![TTFT ratio and throughput](../img/hot.png)\n\n"
+        "TTFT: lower is better; the others: higher is better. The 99 % are of the callers of all rounds together. "
+        f"Made by `bench/hot.py{' --foreign' if name == 'foreign' else ''}`.\n\n"
+        f"{head}\n" + "\n".join(rows) + "\n\n![TTFT ratio and throughput](../img/{name}.png)\n\n"
         f"| | |\n|---|---|\n{about}\n"
     )
 
@@ -66,6 +70,12 @@ def _row(label: str, unit: str, scale: float, base: Sequence[float], subject: Se
     middle, low, high = ratio(base, subject)
     cells = " | ".join(_cell([sample * scale for sample in side]) for side in (base, subject))
     return f"| {label} | {unit} | {cells} | **{middle:.2f}** ({low:.2f} to {high:.2f}) |"
+
+
+def _tail(callers: int, base: Sequence[float], subject: Sequence[float]) -> str:
+    """The first token that 99 % of all callers have by then, `callers` of them at once."""
+    slow = [statistics.quantiles(side, n=100, method="inclusive")[-1] * 1e3 for side in (base, subject)]
+    return f"| TTFT, {callers} callers, 99 % | ms | {slow[0]:.0f} | {slow[1]:.0f} | **{slow[1] / slow[0]:.2f}** |"
 
 
 def _cell(samples: Sequence[float]) -> str:
