@@ -65,6 +65,15 @@ def main() -> None:
         found["with a second thread"] = error.message
     end.set()
     thread.join()
+    while len(list(Path("/proc/self/task").iterdir())) > 1:  # joined, and not yet gone from the kernel's list
+        os.sched_yield()
+    try:
+        context.hold_in_file(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        found["cannot be written"] = digest(context) == before
+    context.start_threads(1)
+    context.decode([700], len(tokens))
+    found["anonymous after a decode here"] = anonymous_pages(context)
     print(json.dumps(found))
 
 

@@ -108,3 +108,5 @@ def test_a_file_holds_the_pages_and_copy_on_write_goes_on() -> None:
     assert found["anonymous after a child"] == 0
     assert found["same state after a child"], "and what it wrote is its own"
     assert found["with a second thread"] == "refused to release pages in a process that has a second thread"
+    assert found["cannot be written"], "then all is as it was"
+    assert found["anonymous after a decode here"] > 0, "control: what is added to it would be seen"
