@@ -13,7 +13,7 @@ from noghost.engine.context import Context
 from noghost.engine.model import Model
 
 CONTROL = 1
-# what decides: few control tokens, lengths around 64 and 512
+# what decides: few control tokens, lengths around 64 and 128
 sparse = st.builds(
     lambda length, marks: [CONTROL if at in marks else 2 for at in range(length)],
     st.integers(1, 1300),

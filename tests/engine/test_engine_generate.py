@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from noghost.engine.batches import batches_of, cut_of
 from noghost.engine.context import Context
 from noghost.engine.generate import Chunk, Done, generate
 from noghost.engine.model import Model
@@ -121,7 +122,8 @@ def test_a_prompt_longer_than_a_batch_is_prefilled_in_batches(model: Model, pari
 
     run = generate(model, context, prompt, GREEDY, max_tokens=1, stops=(), threads=threads)
     assert isinstance([*run][-1], Done)
-    assert asked == [0, context.n_batch, len(filler) + 1, len(prompt)]
+    assert asked == [begin for begin, _ in batches_of(0, cut_of(prompt, model.is_control), len(prompt))]
+    assert len(asked) > 3
     assert context.position == len(prompt)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from noghost.warden.living import BIRTHS_PER_CORE, GRACE_S, OVERTIME_S, SMALL_PER_CORE, WINDOW_S, Alive, Living
+from noghost.warden.living import BIRTHS_PER_CORE, GRACE_S, HOLD_S, OVERTIME_S, SMALL_PER_CORE, WINDOW_S, Alive, Living
 
 CORES = 2
 HERE, THERE = b"here", b"there"
@@ -97,6 +97,18 @@ def test_nor_while_one_is_about_to() -> None:
     assert not found.has_room(0.0, preferred=False)
     found.gone(99)
     assert found.has_room(WINDOW_S, preferred=False)
+
+
+def test_one_that_is_likely_to_compute_is_born_alone() -> None:
+    found = living(Cores())
+    found.born(alive(0, likely=True))
+    assert not found.has_room(0.0, preferred=False)
+    assert found.has_room(0.0, preferred=True), "others that are likely to compute go on"
+    assert found.room_s(0.0) == HOLD_S
+    assert found.has_room(HOLD_S, preferred=False)
+    found.born(alive(1, likely=True))
+    found.heard(1)
+    assert found.has_room(HOLD_S, preferred=False)
 
 
 def test_the_oldest_of_the_largest_crowd_is_ended(sleeper: Sleeper) -> None:

@@ -148,7 +148,8 @@ class _Run:
         for batch in batches:
             self._ctx.set_threads(self._next_threads or self._threads())
             self._ctx.decode(batch, self._ctx.position)
-            self._next_threads = self._threads()  # now, before the caller of `generate` wakes others up
+            # Now, before the caller of `generate` wakes others up; but a prefill looks before each of its batches.
+            self._next_threads = self._threads() if len(batch) == 1 else 0
         token = self._sampler.sample(self._ctx)
         self.sampled += 1
         return token, perf_counter() - started_s

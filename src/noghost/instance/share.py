@@ -19,8 +19,9 @@ from noghost.board import Board
 from noghost.config import cores
 
 LINE_BYTES = 128
-FIRST_PAUSES_S = (0.001,) * 10  # before a prefill, which is long: be sure; an ended instance takes 8 ms to be freed
-LATER_PAUSES_S = (0.00003,) * 3  # between two tokens
+PATIENT_S = (0.001,) * 25  # before and within a prefill, which is long: a small request of another's takes 20 ms
+BRIEF_S = (0.00003,) * 3  # between two tokens
+LONG_S = 0.05  # since the last look: what was computed meanwhile is no single token
 
 
 class Share:
@@ -29,7 +30,7 @@ class Share:
     def __init__(self, most_threads: int, board: Board) -> None:
         self._most_threads = most_threads
         self._board = board
-        self._pauses_s: tuple[float, ...] = FIRST_PAUSES_S
+        self._looked_s = 0.0  # CLOCK_MONOTONIC
         self._loadavg = os.open("/proc/loadavg", os.O_RDONLY | os.O_CLOEXEC)
 
     @property
@@ -42,8 +43,10 @@ class Share:
         by_seats = self._most_threads // max(1, self._board.taken())
         if by_seats < 2:
             return 1
-        pauses_s, self._pauses_s = self._pauses_s, LATER_PAUSES_S
-        return max(1, min(by_seats, cores() - self.running_elsewhere(pauses_s)))
+        patient = time.monotonic() - self._looked_s > LONG_S
+        elsewhere = self.running_elsewhere(PATIENT_S if patient else BRIEF_S)
+        self._looked_s = time.monotonic()
+        return max(1, min(by_seats, cores() - elsewhere))
 
     def running_elsewhere(self, pauses_s: tuple[float, ...]) -> int:
         """Threads on this machine that keep running, but the one that asks: the fewest of all looks."""

@@ -23,6 +23,7 @@ OVERTIME_S = 5.0  # after its deadline, before it is killed
 WINDOW_S = 0.5  # so long the birth of one that has ended counts as under way, while others compute
 BIRTHS_PER_CORE = 2  # under way at once
 SMALL_PER_CORE = 1  # of these, for callers that are not preferred
+HOLD_S = 0.2  # so long the birth of one that is likely to compute has the cores to itself
 
 
 @dataclass(eq=False, slots=True)
@@ -99,7 +100,14 @@ class Living:
         """Whether another birth may be under way."""
         for alive in [alive for alive in self._under_way.values() if alive.counts_until_s <= now_s]:
             del self._under_way[alive.pid]
+        if not preferred and any(self._is_held(alive, now_s) for alive in self._under_way.values()):
+            return False
         return len(self._under_way) < self._cores * (BIRTHS_PER_CORE if preferred else SMALL_PER_CORE)
+
+    @staticmethod
+    def _is_held(alive: Alive, now_s: float) -> bool:
+        """It is likely to compute, and on its way there: what others begin now would be at its cost."""
+        return alive.likely and not alive.ended and now_s < alive.born_s + HOLD_S
 
     def oust(self, now_s: float) -> bool:
         """End the oldest unheard instance of the largest crowd, if there is one past its grace."""
@@ -113,7 +121,8 @@ class Living:
 
     def room_s(self, now_s: float) -> float | None:
         """When there may be more room without anybody's word: a birth ceases to count, a grace is over."""
-        births = (alive.counts_until_s for alive in self._under_way.values())
+        births = [alive.counts_until_s for alive in self._under_way.values()]
+        births += [alive.born_s + HOLD_S for alive in self._under_way.values() if alive.likely]
         graces = (alive.born_s + GRACE_S for alive in self._unheard.values())
         return min((time_s for time_s in (*births, *graces) if time_s > now_s), default=None)
 
