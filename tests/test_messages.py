@@ -8,6 +8,7 @@ ONE_OF_EACH = [
     Birth(4711),
     Gate(1),
     Open(bytes(range(16)), 2, True, b"\x07" * 32),
+    Open(bytes(range(16)), 2, True, b"\x07" * 32, 256, 3, True, 2**32 - 2),
     Found(1, b"a receipt"),
     Told(b"\x01" * 16, 0, 1, 2, 3, 4, 5, 6, True),
 ]
@@ -18,7 +19,7 @@ def test_a_message_survives_its_datagram(message):
     assert unpack(pack(message), type(message)) == message
 
 
-@pytest.mark.parametrize("message", ONE_OF_EACH[:3], ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("message", ONE_OF_EACH[:4], ids=lambda m: type(m).__name__)
 @pytest.mark.parametrize("damage", [lambda d: d[:-1], lambda d: d + b"\0", lambda d: b"\xff" + d[1:]])
 def test_a_damaged_datagram_raises(message, damage):
     with pytest.raises(ValueError, match="none of"):

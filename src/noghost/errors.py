@@ -10,6 +10,7 @@ NoghostError                what a person may see; the message is lower case and
 │   ├── ReceiptNotFound     there is no entry with that id
 │   └── VerificationError   a signature, proof or consistency check does not hold
 ├── WipeError               the reaper could not zero or verify a page; recorded, never hidden
+├── ReplayError             what was kept cannot be repeated here (another build, no seed); nothing is claimed
 └── HuntError               the hunter could not look (no such process, no permission, no server)
 
 Not for content: a prompt or an answer never stands in a message, a hint or a repr.
@@ -73,6 +74,10 @@ class VerificationError(LedgerError):
 
 class WipeError(NoghostError):
     """The reaper could not zero or verify a page."""
+
+
+class ReplayError(NoghostError):
+    """What the caller kept cannot be repeated here."""
 
 
 class HuntError(NoghostError):

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
+import re
 from importlib.machinery import PathFinder
 from pathlib import Path
+
+# The kernel's names of what ggml's sources ask for (ggml-cpu: simd-mappings.h, quants, repack; AMX, SVE, SME).
+FEATURES = (
+    *("ssse3", "avx", "f16c", "fma", "bmi2", "avx2", "avx_vnni", "avx512f", "avx512dq", "avx512bw", "avx512vl"),
+    *("avx512vbmi", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_tile", "amx_int8"),
+    *("asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2", "sme"),
+)
 
 
 def host_class() -> str:
@@ -46,8 +55,10 @@ def engine_version() -> str:
 
 
 def build_digest() -> str:
-    """SHA-256 over the engine's shared libraries, its version and Python's: the same build, the same bytes."""
-    total = hashlib.sha256(f"{engine_version()} {platform.python_version()}\n".encode())
+    """SHA-256 over the engine's shared libraries, its version, Python's and the C library's (whose expf and powf the
+    engine calls): the same build, the same bytes."""
+    versions = (engine_version(), platform.python_version(), libc_version())
+    total = hashlib.sha256(f"{' '.join(versions)}\n".encode())
     found = PathFinder.find_spec("llama_cpp")
     places = found.submodule_search_locations if found else None
     for place in places or ():
@@ -55,6 +66,23 @@ def build_digest() -> str:
             with library.open("rb") as file:
                 total.update(hashlib.file_digest(file, "sha256").digest())
     return total.hexdigest()
+
+
+def libc_version() -> str:
+    """As in "glibc 2.36"; "unknown" where the C library does not say."""
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION") or "unknown"
+    except (ValueError, OSError):
+        return "unknown"
+
+
+def processor() -> str:
+    """The architecture, and of the processor's features those that ggml has other arithmetic for."""
+    machine = re.sub("[^a-z0-9_]", "_", platform.machine().lower())[:16]
+    lines = read("/proc/cpuinfo").splitlines()
+    named = next((line.partition(":")[2] for line in lines if line.startswith(("flags", "Features"))), "")
+    has = set(named.split())
+    return f"{machine}={'.'.join(feature for feature in FEATURES if feature in has)}"
 
 
 def read(path: str) -> str:

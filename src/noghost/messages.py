@@ -110,12 +110,16 @@ class Confined:
 class Open:
     """Instance to reaper, once: give me a seat and write "opened" before I compute."""
 
-    FORM: ClassVar[struct.Struct] = struct.Struct("<B16sB?32s")
+    FORM: ClassVar[struct.Struct] = struct.Struct("<B16sB?32sHB?I")
     TAG: ClassVar[int] = 4
     invocation: bytes
     model: int  # index into the service's models
     committed: bool
     commitment: bytes  # 32 bytes: an HMAC under a key that only the caller has
+    threads: int = 0  # as the request fixed them; 0: as many as are free
+    template: int = 0  # counted from 1 in the service's templates; 0: none
+    seeded: bool = False  # the caller asks for its seed to be recorded
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, NoReturn
 from noghost import __version__
 from noghost.board import Board
 from noghost.config import Config, TemplateSource, cores, ledger_dir
+from noghost.engine.batches import BATCH_RULE
 from noghost.errors import ConfigError, HostError
-from noghost.host import build_digest, host_class
+from noghost.host import build_digest, host_class, processor
 from noghost.instance.fitness import make_fences, try_fences
 from noghost.instance.life import Equip, Equipped, Instance, live
 from noghost.instance.line import Line
@@ -180,7 +181,16 @@ def state(config: Config, models: tuple[Found, ...], fences: Fences, own_network
     )
     digest = hashlib.sha256(policy.encode()).hexdigest()
     host = f"{host_class()},{confinement}"
-    return Stated(tuple(model.digest for model in models), __version__, build_digest(), digest, host)
+    return Stated(
+        tuple(model.digest for model in models),
+        __version__,
+        build_digest(),
+        digest,
+        host,
+        processor(),
+        str(config.context_tokens),
+        BATCH_RULE,
+    )
 
 
 def live_with(equip: Equip, config: Config, fences: Fences) -> Callable[[Newborn], NoReturn]:
@@ -336,7 +346,8 @@ def ask(config: Config, question: Question, reaper: Spawned | None = None) -> Li
     own_line = be_traced(births, reaper_pid)
     loaded = load(models[0].file.path, config.context_tokens, asked=question.most_tokens())
     share = Share(config.most_threads, Board())
-    threads = share.threads if not config.threads else lambda: config.threads
+    now = share.threads if not config.threads else lambda: config.threads
+    threads = Threads(config.most_threads, now, config.threads or None)
     keep_malloc_pages()
     gc.enable()
     ear, mouth = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -344,7 +355,7 @@ def ask(config: Config, question: Question, reaper: Spawned | None = None) -> Li
 
     def live_asked(newborn: Newborn) -> NoReturn:
         equipped = Equipped(
-            lambda instance: answer(instance, loaded, question, mouth, Threads(config.most_threads, threads)),
+            lambda instance: answer(instance, loaded, question, mouth, threads),
             keep=(mouth.fileno(), share.descriptor),
         )
         live(newborn, lambda _newborn: equipped, limits=config.limits, silent=False, fences=fences)

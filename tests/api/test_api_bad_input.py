@@ -60,7 +60,7 @@ WRONG: list[tuple[dict[str, Any], str, str | None]] = [
     ({"logit_bias": {"-1": 1}}, "logit_bias", None),
     ({"logit_bias": {"9" * 5000: 1}}, "logit_bias", None),
     ({"logit_bias": {"49152": 1}}, "logit_bias", "invalid_value"),
-    ({"noghost": {"commitment": "00"}}, "noghost.commitment", None),
+    ({"noghost": {"record_seed": 1}}, "noghost.record_seed", None),
     ({"noghost": {"keep": True}}, "noghost", None),
     ({"noghost": {"threads": 256}}, "noghost.threads", "invalid_value"),
     ({"tools": [{}]}, "tools", "unsupported_parameter"),

@@ -26,7 +26,7 @@ from running import running, wait_for
 class NoRecorder:
     """An invocation that computes nothing."""
 
-    def open(self, invocation: bytes, model: int, commitment: bytes | None) -> None:
+    def open(self, invocation: bytes, model: int, commitment: bytes | None, **_repeat: int | None) -> None:
         raise AssertionError
 
     def sync(self) -> None:

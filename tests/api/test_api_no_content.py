@@ -25,7 +25,7 @@ WRONG: list[dict[str, Any]] = [
     {"logit_bias": {MARKER: 1}},
     {"logit_bias": {"5": MARKER}},
     {"noghost": {MARKER: MARKER}},
-    {"noghost": {"commitment": MARKER}},
+    {"noghost": {"record_seed": MARKER}},
     {"store": MARKER},
     {"tools": [{"type": "function", "function": {"name": MARKER}}]},
     {"response_format": {"type": MARKER}},

@@ -51,8 +51,15 @@ from noghost.warden.births import Nursery, bear
 PATIENCE_S = 30
 DIGEST = "11" * 32
 ID = bytes(range(16))
+STATED = Stated((DIGEST,), "0", DIGEST, DIGEST, "swap=none", "x86_64=avx2", "8192", "512")
 SAID: tuple[Message, ...] = (
     *(Confined(), Open(ID, 0, False, bytes(32)), Open(ID, 255, True, bytes(32)), Sync(), Lookup(ID), Lookup(bytes(16))),
+    *(
+        Open(ID, 0, False, bytes(32), 1, 0, True, 5),
+        Open(ID, 0, False, bytes(32), 257),
+        Open(ID, 0, False, bytes(32), 1, 255),
+    ),
+    Open(ID, 0, False, bytes(32), 0, 0, True, 2**32 - 1),
     *(Ended(0, 3, 3), Ended(Outcome.LOST, 0, 0), Ended(99, 0, 0), Ended(0, 65, 0), Gate(1), Opened(1)),
 )
 KINDS = (Confined, Open, Sync, Ended, Lookup)
@@ -99,7 +106,7 @@ class Reaped:
 @pytest.fixture(scope="module")
 def reaped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reaped]:
     home = tmp_path_factory.mktemp("line")
-    duty = Duty(home / "ledger", Stated((DIGEST,), "0", DIGEST, DIGEST, "swap=none"), 1, queue=1)
+    duty = Duty(home / "ledger", STATED, 1, queue=1)
     births, pid = start_reaper(duty, Board())
     yield Reaped(births, pid)
     births.close()

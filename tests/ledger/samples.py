@@ -18,7 +18,9 @@ def number_id(number: int) -> str:
 
 
 def birth(number: int) -> Opened:
-    return Opened(MINUTE, number_id(number), "11" * 32, "0.1.0", "22" * 32, "33" * 32, "swap=none")
+    return Opened(
+        MINUTE, number_id(number), "11" * 32, "0.1.0", "22" * 32, "33" * 32, "swap=none", "x86_64=avx2", "8192", "512"
+    )
 
 
 def end(number: int, outcome: str = "answered") -> Ended:

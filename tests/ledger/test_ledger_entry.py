@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,19 @@ from hypothesis import strategies as st
 
 from ledger.samples import birth, end
 from noghost.errors import LedgerError
-from noghost.ledger.entry import OUTCOMES, Ended, Entry, Opened, bucket, bucket_range, parse, parse_bytes, render
+from noghost.ledger.entry import (
+    ENTRY_MAX_BYTES,
+    OUTCOMES,
+    SEED_MAX,
+    Ended,
+    Entry,
+    Opened,
+    bucket,
+    bucket_range,
+    parse,
+    parse_bytes,
+    render,
+)
 
 digests = st.binary(min_size=32, max_size=32).map(bytes.hex)
 ids = st.binary(min_size=16, max_size=16).map(bytes.hex)
@@ -26,6 +39,12 @@ births = st.builds(
     build=digests,
     policy=digests,
     host=hosts,
+    processor=st.text(string.ascii_lowercase + string.digits + "_=.", min_size=1, max_size=192),
+    context=st.integers(64, 1 << 20).map(str),
+    batch=st.sampled_from(["512", "64", "512-aligned"]),
+    threads=st.integers(1, 256).map(str) | st.just("free"),
+    template=digests | st.just("-"),
+    seed=st.integers(0, SEED_MAX).map(str) | st.just("-"),
     commitment=digests | st.just("-"),
 )
 ends = st.builds(
@@ -101,8 +120,41 @@ def test_an_end_cannot_contradict_itself(claims) -> None:
 
 def test_content_does_not_fit_and_does_not_show() -> None:
     with pytest.raises(LedgerError) as caught:
-        Opened(birth(1).minute, birth(1).id, "1" * 64, "0.1.0", "2" * 64, "3" * 64, "Marker Prompt")
+        replace(birth(1), host="Marker Prompt")
     assert "Marker" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("threads", value) for value in ("0", "257", "1000", "01", "-", "")),
+        *(("seed", value) for value in ("4294967295", "9999999999", "00", "-1", "free", "")),
+        *(("template", value) for value in ("AA" * 32, "1", "marker", "")),
+        *(("context", value) for value in ("0", "99999999", "")),
+        *(("batch", value) for value in ("a marker", "5" * 17, "")),
+        *(("processor", value) for value in ("a marker", "a" * 193, "")),
+    ],
+)
+def test_what_a_repeat_needs_has_bounds(field: str, value: str) -> None:
+    with pytest.raises(LedgerError, match=field):
+        replace(birth(1), **{field: value})
+
+
+def test_the_longest_birth_fits() -> None:
+    digest = "f" * 64
+    longest = Opened(
+        *("9999-12-31T23:59Z", "f" * 32, digest, "r" * 32, digest, digest, "h" * 128),
+        *("p" * 192, "1048576", "b" * 16, "256", digest, str(SEED_MAX), digest),
+    )
+    assert len(render(longest)) <= ENTRY_MAX_BYTES
+    assert parse(render(longest)) == longest
+
+
+def test_an_entry_from_before_a_repeat_could_be_shown_is_refused_with_the_way_out() -> None:
+    older = "".join(line for line in render(birth(1)).splitlines(keepends=True) if not line.startswith("threads"))
+    with pytest.raises(LedgerError, match="no field threads") as caught:
+        parse(older)
+    assert "move that ledger away" in caught.value.hint
 
 
 @given(st.integers(0, 2**63))

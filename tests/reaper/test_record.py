@@ -16,7 +16,7 @@ from noghost.messages import Ended as LastWord
 from noghost.reaper.record import LedgerRecorder, Stated
 from noghost.reaper.wipe import Wiped
 
-STATED = Stated(("11" * 32,), "0.1.0", "22" * 32, "33" * 32, "swap=none")
+STATED = Stated(("11" * 32,), "0.1.0", "22" * 32, "33" * 32, "swap=none", "x86_64=avx2", "8192", "512")
 LAST_WORD = LastWord(Outcome.ANSWERED, 3, 3)
 
 

@@ -36,7 +36,9 @@ class Shape:
     opening: dict[str, Any] | None  # first streamed choice, before any text
 
 
-def work_for(body: Generation, model: int, tokens: list[int], max_tokens: int | None, param: str) -> Work:
+def work_for(
+    body: Generation, model: int, tokens: list[int], max_tokens: int | None, param: str, commitment: bytes | None
+) -> Work:
     """The work that a checked request asks for."""
     bias = tuple((int(token), value) for token, value in (body.logit_bias or {}).items())
     params = SamplingParams(
@@ -51,8 +53,8 @@ def work_for(body: Generation, model: int, tokens: list[int], max_tokens: int | 
         logit_bias=bias,
         ignore_eos=body.ignore_eos,
     )
-    commitment = bytes.fromhex(body.noghost.commitment) if body.noghost.commitment else None
-    return Work(model, tokens, params, max_tokens, body.stops, commitment, body.noghost.threads, param)
+    own = body.noghost
+    return Work(model, tokens, params, max_tokens, body.stops, commitment, own.threads, own.record_seed, param)
 
 
 async def respond(here: Here, body: Generation, work: Work, shape: Shape) -> Response:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from noghost.api.answer import STREAMED, Shape, respond, work_for
+from noghost.api.commitment import PARAMETER, commitment_of
 from noghost.api.here import here
 from noghost.api.schemas import ChatRequest
 
@@ -39,7 +40,13 @@ OPENING = {
 CHAT = Shape("chatcmpl-", "chat.completion", "chat.completion.chunk", choice, delta, OPENING)
 
 
-@router.post("/v1/chat/completions", summary="Answer a conversation", response_model=None, responses=STREAMED)
+@router.post(
+    "/v1/chat/completions",
+    summary="Answer a conversation",
+    response_model=None,
+    responses=STREAMED,
+    openapi_extra=PARAMETER,
+)
 async def chat_completions(body: ChatRequest, request: Request) -> Response:
     """Render the model's own chat template, tokenise, answer."""
     now = here(request)
@@ -51,4 +58,4 @@ async def chat_completions(body: ChatRequest, request: Request) -> Response:
     tokens = loaded.model.tokenize_prompt(prompt)
     now.timeline.reach("tokenise")
     max_tokens = body.max_completion_tokens or body.max_tokens
-    return await respond(now, body, work_for(body, index, tokens, max_tokens, "messages"), CHAT)
+    return await respond(now, body, work_for(body, index, tokens, max_tokens, "messages", commitment_of(request)), CHAT)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from noghost.api.answer import STREAMED, Shape, respond, work_for
+from noghost.api.commitment import PARAMETER, commitment_of
 from noghost.api.here import here
 from noghost.api.schemas import CompletionRequest
 
@@ -23,7 +24,9 @@ def choice(text: str | None, reason: str | None) -> dict[str, Any]:
 TEXT = Shape("cmpl-", "text_completion", "text_completion", choice, choice, None)
 
 
-@router.post("/v1/completions", summary="Continue a text", response_model=None, responses=STREAMED)
+@router.post(
+    "/v1/completions", summary="Continue a text", response_model=None, responses=STREAMED, openapi_extra=PARAMETER
+)
 async def completions(body: CompletionRequest, request: Request) -> Response:
     """Tokenise the prompt as it is, continue it."""
     now = here(request)
@@ -31,5 +34,5 @@ async def completions(body: CompletionRequest, request: Request) -> Response:
     index = now.find_model(body.model)
     tokens = now.models[index].loaded.model.tokenize(body.prompt, add_special=True, parse_special=True)
     now.timeline.reach("tokenise")
-    work = work_for(body, index, tokens, body.max_tokens or DEFAULT_MAX_TOKENS, "prompt")
+    work = work_for(body, index, tokens, body.max_tokens or DEFAULT_MAX_TOKENS, "prompt", commitment_of(request))
     return await respond(now, body, work, TEXT)

@@ -18,7 +18,16 @@ from noghost.timeline import Timeline
 class Recorder(Protocol):
     """The line to whoever records the invocation."""
 
-    def open(self, invocation: bytes, model: int, commitment: bytes | None) -> None:
+    def open(
+        self,
+        invocation: bytes,
+        model: int,
+        commitment: bytes | None,
+        *,
+        threads: int | None = None,
+        template: int = 0,
+        seed: int | None = None,
+    ) -> None:
         """Wait for a seat and the "opened" entry; LedgerError."""
 
     def sync(self) -> None:

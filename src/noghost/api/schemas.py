@@ -27,7 +27,6 @@ BIASES: JsonDict = {
     "additionalProperties": BIAS,
 }
 LOGIT_BIAS: JsonDict = {"anyOf": [BIASES, {"type": "null"}]}
-HEX_32_BYTES = r"^[0-9a-f]{64}$"
 
 
 class UnsupportedError(ValueError):
@@ -137,8 +136,8 @@ class NoghostOptions(Strict):
         le=256,
         description="exactly so many threads, at most the service's own: the same seed then gives the same bytes",
     )
-    commitment: str | None = Field(
-        default=None, pattern=HEX_32_BYTES, description="an HMAC under a key that only the caller has, as hex"
+    record_seed: bool = Field(
+        default=False, description="put the seed into the receipt: a number that you may have chosen"
     )
 
 

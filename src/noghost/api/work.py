@@ -32,6 +32,7 @@ class Work:
     stops: tuple[str, ...]
     commitment: bytes | None
     threads: int | None  # exactly so many, or as many as are free
+    record_seed: bool  # the caller wants the seed in its ledger entry
     param: str  # the field of the request that the prompt came in, for errors
 
 
@@ -72,7 +73,14 @@ class Job:
         self._check_threads()
         self.start = start = loaded.start(work.prompt_tokens)
         answer = self._checked(loaded, start.context)
-        here.recorder.open(here.invocation, work.model, work.commitment)
+        here.recorder.open(
+            here.invocation,
+            work.model,
+            work.commitment,
+            threads=work.threads,
+            template=here.template_number(start.prefix.name) if start.prefix else 0,
+            seed=work.params.seed if work.record_seed else None,
+        )
         here.timeline.reach("seat")
         here.tally.prompt_tokens = len(work.prompt_tokens)
         start.context.start_threads(work.threads or here.most_threads)

@@ -18,6 +18,8 @@ COMMANDS = {
     "hunt": "Search a server's memory and files for what you said to it.",
     "audit": "Ask a server whether it gives away what others said to it.",
     "receipts": "List, show and verify the signed records of invocations.",
+    "replay": "Repeat an invocation from what you kept, and compare the answers.",
+    "commit": "Make the commitment that ties a request to its receipt.",
     "doctor": "Whether this host can keep each promise, why not, and what to do.",
     "status": "What lives between invocations, and since when there was none.",
 }

@@ -47,10 +47,23 @@ class Line:
         """Give the reaper the descriptor on which the kernel tells it of refused system calls."""
         socket.send_fds(self._end, [pack(Confined())], [listener])
 
-    def open(self, invocation: bytes, model: int, commitment: bytes | None) -> None:
-        """Wait for a seat and for the "opened" entry; raises LedgerError when it cannot be written,
-        and RequestError when too many wait already."""
-        self._say(Open(invocation, model, commitment is not None, commitment or bytes(32)))
+    def open(
+        self,
+        invocation: bytes,
+        model: int,
+        commitment: bytes | None,
+        *,
+        threads: int | None = None,
+        template: int = 0,
+        seed: int | None = None,
+    ) -> None:
+        """Wait for a seat and for the "opened" entry, which holds `seed` if one is given.
+
+        Raises LedgerError when the entry cannot be written, and RequestError when too many wait already.
+        """
+        committed, seeded = commitment is not None, seed is not None
+        digest = commitment or bytes(32)
+        self._say(Open(invocation, model, committed, digest, threads or 0, template, seeded, seed or 0))
         answer = self._hear(Opened).answer
         if answer == Answer.FULL:
             raise RequestError(QUEUE_FULL, status=503, code="queue_full")

@@ -27,10 +27,11 @@ STDOUT = 1
 
 @dataclass(frozen=True, slots=True)
 class Threads:
-    """Most threads, and how many to use now."""
+    """Most threads, how many to use now, and how many always, where that was asked for."""
 
     most: int
     now: Callable[[], int]
+    fixed: int | None = None
 
 
 def answer(instance: Instance, loaded: Loaded, question: Question, told: socket.socket, threads: Threads) -> Outcome:
@@ -59,7 +60,7 @@ def _answer(
         stops=question.stops,
         threads=threads.now,
     )
-    instance.line.open(instance.identity.invocation, 0, None)
+    instance.line.open(instance.identity.invocation, 0, None, threads=threads.fixed)
     loaded.context.start_threads(threads.most)
     first_ns, done = write_out(items, question.as_json, instance.line.sync)
     outcome = Outcome.ANSWERED

@@ -1,8 +1,9 @@
 """One ledger entry: a birth or an end, as a small canonical text with exactly one encoding.
 
 Covered: nothing that could be content fits in; every field is a closed word, a digest of something
-public, a random id, a minute or a power of two.
-Not covered: whether what the writer states is true. A signature proves who stated it, no more.
+public, a random id, a minute, a setting or a power of two.
+Not covered: whether what the writer states is true: a signature proves who stated it, no more. What the caller
+itself asks to have in it: a commitment, and a seed, which are 32 and 4 bytes of its choice.
 
 The form is spec/receipt-v1.md, section "Entry".
 """
@@ -19,6 +20,7 @@ from noghost.errors import LedgerError
 ENTRY_MAX_BYTES = 1024
 BUCKET_MAX = 64
 WIPES = ("verified", "unverified", "failed", "unseen")
+SEED_MAX = 2**32 - 2
 OUTCOMES = ("answered", "refused", "disconnected", "timeout", "crashed", "killed", "aborted", "lost")
 
 _DIGEST = r"[0-9a-f]{64}"
@@ -30,10 +32,17 @@ _FORMS = {
     "build": re.compile(_DIGEST),
     "policy": re.compile(_DIGEST),
     "host": re.compile(r"[a-z0-9=_,.-]{1,128}"),
+    "processor": re.compile(r"[a-z0-9_=.]{1,192}"),
+    "context": re.compile(r"[1-9][0-9]{0,6}"),
+    "batch": re.compile(r"[a-z0-9-]{1,16}"),
+    "threads": re.compile(r"free|[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-6]"),
+    "template": re.compile(rf"-|{_DIGEST}"),
+    "seed": re.compile(r"-|0|[1-9][0-9]{0,9}"),
     "commitment": re.compile(rf"-|{_DIGEST}"),
     "outcome": re.compile("|".join(OUTCOMES)),
     "wipe": re.compile("|".join(WIPES)),
 }
+_OLDER = "if a noghost from before 0.1.0 wrote it: move that ledger away, and a new one is begun"
 _NUMBER = re.compile(r"0|[1-9][0-9]?")
 
 
@@ -42,7 +51,9 @@ class Opened:
     """A birth, written before the first token is computed.
 
     `weights`, `build` and `policy` are SHA-256 in lower-case hex; `id` is 16 random bytes in hex;
-    `commitment` is the caller's own 32 bytes in hex, or "-". Raises LedgerError for any other form.
+    `commitment` is the caller's own 32 bytes in hex, or "-". `processor` to `seed` are what a repeat needs besides:
+    `threads` is a number where the request fixed it, `seed` where the caller asked to have it here.
+    Raises LedgerError for any other form.
     """
 
     minute: str
@@ -52,12 +63,20 @@ class Opened:
     build: str
     policy: str
     host: str
+    processor: str
+    context: str  # tokens
+    batch: str
+    threads: str = "free"
+    template: str = "-"
+    seed: str = "-"
     commitment: str = "-"
 
     kind: ClassVar[str] = "opened"
 
     def __post_init__(self) -> None:
         _check_forms(self)
+        if self.seed != "-" and int(self.seed) > SEED_MAX:
+            raise _malformed("its seed is out of range")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +146,9 @@ def parse(text: str) -> Entry:
     cls = _CLASS_BY_KIND.get(values.get("kind", ""))
     if cls is None:
         raise _malformed("its kind is unknown")
+    for field in fields(cls):
+        if field.name not in values:
+            raise LedgerError(f"cannot use this ledger entry: it has no field {field.name}", _OLDER)
     arguments: dict[str, Any] = {f.name: _read(f.name, f.type, values) for f in fields(cls)}
     entry: Entry = cls(**arguments)
     if render(entry) != text:
@@ -143,7 +165,7 @@ def parse_bytes(data: bytes) -> Entry:
 
 
 def _read(name: str, field_type: object, values: dict[str, str]) -> str | int:
-    value = values.get(name, "")
+    value = values[name]
     if field_type != "int":
         return value
     if not _NUMBER.fullmatch(value):

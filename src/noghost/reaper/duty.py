@@ -18,6 +18,10 @@ class Stated:
     build: str
     policy: str
     host: str
+    processor: str
+    context: str
+    batch: str
+    templates: tuple[str, ...] = ()  # of each template
 
 
 @dataclass(frozen=True, slots=True)

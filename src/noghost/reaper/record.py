@@ -1,6 +1,7 @@
 """From what the reaper saw to what the ledger says. In the reaper.
 
-Covered: an entry holds closed words, digests of public things and powers of two. Not covered: whether a dishonest
+Covered: an entry holds closed words, digests of public things, settings and powers of two; a template is named by its
+index, so an instance cannot name one that is not the service's. Not covered: whether a dishonest
 operator's reaper says what it saw.
 """
 
@@ -55,22 +56,10 @@ class LedgerRecorder:
 
     def opened(self, wanted: Open) -> bool:
         """Write "opened"; not yet durable."""
-        stated = self._stated
         if not self.settle():
             return False
         try:
-            self._ledger.append(
-                Opened(
-                    minute=minute_now(),
-                    id=wanted.invocation.hex(),
-                    weights=stated.weights[wanted.model],
-                    release=stated.release,
-                    build=stated.build,
-                    policy=stated.policy,
-                    host=stated.host,
-                    commitment=wanted.commitment.hex() if wanted.committed else "-",
-                )
-            )
+            self._ledger.append(opened_as(self._stated, wanted))
         except (LedgerError, OSError, IndexError):
             return failed()
         return True
@@ -126,6 +115,27 @@ class LedgerRecorder:
         except (LedgerError, OSError):
             failed()
             return Found(Answer.LEDGER_FAILED)
+
+
+def opened_as(stated: Stated, wanted: Open) -> Opened:
+    """The entry of an invocation: what an instance says of itself is an index, a number in bounds or the caller's own.
+    IndexError or LedgerError where it is not."""
+    return Opened(
+        minute=minute_now(),
+        id=wanted.invocation.hex(),
+        weights=stated.weights[wanted.model],
+        release=stated.release,
+        build=stated.build,
+        policy=stated.policy,
+        host=stated.host,
+        processor=stated.processor,
+        context=stated.context,
+        batch=stated.batch,
+        threads=str(wanted.threads) if wanted.threads else "free",
+        template=stated.templates[wanted.template - 1] if wanted.template else "-",
+        seed=str(wanted.seed) if wanted.seeded else "-",
+        commitment=wanted.commitment.hex() if wanted.committed else "-",
+    )
 
 
 def failed() -> bool:

@@ -67,5 +67,6 @@ def read_duty(descriptor: int) -> Duty | None:
     if not text:
         return None
     work = json.loads(text)
-    stated = Stated(**work["stated"] | {"weights": tuple(work["stated"]["weights"])})
+    told: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in work["stated"].items()}
+    stated = Stated(**told)
     return Duty(**work | {"ledger": Path(work["ledger"]), "stated": stated, "wiper": wipe})

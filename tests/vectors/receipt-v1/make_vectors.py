@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,9 +21,10 @@ SIGNER = Signer("noghost.local/vectors", bytes(range(32)))
 OTHER = Signer("noghost.local/vectors", bytes(range(1, 33)))
 
 
-def birth(number: int, commitment: str = "-") -> Opened:
+def birth(number: int, threads: str = "free", seed: str = "-", commitment: str = "-") -> Opened:
     host = "swap=none,init_on_free=0,core=file,network=own,memory=unlocked,without=none"
-    return Opened(MINUTE, f"{number:032x}", "11" * 32, "0.1.0", "22" * 32, "33" * 32, host, commitment=commitment)
+    repeat = ("x86_64=avx.f16c.fma.avx2", "8192", "512", threads, "-" if seed == "-" else "44" * 32, seed)
+    return Opened(MINUTE, f"{number:032x}", "11" * 32, "0.1.0", "22" * 32, "33" * 32, host, *repeat, commitment)
 
 
 def end(number: int) -> Ended:
@@ -39,7 +41,7 @@ def make(directory: Path, scratch: Path) -> None:
         ledger.append(birth(1))
         ledger.append(end(1))
         seen = ledger.checkpoint()
-        ledger.append(birth(2, "ab" * 32))
+        ledger.append(birth(2, "2", "4294967294", "ab" * 32))
         ledger.append(birth(3))
         ledger.append(Ended.lost("2026-03-01T15:00Z", f"{3:032x}"))
         ledger.checkpoint()
@@ -79,6 +81,12 @@ def bad(good: dict[str, str]) -> Iterator[tuple[str, str]]:
         "entry-keys-swapped": ("prompt_tokens 6\nanswer_tokens 7", "answer_tokens 7\nprompt_tokens 6"),
         "entry-extra-key": ("commitment -\n", "commitment -\nnote hello\n"),
         "entry-upper-case-digest": ("22" * 32, "AA" * 32),
+        "entry-threads-none": ("threads free", "threads 0"),
+        "entry-threads-over-256": ("threads free", "threads 257"),
+        "entry-seed-out-of-range": ("seed -", "seed 4294967295"),
+        "entry-seed-leading-zero": ("seed -", "seed 07"),
+        "entry-template-no-digest": ("template -", "template none"),
+        "entry-without-threads": ("threads free\n", ""),
         "entry-number-leading-zero": ("prompt_tokens 6", "prompt_tokens 06"),
         "entry-minute-does-not-exist": ("2026-03-01T14:06Z", "2026-02-30T14:06Z"),
         "entry-verified-fewer-than-wiped": ("verified_pages 13", "verified_pages 12"),
@@ -131,4 +139,5 @@ def _swapped(text: str) -> str:
 
 
 if __name__ == "__main__":
-    make(Path(sys.argv[1]), Path(sys.argv[1]) / "scratch")
+    with tempfile.TemporaryDirectory() as scratch:
+        make(Path(sys.argv[1]), Path(scratch) / "ledger")
