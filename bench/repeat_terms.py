@@ -1,6 +1,6 @@
 """Compute one prompt on given terms, and print digests of what came of it: a program for bench/repeat.py.
 
-    python bench/repeat_terms.py '{"tokens": 700, "threads": 1, "batch": 512, "context": 8192, "prefix": 0}'
+    python bench/repeat_terms.py '{"tokens": 700, "threads": 1, "batch": 0, "context": 8192, "prefix": 0}'
 
 `prefix` is how many tokens are computed in a batch of their own first, as a template's are.
 """
@@ -12,6 +12,7 @@ import hashlib
 import json
 import random
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from noghost.engine.context import Context
@@ -30,17 +31,24 @@ def prompt(tokens: int, vocabulary: int) -> list[int]:
     return [chance.randrange(1000, vocabulary) for _ in range(tokens)]
 
 
+def division(terms: dict[str, int]) -> Iterator[tuple[int, int]]:
+    """(begin, end) of what is computed at once; 0 for `batch` is noghost's own rule."""
+    if terms["prefix"]:
+        yield 0, terms["prefix"]
+    size = terms["batch"] or terms["tokens"]
+    for begin in range(terms["prefix"], terms["tokens"], size):
+        yield begin, min(begin + size, terms["tokens"])
+
+
 def computed(terms: dict[str, int], temperature: float) -> dict[str, str]:
     """Digests of the logits after the prompt, and of the answer's tokens."""
     model = Model.load(find().path)
     context = Context(model, terms["context"])
-    context.n_batch = terms["batch"]
     context.start_threads(terms["threads"])
     context.set_threads(terms["threads"])
     tokens = prompt(terms["tokens"], model.n_vocab)
-    if terms["prefix"]:
-        context.decode(tokens[: terms["prefix"]], 0)
-    context.decode(tokens[terms["prefix"] :], terms["prefix"])
+    for begin, end in division(terms):
+        context.decode(tokens[begin:end], begin)
     logits = logits_of(context, model.n_vocab)
     sampler = Sampler(model, SamplingParams(seed=SEED, temperature=temperature, ignore_eos=True))
     answer: list[int] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import os
 import re
@@ -90,6 +91,12 @@ class TemplateSource:
     def __post_init__(self) -> None:
         if not is_template_name(self.name):
             raise ConfigError("this is no name for a template", "take 1 to 64 of a-z, 0-9, - and _, a letter first")
+
+    @property
+    def digest(self) -> str:
+        """What receipts name it by: SHA-256 of the system message and, with tools, a zero byte and their text."""
+        parts = [self.system] if self.tools is None else [self.system, self.tools]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ class Confined:
 class Open:
     """Instance to reaper, once: give me a seat and write "opened" before I compute."""
 
-    FORM: ClassVar[struct.Struct] = struct.Struct("<B16sB?32sHB?I")
+    FORM: ClassVar[struct.Struct] = struct.Struct("<B16sB?32sHH?I")
     TAG: ClassVar[int] = 4
     invocation: bytes
     model: int  # index into the service's models

@@ -190,6 +190,7 @@ def state(config: Config, models: tuple[Found, ...], fences: Fences, own_network
         processor(),
         str(config.context_tokens),
         BATCH_RULE,
+        tuple(source.digest for source in config.templates),
     )
 
 
@@ -237,6 +238,7 @@ def prepare_serving(
             keys=ring.now if ring else None,
             hosts=hosts,
             pads=config.pads,
+            templates=tuple(source.name for source in config.templates),
         )
         outcome = serve_connection(settings, app, equipment, now, tls)
         line.last_word(outcome, now.tally.prompt_tokens, now.tally.answer_tokens)

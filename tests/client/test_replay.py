@@ -109,7 +109,7 @@ def test_the_last_line_feed_of_a_text_file_is_the_editors() -> None:
 @pytest.mark.parametrize("name", DECIDES)
 def test_whatever_decides_and_differs_is_named_and_nothing_is_claimed(name: str) -> None:
     then, digest = birth(1), "55" * 32
-    now = replace(then, **{name: {"threads": "2", "context": "64", "release": "9", "batch": "64"}.get(name, digest)})
+    now = replace(then, **{name: {"threads": "2", "context": "64", "release": "9", "batch": "64-64"}.get(name, digest)})
     found = differences(then, now)
     assert [one.name for one in found] == [name]
     assert judge(None, then, found, anyway=False) == judge(3, then, found, anyway=False) == "cannot tell"

@@ -57,7 +57,7 @@ SAID: tuple[Message, ...] = (
     *(
         Open(ID, 0, False, bytes(32), 1, 0, True, 5),
         Open(ID, 0, False, bytes(32), 257),
-        Open(ID, 0, False, bytes(32), 1, 255),
+        Open(ID, 0, False, bytes(32), 1, 65535),
     ),
     Open(ID, 0, False, bytes(32), 0, 0, True, 2**32 - 1),
     *(Ended(0, 3, 3), Ended(Outcome.LOST, 0, 0), Ended(99, 0, 0), Ended(0, 65, 0), Gate(1), Opened(1)),

@@ -5,6 +5,7 @@ The published 100 of 100 is measured by bench/repeat.py.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,6 +19,7 @@ from promises.repeating import Files, body_of, keep, post, text_of
 from running import Service, running
 
 TIMES = 5
+SYSTEM = "You answer questions about trains, kindly and in one sentence. " * 9
 GREEDY, SAMPLED = 0.0, 1.0
 
 
@@ -89,6 +91,20 @@ def test_nothing_is_claimed_of_another_build_unless_told_to(service: Service, tm
     assert [one["name"] for one in told["differences"]] == ["build"]
     status, told = other.replayed(service, "--anyway")
     assert (status, told["verdict"], len(told["differences"])) == (0, "the same", 1)
+
+
+def test_an_answer_from_a_template_is_repeated_without_it(tmp_path: Path) -> None:
+    """The receipt names the template by a digest that the reaper knows; the repeat computes the whole prompt."""
+    (tmp_path / "system.txt").write_text(SYSTEM)
+    (tmp_path / "noghost.toml").write_text('[[template]]\nname = "trains"\nsystem = "system.txt"\n')
+    messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": "Which is the fastest?"}]
+    body = body_of(messages=messages, seed=3, temperature=SAMPLED, noghost={"threads": 1})
+    with running(tmp_path, "--config", str(tmp_path / "noghost.toml")) as service:
+        files = keep(service, tmp_path, body)
+    digest = hashlib.sha256(SYSTEM.encode()).hexdigest()
+    assert f"\ntemplate {digest}\n" in files.receipt.read_text()
+    status, told = files.replayed(service)
+    assert (status, told["verdict"]) == (0, "the same")
 
 
 def test_a_changed_receipt_is_refused(service: Service, tmp_path: Path) -> None:

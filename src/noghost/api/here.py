@@ -72,12 +72,17 @@ class Here:
     hosts: frozenset[str] | None = None  # whom requests may be for; None: anybody
     pads: bool = False  # answers are padded
     busy: bool = False  # too many are alive: this one only asks its caller to come back later
+    templates: tuple[str, ...] = ()  # names, in the order in which the reaper knows them
     tally: Tally = field(default_factory=Tally)
 
     @property
     def hex(self) -> str:
         """The invocation's id as 32 hexadecimal digits."""
         return self.invocation.hex()
+
+    def template_number(self, name: str) -> int:
+        """Of a template, counted from 1, as the reaper counts them."""
+        return self.templates.index(name) + 1
 
     def find_model(self, name: str) -> int:
         """Index of the model called `name`; "default" is the first. RequestError 404 when there is none."""

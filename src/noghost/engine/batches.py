@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 BATCH_TOKENS = 128  # as fast as 512 (`bench/batches.py`), and threads are chosen anew four times as often
+BATCH_RULE = "tile-64"  # what receipts say; to be changed with any division that gives other bytes
 TILE_TOKENS = 64  # GGML_FA_TILE_Q in ggml/src/ggml-cpu/common.h
 # After the last message there are 4 or 5 tokens that open the answer: a batch for those alone would gain nothing.
 SHORTEST_REST_TOKENS = 8

@@ -1,7 +1,7 @@
 """Compute an answer again, in a service of our own, and compare it with the one that was kept.
 
 Covered: nothing is claimed unless the receipt of the repeat says the same of weights, release, build, processor,
-context, batch, threads and template as the receipt that was kept. Not covered: a service that stated something else
+context, batch and threads as the receipt that was kept. Not covered: a service that stated something else
 than it did; and, without a commitment, whether the request is the one that the receipt is of.
 """
 

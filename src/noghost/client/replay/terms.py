@@ -14,7 +14,8 @@ from noghost import __version__
 from noghost.host import build_digest, processor
 from noghost.ledger.entry import Opened
 
-# The fields of an entry that decide about the bytes of an answer, with why.
+# The fields of an entry that decide about the bytes of an answer, with why. A template is none: with it and without it
+# the bytes are the same (engine/batches.py), so a repeat computes all of the prompt.
 DECIDES = {
     "weights": "another model",
     "release": "another release of noghost",
@@ -23,7 +24,6 @@ DECIDES = {
     "context": "another size of the context, which can end an answer",
     "batch": "another rule for cutting the prompt into batches",
     "threads": "another number of threads",
-    "template": "another template, or none",
 }
 DATED = b"strftime_now"  # what chat templates call for today's date
 METADATA_BYTES = 1 << 26  # of a GGUF, in which the chat template stands
