@@ -41,7 +41,7 @@ def division(terms: dict[str, int]) -> Iterator[tuple[int, int]]:
 
 
 def computed(terms: dict[str, int], temperature: float) -> dict[str, str]:
-    """Digests of the logits after the prompt, and of the answer's tokens."""
+    """Digests of the logits after the prompt and after the answer, and of the answer's tokens."""
     model = Model.load(find().path)
     context = Context(model, terms["context"])
     context.start_threads(terms["threads"])
@@ -55,7 +55,8 @@ def computed(terms: dict[str, int], temperature: float) -> dict[str, str]:
     while len(answer) < ANSWER_TOKENS:
         answer.append(sampler.sample(context))
         context.decode(answer[-1:], context.position)
-    return {"logits": logits, "answer": hashlib.sha256(repr(answer).encode()).hexdigest()}
+    later = logits_of(context, model.n_vocab)
+    return {"logits": logits, "later": later, "answer": hashlib.sha256(repr(answer).encode()).hexdigest()}
 
 
 def logits_of(context: Context, vocabulary: int) -> str:

@@ -20,6 +20,7 @@ from noghost.api.here import Here, Recorder
 from noghost.config import Limits
 from noghost.engine.generate import Chunk, Done
 from noghost.errors import EngineError, LedgerError
+from noghost.timeline import Timeline
 from running import running, wait_for
 
 
@@ -39,7 +40,7 @@ class NoRecorder:
 def invocation() -> Here:
     """One that has no model."""
     recorder: Recorder = NoRecorder()
-    return Here(bytes(16), 0, 0, (), recorder, Limits(), 1, lambda: 1)
+    return Here(bytes(16), Timeline(), (), recorder, Limits(), 1, lambda: 1)
 
 
 def fault(error: Exception, after: list[Message]) -> tuple[list[Message], Here]:

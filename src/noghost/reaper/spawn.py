@@ -16,6 +16,7 @@ import socket
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from noghost.reaper.duty import Duty, Stated
 from noghost.reaper.wipe import wipe
