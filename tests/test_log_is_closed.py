@@ -29,6 +29,7 @@ ALLOWED = (
     ("noghost.cli.", "click.secho", "as click.echo"),
     ("noghost.cli.", "sys.stdout", "as click.echo"),
     ("noghost.cli.", "sys.stderr", "as click.echo"),
+    ("noghost.cli.chat", "input", "asks the person who called it for the next question"),
     ("noghost.cli.main", "print", "the one message of an error that ended a command"),
     ("noghost.api.connection", "logging", "switches uvicorn's off"),
     ("noghost.instance.life", "sys.stderr", "`noghost ask`: a host that cannot confine it, before anything is read"),

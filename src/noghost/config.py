@@ -31,6 +31,7 @@ class Limits:
     """Bounds of one invocation and of the service. Sizes in bytes, times in seconds."""
 
     body_bytes: int = 4 * 1024 * 1024
+    capsule_bytes: int = 256 * 1024 * 1024  # given, which comes on top of the body, or made
     header_bytes: int = 16 * 1024
     request_s: float = 30.0  # from the connection to the last byte of the request
     invocation_s: int = 600  # from the connection to the end

@@ -11,7 +11,7 @@ NoghostError                what a person may see; the message is lower case and
 │   └── VerificationError   a signature, proof or consistency check does not hold
 ├── WipeError               the reaper could not zero or verify a page; recorded, never hidden
 ├── ReplayError             what was kept cannot be repeated here (another build, no seed); nothing is claimed
-└── HuntError               the hunter could not look (no such process, no permission, no server)
+└── HuntError               the hunter, or another client of ours, got nowhere (no process, no permission, no server)
 
 Not for content: a prompt or an answer never stands in a message, a hint or a repr.
 """
@@ -81,7 +81,7 @@ class ReplayError(NoghostError):
 
 
 class HuntError(NoghostError):
-    """The hunter could not look."""
+    """The hunter, or another client of ours, got nowhere."""
 
 
 HOW_TO_TRACE = (

@@ -223,6 +223,7 @@ def prepare_serving(
     rehearse(app, ring.now if ring else None)
     hosts = hosts_of(config)
     share = Share(config.most_threads, board)
+    build = build_digest()
 
     def serve_one(instance: Instance, equipment: Equipment) -> Outcome:
         newborn, line = instance.newborn, instance.line
@@ -239,6 +240,7 @@ def prepare_serving(
             hosts=hosts,
             pads=config.pads,
             templates=tuple(source.name for source in config.templates),
+            build=build,
         )
         outcome = serve_connection(settings, app, equipment, now, tls)
         line.last_word(outcome, now.tally.prompt_tokens, now.tally.answer_tokens)
@@ -277,9 +279,8 @@ def templates_for(config: Config, models: Sequence[Found], model: Found) -> list
     for source in config.templates:
         path = find(source.model).path.resolve() if source.model else paths[0]
         if path not in paths:
-            raise ConfigError(
-                f"the template {source.name} is for a model that is not served", f"add --model {source.model}"
-            )
+            unserved = f"the template {source.name} is for a model that is not served"
+            raise ConfigError(unserved, f"add --model {source.model}")
         if path == model.file.path.resolve():
             chosen.append(source)
     return chosen

@@ -15,6 +15,7 @@ from running import private_environment
 
 ASK = [sys.executable, "-m", "noghost.cli.main", "ask", "--temperature", "0", "--threads", "1", "--max-tokens", "12"]
 HEAVY = {"fastapi", "uvicorn", "pydantic", "httpx", "starlette", "numpy", "matplotlib", "noghost.api", "asyncio"}
+HEAVY |= {"noghost.engine.capsule"}
 NOT_THE_REAPERS = HEAVY | {"click", "jinja2", "llama_cpp", "noghost.engine", "noghost.service"}
 
 

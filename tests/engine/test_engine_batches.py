@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noghost.engine.batches import BATCH_TOKENS, TILE_TOKENS, batches_of, cut_of, first_control, held_of, start_of
+from noghost.engine.batches import (
+    BATCH_TOKENS,
+    TILE_TOKENS,
+    batches_of,
+    cut_of,
+    first_control,
+    held_of,
+    same_of,
+    start_of,
+)
 from noghost.engine.context import Context
 from noghost.engine.model import Model
 
@@ -95,3 +104,11 @@ def test_this_build_has_the_bytes_that_the_division_counts_on(model: Model, prom
     assert decoded(model, prompt, [(0, 512), (512, 700)], 2) == whole
     assert decoded(model, prompt, [(0, 64), (64, 400), (400, 636), (636, 700)], 2) == whole
     assert decoded(model, prompt, [(0, 400), (400, 463), (463, 700)], 1) != whole
+
+
+def test_what_another_prompt_can_start_from() -> None:
+    """A segment of 64 tokens and more is the same bytes in a longer prompt; a shorter one is not."""
+    assert same_of(0, 63) == 0
+    assert same_of(0, 64) == 64
+    assert same_of(100, 163) == 100
+    assert same_of(100, 164) == 164

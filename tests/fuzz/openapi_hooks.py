@@ -33,6 +33,8 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     own = body.get("noghost")
     if isinstance(own, dict) and type(own.get("threads")) is int and 1 < own["threads"] <= DOCUMENTED_MOST_THREADS:
         own["threads"] = 1
+    if isinstance(own, dict) and own.get("capsule") is True:
+        own["capsule"] = False  # needs a key in a header, which a schema cannot say
     if type(body.get("seed")) is int and abs(body["seed"]) // 1024 == 2**63 // 1024:
         body["seed"] = 2**63 - 1
     bias = body.get("logit_bias")

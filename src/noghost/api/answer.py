@@ -7,11 +7,15 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
 from noghost.api import pad
+from noghost.api.capsule import length_of, sealed, wish_of
+from noghost.api.commitment import commitment_of
 from noghost.api.errors import told
 from noghost.api.here import Here
+from noghost.api.parts import JSON, Mixed
 from noghost.api.schemas import Generation, StreamOptions
 from noghost.api.work import Job, Work, usage
 from noghost.engine.generate import Chunk, Done
@@ -20,7 +24,10 @@ from noghost.instance.identity import fresh_seed
 
 DONE = b"data: [DONE]\n\n"
 # Of a 200 in the document: an answer is JSON, or server-sent events where `stream` is true.
-STREAMED: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {}}}}}
+EVENTS = "text/event-stream"
+STREAMED: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"schema": {}}, "multipart/mixed": {"schema": {}}}}
+}
 Choice = Callable[[str | None, str | None], dict[str, Any]]  # (text, finish_reason) -> one choice
 
 
@@ -37,9 +44,10 @@ class Shape:
 
 
 def work_for(
-    body: Generation, model: int, tokens: list[int], max_tokens: int | None, param: str, commitment: bytes | None
+    body: Generation, model: int, tokens: list[int], max_tokens: int | None, param: str, request: Request
 ) -> Work:
-    """The work that a checked request asks for."""
+    """The work that a checked request asks for, its own headers included."""
+    commitment, wish = commitment_of(request), wish_of(request.scope, body.noghost.capsule)
     bias = tuple((int(token), value) for token, value in (body.logit_bias or {}).items())
     params = SamplingParams(
         temperature=body.temperature,
@@ -54,7 +62,7 @@ def work_for(
         ignore_eos=body.ignore_eos,
     )
     own = body.noghost
-    return Work(model, tokens, params, max_tokens, body.stops, commitment, own.threads, own.record_seed, param)
+    return Work(model, tokens, params, max_tokens, body.stops, commitment, own.threads, own.record_seed, param, wish)
 
 
 async def respond(here: Here, body: Generation, work: Work, shape: Shape) -> Response:
@@ -67,8 +75,14 @@ async def respond(here: Here, body: Generation, work: Work, shape: Shape) -> Res
     writer = Writer(here, job, shape, here.models[work.model].name, pads)
     if body.stream:
         events = writer.events(first, items, options.include_usage)
-        return StreamingResponse(events, media_type="text/event-stream")
-    return Response(pad.whole(await writer.whole(first, items), pads=pads), media_type="application/json")
+        return StreamingResponse(events, media_type=EVENTS) if not work.wish.wanted else writer.mixed(EVENTS, events)
+    whole = pad.whole(await writer.whole(first, items), pads=pads)
+    return Response(whole, media_type=JSON) if not work.wish.wanted else writer.mixed(JSON, once(whole))
+
+
+async def once(data: bytes) -> AsyncIterator[bytes]:
+    """One piece."""
+    yield data
 
 
 class Writer:
@@ -80,6 +94,18 @@ class Writer:
         self._shape = shape
         self._model = model
         self._pads = pads
+        self._broken = False
+
+    def mixed(self, media_type: str, first: AsyncIterator[bytes]) -> StreamingResponse:
+        """The answer and then the capsule, in one body."""
+        parts = Mixed()
+        return StreamingResponse(parts.stream(media_type, first, self._capsule()), media_type=parts.media_type)
+
+    async def _capsule(self) -> AsyncIterator[tuple[int, AsyncIterator[bytes]]]:
+        """(length, pieces), once the answer is whole; nothing after one that broke off."""
+        if not self._broken:
+            work, kept = self._job.work, await self._job.kept()
+            yield length_of(kept), sealed(work.wish, self._here.models[work.model], self._here.build, kept)
 
     async def whole(self, first: Chunk | Done, items: AsyncIterator[Chunk | Done]) -> dict[str, Any]:
         """The whole answer as one object."""
@@ -104,6 +130,7 @@ class Writer:
             try:
                 item = await anext(items)
             except Exception as error:  # noqa: BLE001  the status is out already: the error is the last event
+                self._broken = True
                 self._here.tally.status, body = told(error)
                 yield pad.event(body, pads=self._pads)
                 return

@@ -11,8 +11,10 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from noghost.api import capsule, parts
 from noghost.api.errors import error_response
 from noghost.api.here import Here
+from noghost.config import Limits
 from noghost.errors import RequestError
 
 BUSY = "too many requests are under way in this service; come back later"
@@ -32,7 +34,7 @@ class WholeBody:
             if now.busy:
                 raise RequestError(BUSY, status=503, code="busy")
             check_header(scope, now.limits.header_bytes)
-            body = await read_body(scope, receive, now.limits.body_bytes)
+            scope, body = await read_parts(scope, receive, now.limits)
             await self._app(scope, replay(body, receive), send)
         except ClientDisconnect:
             return
@@ -71,15 +73,39 @@ def header_too_large(most_bytes: int) -> RequestError:
     return RequestError(message, status=431, code="header_too_large")
 
 
-async def read_body(scope: Scope, receive: Receive, most_bytes: int) -> bytes:
-    """The body, at most `most_bytes`; raises RequestError, or ClientDisconnect when the caller leaves early."""
-    too_long = RequestError(
-        f"the body is over this service's limit of {most_bytes} bytes", status=413, code="body_too_large"
+async def read_parts(scope: Scope, receive: Receive, limits: Limits) -> tuple[Scope, bytes]:
+    """(scope, JSON): the body, or of a body of two parts the first, with the capsule in the scope for who looks there.
+
+    The app sees the request that it would have been without the capsule.
+    """
+    boundary = parts.boundary_of(Headers(scope=scope).get("content-type", ""))
+    if boundary is None:
+        return scope, text(await read_body(scope, receive, limits.body_bytes, too_large("body", limits.body_bytes)))
+    capsule.key_of(scope)  # before anything is read: with this header no other page's script can be the sender
+    most_bytes = limits.body_bytes + limits.capsule_bytes + parts.FRAME_BYTES
+    body, given = parts.split(
+        await read_body(scope, receive, most_bytes, too_large("capsule", limits.capsule_bytes)), boundary
     )
+    for name, length, most in (("body", len(body), limits.body_bytes), ("capsule", len(given), limits.capsule_bytes)):
+        if length > most:
+            raise too_large(name, most)
+    headers = [(name, value) for name, value in scope["headers"] if name not in (b"content-type", b"content-length")]
+    headers.append((b"content-type", parts.JSON.encode()))
+    return {**scope, "headers": headers, capsule.GIVEN: given}, text(body)
+
+
+def too_large(name: str, most_bytes: int) -> RequestError:
+    """The error for a body or a capsule."""
+    message = f"the {name} is over this service's limit of {most_bytes} bytes"
+    return RequestError(message, status=413, code=f"{name}_too_large")
+
+
+async def read_body(scope: Scope, receive: Receive, most_bytes: int, too_long: RequestError) -> bytearray:
+    """The body, at most `most_bytes`; raises `too_long`, or ClientDisconnect when the caller leaves early."""
     declared = Headers(scope=scope).get("content-length", "0")
     if declared.isdecimal() and int(declared) > most_bytes:
         raise too_long
-    parts: list[bytes] = []
+    pieces: list[bytes] = []
     length = 0
     while True:
         message = await receive()
@@ -89,15 +115,19 @@ async def read_body(scope: Scope, receive: Receive, most_bytes: int) -> bytes:
         length += len(part)
         if length > most_bytes:
             raise too_long
-        parts.append(part)
+        pieces.append(part)
         if not message.get("more_body"):
             break
-    body = b"".join(parts)
+    return bytearray().join(pieces)
+
+
+def text(body: bytes | bytearray) -> bytes:
+    """The same, once it is known to be text; RequestError."""
     try:
         body.decode()
     except UnicodeDecodeError as error:
         raise RequestError(f"the body is not valid UTF-8 at byte {error.start}", code="invalid_utf8") from None
-    return body
+    return bytes(body)
 
 
 def replay(body: bytes, receive: Receive) -> Receive:

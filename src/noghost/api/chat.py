@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from noghost.api.answer import STREAMED, Shape, respond, work_for
-from noghost.api.commitment import PARAMETER, commitment_of
+from noghost.api.commitment import PARAMETER
 from noghost.api.here import here
 from noghost.api.schemas import ChatRequest
 
@@ -58,4 +58,5 @@ async def chat_completions(body: ChatRequest, request: Request) -> Response:
     tokens = loaded.model.tokenize_prompt(prompt)
     now.timeline.reach("tokenise")
     max_tokens = body.max_completion_tokens or body.max_tokens
-    return await respond(now, body, work_for(body, index, tokens, max_tokens, "messages", commitment_of(request)), CHAT)
+    work = work_for(body, index, tokens, max_tokens, "messages", request)
+    return await respond(now, body, work, CHAT)

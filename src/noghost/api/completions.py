@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from noghost.api.answer import STREAMED, Shape, respond, work_for
-from noghost.api.commitment import PARAMETER, commitment_of
+from noghost.api.commitment import PARAMETER
 from noghost.api.here import here
 from noghost.api.schemas import CompletionRequest
 
@@ -34,5 +34,5 @@ async def completions(body: CompletionRequest, request: Request) -> Response:
     index = now.find_model(body.model)
     tokens = now.models[index].loaded.model.tokenize(body.prompt, add_special=True, parse_special=True)
     now.timeline.reach("tokenise")
-    work = work_for(body, index, tokens, body.max_tokens or DEFAULT_MAX_TOKENS, "prompt", commitment_of(request))
+    work = work_for(body, index, tokens, body.max_tokens or DEFAULT_MAX_TOKENS, "prompt", request)
     return await respond(now, body, work, TEXT)

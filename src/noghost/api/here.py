@@ -71,6 +71,7 @@ class Here:
     keys: Keys | None = None  # one of these lets a caller in; None: nobody is asked
     hosts: frozenset[str] | None = None  # whom requests may be for; None: anybody
     pads: bool = False  # answers are padded
+    build: str = ""  # SHA-256 of the engine build, hex
     busy: bool = False  # too many are alive: this one only asks its caller to come back later
     templates: tuple[str, ...] = ()  # names, in the order in which the reaper knows them
     tally: Tally = field(default_factory=Tally)

@@ -7,6 +7,7 @@ of its first 20 went into such imports. What is rehearsed is the app alone, over
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import importlib
 import re
@@ -19,11 +20,17 @@ from starlette.types import Message
 
 from noghost.api.here import Here, Recorder
 from noghost.config import Limits
+from noghost.engine.capsule import KEY_BYTES, MEDIA_TYPE, open_sealed, seal
+from noghost.engine.origin import Origin
 from noghost.errors import ReceiptNotFound
 from noghost.keys.key import Keys, mint
 from noghost.timeline import Timeline
 
 BODY = b'{"messages": []}'
+PARTS = b"--b\r\nContent-Type: application/json\r\n\r\n%b\r\n--b\r\nContent-Type: %b\r\n\r\n0\r\n--b--" % (
+    BODY,
+    MEDIA_TYPE.encode(),
+)
 PARAMETER = re.compile(r"{\w+}")
 
 
@@ -57,6 +64,9 @@ async def rehearse_all(app: FastAPI) -> None:
         with contextlib.suppress(Exception):  # there is no model here to answer with: its imports are what counts
             body = BODY if method == "POST" else b""
             await app(scope_of(method, PARAMETER.sub("0" * 32, path)), whole(body), discard)
+    for path in ("/v1/chat/completions", "/v1/completions"):
+        await app(with_capsule(scope_of("POST", path)), whole(PARTS), discard)
+    rehearse_sealing()
     await StreamingResponse(pieces())(scope_of("GET", "/"), whole(b""), discard)
 
 
@@ -65,6 +75,19 @@ async def rehearse_key(app: FastAPI) -> None:
     scope = scope_of("GET", "/v1/models")
     scope["headers"].append((b"x-api-key", mint().encode()))
     await app(scope, whole(b""), discard)
+
+
+def with_capsule(scope: dict[str, Any]) -> dict[str, Any]:
+    """The scope of a request that brings a capsule."""
+    key = base64.b64encode(bytes(KEY_BYTES))
+    return {**scope, "headers": [(b"content-type", b"multipart/mixed; boundary=b"), (b"noghost-capsule-key", key)]}
+
+
+def rehearse_sealing() -> None:
+    """Seal nothing under no key, and open it: OpenSSL fetches an algorithm when it is first used."""
+    origin = Origin(bytes(32), bytes(32), 0, 0, 0, 0)
+    sealed = bytearray().join(seal(bytes(KEY_BYTES), origin, [0], memoryview(bytes(1))))
+    open_sealed(bytes(KEY_BYTES), memoryview(sealed))
 
 
 async def pieces() -> Any:

@@ -17,6 +17,15 @@ MOST_STOPS = 16
 KEEP_IT = "store is not supported: nothing is kept here; keep the answer yourself, and leave store out"
 TOKEN_ID = re.compile(r"[0-9]{1,10}")
 HALF_PAIR = re.compile("[\ud800-\udfff]")
+# What asks a service to keep a conversation or its KV state, here and elsewhere (OpenAI, llama-server), and the values
+# that ask for nothing of it.
+KEPT_ELSEWHERE: dict[str, tuple[Any, ...]] = {
+    "prompt_cache_retention": ("in_memory", "in-memory"),
+    "previous_response_id": (),
+    "conversation": (),
+    "cache_prompt": (False,),
+    "id_slot": (-1,),
+}
 # What our own checks below ask for, as the document says it.
 SOME: JsonDict = {"type": "string", "minLength": 1}
 STOP: JsonDict = {"anyOf": [SOME, {"type": "array", "items": SOME, "maxItems": MOST_STOPS}, {"type": "null"}]}
@@ -139,6 +148,9 @@ class NoghostOptions(Strict):
     record_seed: bool = Field(
         default=False, description="put the seed into the receipt: a number that you may have chosen"
     )
+    capsule: bool = Field(
+        default=False, description="give me my KV state, sealed under the key in the header noghost-capsule-key"
+    )
 
 
 class Generation(Strict):
@@ -194,7 +206,7 @@ class Generation(Strict):
         """Nothing is kept, whoever asks."""
         if isinstance(body, dict) and body.get("store"):
             raise UnsupportedError("store", KEEP_IT)
-        return refuse(body, {"prompt_cache_retention": ("in_memory", "in-memory")})
+        return refuse(body, KEPT_ELSEWHERE)
 
     @property
     def stops(self) -> tuple[str, ...]:

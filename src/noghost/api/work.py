@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from noghost.api.capsule import Kept, Used, Wish, hold, shape_for, take
 from noghost.api.here import Here
 from noghost.engine.context import Context
 from noghost.engine.generate import Chunk, Done, generate
@@ -34,6 +35,7 @@ class Work:
     threads: int | None  # exactly so many, or as many as are free
     record_seed: bool  # the caller wants the seed in its ledger entry
     param: str  # the field of the request that the prompt came in, for errors
+    wish: Wish  # a capsule that is given or wanted
 
 
 class Job:
@@ -41,21 +43,33 @@ class Job:
 
     def __init__(self, here: Here, work: Work) -> None:
         self.start: Start | None = None  # known before the record is opened
+        self.work = work
         self._here = here
-        self._work = work
+        self._used = Used()
         self._loop = asyncio.get_running_loop()
-        self._made: asyncio.Queue[Chunk | Done | BaseException] = asyncio.Queue()
+        self._made: asyncio.Queue[Chunk | Done | Kept | BaseException] = asyncio.Queue()
         threading.Thread(target=self._run, daemon=True).start()
 
     async def items(self) -> AsyncIterator[Chunk | Done]:
         """Each piece of text, then the end."""
         while True:
-            item = await self._made.get()
-            if isinstance(item, BaseException):
-                raise item
+            item = await self._next()
+            assert not isinstance(item, Kept)
             yield item
             if isinstance(item, Done):
                 return
+
+    async def kept(self) -> Kept:
+        """The state after all items, where the work's wish is for one."""
+        item = await self._next()
+        assert isinstance(item, Kept)
+        return item
+
+    async def _next(self) -> Chunk | Done | Kept:
+        item = await self._made.get()
+        if isinstance(item, BaseException):
+            raise item
+        return item
 
     def _run(self) -> None:
         """The compute thread: it ends with the process, never before."""
@@ -66,12 +80,15 @@ class Job:
             self._put(error)
         threading.Event().wait()
 
-    def _sentence(self) -> Iterator[Chunk | Done]:
+    def _sentence(self) -> Iterator[Chunk | Done | Kept]:
         """Seat and record, compute, and let the last item go only when the record is on the disk."""
-        here, work = self._here, self._work
-        loaded = here.models[work.model].loaded
+        here, work = self._here, self.work
+        served = here.models[work.model]
+        loaded = served.loaded
         self._check_threads()
-        self.start = start = loaded.start(work.prompt_tokens)
+        shape = shape_for(served, here.limits.capsule_bytes) if work.wish.is_any else None
+        given = work.wish.given is not None
+        self.start = start = Start(loaded.context) if given else loaded.start(work.prompt_tokens)
         answer = self._checked(loaded, start.context)
         here.recorder.open(
             here.invocation,
@@ -83,6 +100,8 @@ class Job:
         )
         here.timeline.reach("seat")
         here.tally.prompt_tokens = len(work.prompt_tokens)
+        if shape and given:
+            self._used = take(work.wish, served, here.build, shape, work.prompt_tokens)
         start.context.start_threads(work.threads or here.most_threads)
         for item in answer:
             if isinstance(item, Done):
@@ -92,18 +111,20 @@ class Job:
                 here.tally.answer_tokens += item.token_count
             here.timeline.reach("prefill")
             yield item
+        if shape and work.wish.wanted:
+            yield hold(loaded.model, start.context, shape, work.prompt_tokens, here.limits.capsule_bytes)
 
     def _check_threads(self) -> None:
         """Raise RequestError for more threads than there are: each spins for the others, and 256 on 2 cores stop the
         whole machine."""
         most, param = self._here.most_threads, "noghost.threads"
-        if self._work.threads and self._work.threads > most:
+        if self.work.threads and self.work.threads > most:
             raise RequestError(f"{param} is over this service's {most}", code="invalid_value", param=param)
 
     def _checked(self, loaded: Loaded, context: Context) -> Iterator[Chunk | Done]:
         """The generation, not begun; raises RequestError when it cannot be, naming the request's own field (and not
         repeating its value)."""
-        work = self._work
+        work = self.work
         try:
             return generate(
                 loaded.model,
@@ -121,9 +142,9 @@ class Job:
             raise
 
     def _threads(self) -> int:
-        return self._work.threads or self._here.threads()
+        return self.work.threads or self._here.threads()
 
-    def _put(self, item: Chunk | Done | BaseException) -> None:
+    def _put(self, item: Chunk | Done | Kept | BaseException) -> None:
         self._loop.call_soon_threadsafe(self._made.put_nowait, item)
 
     def facts(self, done: Done) -> dict[str, Any]:
@@ -133,14 +154,21 @@ class Job:
             "instance": here.hex,
             "template": start.prefix.name if start and start.prefix else None,
             "prefix_tokens": start.tokens if start else 0,
-            "seed": self._work.params.seed,
+            "seed": self.work.params.seed,
             "birth_ms": here.timeline.at_ms("confine"),
             "first_token_ms": here.timeline.at_ms("prefill"),
             "path_ms": here.timeline.parts_ms(),
             "prefill_ms": round(done.prefill_s * 1e3, 3),
             "decode_ms": round(done.decode_s * 1e3, 3),
             "tokens_per_second": rate(done.completion_tokens, done.decode_s),
+            **self._capsule_facts(),
         }
+
+    def _capsule_facts(self) -> dict[str, Any]:
+        """Of a capsule that was given: the prompt's tokens that it spared, and what opening it took."""
+        if self.work.wish.given is None:
+            return {}
+        return {"capsule_tokens": self._used.tokens, "capsule_ms": round(self._used.open_s * 1e3, 3)}
 
 
 def rate(tokens: int, seconds: float) -> float | None:

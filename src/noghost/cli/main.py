@@ -13,6 +13,7 @@ from noghost.errors import NoghostError
 COMMANDS = {
     "ask": "Answer one question, in a process that exists only for it.",
     "serve": "Serve the OpenAI-compatible API.",
+    "chat": "Talk with a running service; the conversation stays with you.",
     "templates": "Add, list and remove public prefixes that a service computes once.",
     "keys": "Make, list and revoke the keys that callers of a service need.",
     "hunt": "Search a server's memory and files for what you said to it.",

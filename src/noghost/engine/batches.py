@@ -11,7 +11,8 @@ two divisions has 2 to 63. So a prompt is divided by its own tokens alone, into 
 The cut follows the first control token from the 64th token on: the end of a system message, in most models'
 templates. A template ends there or before, and so leaves nothing to compute that a prompt without it would not.
 
-    start_of   how much of a template a prompt can start from
+    start_of   how much of a template, or of a capsule, a prompt can start from
+    same_of    how much of a prompt another one can start from
 """
 
 from __future__ import annotations
@@ -54,6 +55,12 @@ def start_of(held: int, cut: int, total: int) -> int:
     """
     end, least = (cut, 0) if cut and held <= cut else (total, cut)
     return held if held == end == cut else max(least, min(held, end - TILE_TOKENS))
+
+
+def same_of(cut: int, total: int) -> int:
+    """How many tokens of a prompt, cut at `cut`, are the same bytes in every longer prompt that begins with them: those
+    of batches of 64 tokens and more."""
+    return total if total - cut >= TILE_TOKENS else cut
 
 
 def batches_of(start: int, cut: int, total: int) -> Iterator[tuple[int, int]]:

@@ -42,6 +42,11 @@ class Context:
         """How many tokens the KV cache holds: the position that the next one gets."""
         return int(C.llama_memory_seq_pos_max(C.llama_get_memory(self.handle), 0)) + 1
 
+    @property
+    def flash_attention(self) -> bool:
+        """It is on for certain, so that rows of V lie as rows of K do."""
+        return f"flash_attention={C.LLAMA_FLASH_ATTN_TYPE_ENABLED} " in self.parameters
+
     def release_zero_pages(self) -> int:
         """Give back what llama.cpp only cleared; return how many bytes. In the warden, at once.
 

@@ -10,6 +10,7 @@ from noghost.engine.chat import ChatTemplate
 from noghost.engine.context import Context
 from noghost.engine.model import Model
 from noghost.engine.prefix import Prefix, Start, longest
+from noghost.engine.state import StateShape, shape_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Loaded:
     model: Model
     context: Context
     template: ChatTemplate
+    shape: StateShape | None = None  # of its states; None: they have another layout, and this model no capsules
     prefixes: tuple[Prefix, ...] = ()
 
     def start(self, prompt: Sequence[int]) -> Start:
@@ -41,4 +43,5 @@ def load(path: Path, context_tokens: int, *, asked: int | None = None) -> Loaded
         context_tokens = min(context_tokens, asked + len((model.chat_template or "").encode()) + BESIDE_TOKENS)
     context = Context(model, min(context_tokens, model.n_ctx_train))
     context.release_zero_pages()
-    return Loaded(model, context, ChatTemplate(model.chat_template, model.bos, model.eos))
+    template = ChatTemplate(model.chat_template, model.bos, model.eos)
+    return Loaded(model, context, template, shape_of(model, context))

@@ -28,6 +28,8 @@ class Model:
         self.vocab: int = C.llama_model_get_vocab(handle)
         self.n_ctx_train: int = C.llama_model_n_ctx_train(handle)
         self.n_vocab: int = C.llama_vocab_n_tokens(self.vocab)
+        self.n_layer: int = C.llama_model_n_layer(handle)
+        self.n_head_kv: int = C.llama_model_n_head_kv(handle)
         self.description = _description(handle)
         self.add_bos: bool = C.llama_vocab_get_add_bos(self.vocab)
         self.add_eos: bool = C.llama_vocab_get_add_eos(self.vocab)
@@ -60,6 +62,29 @@ class Model:
         """The Jinja source that the GGUF holds, or None."""
         source: bytes | None = C.llama_model_chat_template(self.handle, None)
         return source.decode("utf-8", "replace") if source else None
+
+    @property
+    def has_other_memory(self) -> bool:
+        """Its memory is not one plain KV cache: sliding windows, recurrent layers, an encoder."""
+        handle = self.handle
+        kinds = (C.llama_model_is_recurrent, C.llama_model_is_hybrid, C.llama_model_has_encoder)
+        return C.llama_model_n_swa(handle) > 0 or any(kind(handle) for kind in kinds)
+
+    @property
+    def head_widths(self) -> tuple[int, int]:
+        """Values of one head's K and V: GGUF's `attention.key_length` and `value_length`, or an even share."""
+        even = C.llama_model_n_embd(self.handle) // max(1, C.llama_model_n_head(self.handle))
+        return self._number("attention.key_length") or even, self._number("attention.value_length") or even
+
+    @property
+    def n_ctx_original(self) -> int | None:
+        """The context that it was first trained on, where the GGUF says that it was made longer."""
+        return self._number("rope.scaling.original_context_length")
+
+    def _number(self, name: str) -> int | None:
+        """A number of the GGUF's metadata, under the architecture's own name; None where there is none."""
+        value = _metadata(self.handle, f"{_metadata(self.handle, 'general.architecture')}.{name}")
+        return int(value) if value.isdecimal() else None
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
         """Return the token ids of `text`.
@@ -127,6 +152,13 @@ def _description(handle: int) -> str:
     buffer = ctypes.create_string_buffer(128)
     C.llama_model_desc(handle, buffer, len(buffer))
     return buffer.value.decode("utf-8", "replace")
+
+
+def _metadata(handle: int, key: str) -> str:
+    """A value of the GGUF's metadata as text; empty where there is none."""
+    buffer = ctypes.create_string_buffer(128)
+    found = C.llama_model_meta_val_str(handle, key.encode(), buffer, len(buffer)) >= 0
+    return buffer.value.decode("utf-8", "replace") if found else ""
 
 
 def _suppressed(vocab: int) -> tuple[int, ...]:
