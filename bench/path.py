@@ -63,7 +63,9 @@ def main() -> None:
 
 def note(peer: Peer, words: list[str], length: int, ours: Samples, stock: dict[int, list[float]]) -> None:
     """One answer."""
-    timing = stream(peer.url, peer.model, _prompt(words, length - peer.overhead_tokens), TTFT_ANSWER_TOKENS)
+    more = {} if peer.name == "stock" else {"noghost": {"path": True}}
+    prompt = _prompt(words, length - peer.overhead_tokens)
+    timing = stream(peer.url, peer.model, prompt, TTFT_ANSWER_TOKENS, **more)
     if peer.name == "stock":
         stock[length].append(timing.ttft_s * 1e3)
         return

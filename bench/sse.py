@@ -50,8 +50,8 @@ class Timing:
         return (self.tokens - 1) / (self.last_s - self.first_s)
 
 
-def stream(url: str, model: str, prompt: str, max_tokens: int, system: str = "") -> Timing:
-    """Send one prompt and read the stream to its end; RuntimeError if it is not a full answer."""
+def stream(url: str, model: str, prompt: str, max_tokens: int, system: str = "", **more: object) -> Timing:
+    """Send one prompt, and `more` fields, and read the stream to its end; RuntimeError if it is not a full answer."""
     first = [{"role": "system", "content": system}] if system else []
     body = {
         "model": model,
@@ -61,6 +61,7 @@ def stream(url: str, model: str, prompt: str, max_tokens: int, system: str = "")
         "ignore_eos": True,
         "stream": True,
         "stream_options": {"include_usage": True},
+        **more,
     }
     host = urllib.parse.urlsplit(url)
     request = _request(host.netloc, json.dumps(body).encode())

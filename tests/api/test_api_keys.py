@@ -20,6 +20,7 @@ from noghost.api.keys import AsksKey
 from noghost.config import Limits
 from noghost.keys.key import Entry, Keys, mint
 from noghost.keys.store import Store
+from noghost.timeline import Timeline
 from running import Service, running
 
 PATHS = ("/v1/models", "/v1/receipts/" + "0" * 32, "/docs", "/openapi.json", "/nothing", "/healthz/", "//healthz")
@@ -167,7 +168,7 @@ def test_by_default_nobody_is_asked_on_loopback(service: Service) -> None:
 def here(keys: Keys | None) -> Here:
     """An invocation of a service with these keys."""
     recorder: Recorder = SimpleNamespace()  # type: ignore[assignment]  # nothing is recorded
-    return Here(bytes(16), 0, 0, (), recorder, Limits(), 1, lambda: 1, keys)
+    return Here(bytes(16), Timeline(), (), recorder, Limits(), 1, lambda: 1, keys)
 
 
 def pass_through(keys: Keys | None, headers: list[tuple[bytes, bytes]]) -> tuple[list[Message], list[Scope], Here]:

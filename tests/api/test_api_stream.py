@@ -47,3 +47,11 @@ def test_the_events_of_a_chat(service: Service) -> None:
 def test_an_error_before_the_first_token_has_its_status(service: Service) -> None:
     reply = ask(service, stream=True, logit_bias={"999999": 1})
     assert (reply.status, reply.error["param"]) == (400, "logit_bias")
+
+
+def test_the_path_is_told_to_who_asks(service: Service) -> None:
+    told = [ask(service, max_tokens=1, **more).json["noghost"] for more in ({}, {"noghost": {"path": True}})]
+    assert "path_ms" not in told[0]
+    steps = ["fork", "gate", "confine", "request", "template", "tokenise", "seat", "prefill"]
+    assert list(told[1]["path_ms"]) == steps
+    assert all(took_ms >= 0 for took_ms in told[1]["path_ms"].values())

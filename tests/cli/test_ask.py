@@ -79,7 +79,7 @@ def test_errors_are_one_message_with_a_hint_and_no_traceback(tmp_path: Path) -> 
         (["Hello", "--stop", ""], None, b"--stop"),
         ([], None, b"nothing to ask"),
         (["Translate:"], b"\xff\xfe", b"not valid UTF-8 at byte 0"),
-        (["word " * 200, "--context", "128"], None, b"tokens"),
+        (["word " * 400, "--context", "128"], None, b"tokens"),
     ):
         done = ask(tmp_path, *arguments, material=material)
         assert done.returncode == 1, arguments

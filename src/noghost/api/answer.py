@@ -62,7 +62,8 @@ def work_for(
         ignore_eos=body.ignore_eos,
     )
     own = body.noghost
-    return Work(model, tokens, params, max_tokens, body.stops, commitment, own.threads, own.record_seed, param, wish)
+    marks = own.threads, own.record_seed, param, wish, own.path
+    return Work(model, tokens, params, max_tokens, body.stops, commitment, *marks)
 
 
 async def respond(here: Here, body: Generation, work: Work, shape: Shape) -> Response:

@@ -148,6 +148,7 @@ class NoghostOptions(Strict):
     record_seed: bool = Field(
         default=False, description="put the seed into the receipt: a number that you may have chosen"
     )
+    path: bool = Field(default=False, description="tell in path_ms how long each step took, from the knock on")
     capsule: bool = Field(
         default=False, description="give me my KV state, sealed under the key in the header noghost-capsule-key"
     )

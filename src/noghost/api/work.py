@@ -36,6 +36,7 @@ class Work:
     record_seed: bool  # the caller wants the seed in its ledger entry
     param: str  # the field of the request that the prompt came in, for errors
     wish: Wish  # a capsule that is given or wanted
+    path: bool = False  # the caller wants to know how long each step took
 
 
 class Job:
@@ -157,10 +158,10 @@ class Job:
             "seed": self.work.params.seed,
             "birth_ms": here.timeline.at_ms("confine"),
             "first_token_ms": here.timeline.at_ms("prefill"),
-            "path_ms": here.timeline.parts_ms(),
             "prefill_ms": round(done.prefill_s * 1e3, 3),
             "decode_ms": round(done.decode_s * 1e3, 3),
             "tokens_per_second": rate(done.completion_tokens, done.decode_s),
+            **({"path_ms": here.timeline.parts_ms()} if self.work.path else {}),
             **self._capsule_facts(),
         }
 
