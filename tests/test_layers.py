@@ -20,7 +20,7 @@ LAYERS = (
     {"", "errors"},  # "": the package itself, which holds the version
     {"config", "messages", "log", "host", "board", "timeline"},
     {"weights", "engine", "ledger", "keys", "config_file"},
-    {"instance", "reaper", "client", "api", "templates"},
+    {"instance", "reaper", "client", "api", "templates", "preparing"},
     {"warden", "doctor"},
     {"service"},
     {"cli"},
@@ -30,6 +30,7 @@ LAYERS = (
 SIDEWAYS = {
     ("noghost.api.answer", "noghost.instance.identity"): "a seed comes from the instance's own fresh randomness",
     ("noghost.keys.store", "noghost.ledger.files"): "a file is replaced and locked in one way only",
+    ("noghost.weights.prepared", "noghost.ledger.files"): "a file is replaced and locked in one way only",
 }
 
 # Of instance/, what holds no content: names, bounds, closed messages. The long-lived sides may import these.

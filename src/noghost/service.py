@@ -261,7 +261,9 @@ def load_served(config: Config, found: Found, sources: Sequence[TemplateSource] 
     from noghost.engine.loaded import load
 
     status = found.file.path.stat()
-    loaded = load(found.file.path, config.context_tokens)
+    repack = found.file.prepared
+    hold_in = found.file.path.parent if repack else None
+    loaded = load(found.file.path, config.context_tokens, repack=repack, hold_in=hold_in)
     len(loaded.model.eog_tokens)  # found here, once: an instance would take 20 ms
     return Served(
         name=found.file.name,
@@ -302,7 +304,7 @@ def compute_template(config: Config, source: TemplateSource) -> tuple[int, str]:
     from noghost.templates.store import folder
 
     model = find_models(config)[0]
-    loaded = load(model.file.path, config.context_tokens)
+    loaded = load(model.file.path, config.context_tokens, repack=model.file.prepared)
     basis = Basis(model.digest, build_digest(), folder(), config.most_threads)
     key = key_of(source, loaded, basis)
     state_of(key, loaded, basis)
@@ -347,7 +349,8 @@ def ask(config: Config, question: Question, reaper: Spawned | None = None) -> Li
     births, reaper_pid = reaper.births, reaper.pid
     reaper.charge(duty)
     own_line = be_traced(births, reaper_pid)
-    loaded = load(models[0].file.path, config.context_tokens, asked=question.most_tokens())
+    file = models[0].file
+    loaded = load(file.path, config.context_tokens, asked=question.most_tokens(), repack=file.prepared)
     share = Share(config.most_threads, Board())
     now = share.threads if not config.threads else lambda: config.threads
     threads = Threads(config.most_threads, now, config.threads or None)

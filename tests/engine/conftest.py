@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from noghost.engine.chat import ChatTemplate
 from noghost.engine.context import Context
+from noghost.engine.convert import convert
 from noghost.engine.model import Model
 from noghost.weights.find import find
 
@@ -36,3 +39,11 @@ def paris(model: Model, template: ChatTemplate) -> list[int]:
     system = {"role": "system", "content": "You are a helpful assistant."}
     question = {"role": "user", "content": "What is the capital of France?"}
     return model.tokenize_prompt(template.render([system, question]))
+
+
+@pytest.fixture(scope="session")
+def q4_0(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The default model, converted."""
+    path = tmp_path_factory.mktemp("prepared") / "model.q4_0.gguf"
+    convert(find().path, path, "Q4_0", 2)
+    return path

@@ -138,7 +138,8 @@ def _new(model: Model, n_ctx: int) -> tuple[int, str]:
     for flash_attention in (C.LLAMA_FLASH_ATTN_TYPE_ENABLED, C.LLAMA_FLASH_ATTN_TYPE_AUTO):
         handle = C.llama_init_from_model(model.handle, _params(n_ctx, flash_attention))
         if handle:
-            return int(handle), f"kv=f16,f16 flash_attention={flash_attention} tile={TILE_TOKENS}"
+            weights = " repacked" if model.repacked else ""
+            return int(handle), f"kv=f16,f16 flash_attention={flash_attention} tile={TILE_TOKENS}{weights}"
     raise EngineError(f"could not make a context of {n_ctx} tokens", "use a smaller context")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from noghost.engine.context import Context
 from noghost.engine.model import Model
 from noghost.engine.prefix import Prefix, Start, longest
 from noghost.engine.state import StateShape, shape_of
+from noghost.errors import WeightsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +33,34 @@ class Loaded:
 BESIDE_TOKENS = 64  # of a template's expressions; its own words are counted by their bytes
 
 
-def load(path: Path, context_tokens: int, *, asked: int | None = None) -> Loaded:
+def load(
+    path: Path, context_tokens: int, *, asked: int | None = None, repack: bool = False, hold_in: Path | None = None
+) -> Loaded:
     """Load for contexts of at most `context_tokens` (fewer where the model was trained on fewer).
 
     `asked`: bytes of the messages and tokens of the answer, where they are known already: the context is no larger
     than these can need, and is made that much faster (8,192 tokens of the default model: 0.1 s).
-    Raises WeightsError or EngineError.
+    `repack`: as prepared files are (weights/prepared.py). `hold_in`: the folder for a file without a name that holds
+    what repacking made, so that it is no private memory. Raises WeightsError or EngineError.
     """
-    model = Model.load(path)
+    model = Model.load(path, repack=repack)
+    if hold_in is not None:
+        hold(model, hold_in)
     if asked is not None:  # a token is at least a byte
         context_tokens = min(context_tokens, asked + len((model.chat_template or "").encode()) + BESIDE_TOKENS)
     context = Context(model, min(context_tokens, model.n_ctx_train))
     context.release_zero_pages()
     template = ChatTemplate(model.chat_template, model.bos, model.eos)
     return Loaded(model, context, template, shape_of(model, context))
+
+
+def hold(model: Model, folder: Path) -> None:
+    """Leave repacked weights to a file without a name in `folder`. Raises WeightsError."""
+    try:
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+            model.hold_in_file(file.fileno())
+    except OSError as error:
+        raise WeightsError(
+            f"could not hold the repacked model {model.path}: {error.strerror}",
+            f"free as much in {folder} as the model is large, or serve the model that it was made of",
+        ) from error

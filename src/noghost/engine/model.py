@@ -1,7 +1,8 @@
 """The weights of one model, mapped from their file, and its vocabulary.
 
-In the warden, before fork (or in an `ask`); the children inherit it. The file's pages are shared and
-read-only: repacking them would be faster to compute with and private memory of the warden.
+In the warden, before fork (or in an `ask`); the children inherit it. The file's pages are shared and read-only.
+A file that was prepared is repacked when it is loaded, which is faster to compute with. That makes new memory of
+it: private to the warden, until `hold_in_file` leaves it to the file system.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from noghost.engine import pages
 from noghost.engine.llama import C, collected_errors, set_fields, start_backend
 from noghost.errors import EngineError, RequestError, WeightsError
 
@@ -21,10 +23,12 @@ MAX_TOKENS = 1 << 24
 class Model:
     """A loaded model. It is never freed: it ends with its process."""
 
-    def __init__(self, path: Path, handle: int) -> None:
+    def __init__(self, path: Path, handle: int, *, repacked: bool = False) -> None:
         """Read the facts of the model behind `handle`. Use `load`."""
         self.path = path
         self.handle = handle
+        self.repacked = repacked
+        self._new_memory: list[pages.Range] = []
         self.vocab: int = C.llama_model_get_vocab(handle)
         self.n_ctx_train: int = C.llama_model_n_ctx_train(handle)
         self.n_vocab: int = C.llama_vocab_n_tokens(self.vocab)
@@ -38,19 +42,32 @@ class Model:
         self.suppressed_tokens = _suppressed(self.vocab)
 
     @classmethod
-    def load(cls, path: str | Path) -> Model:
-        """Map a GGUF file. Raises WeightsError, with the path, if llama.cpp refuses it.
+    def load(cls, path: str | Path, *, repack: bool = False) -> Model:
+        """Map a GGUF file, and repack what of it this processor has a faster form for, if that is wanted.
+
+        The two compute with other roundings. Raises WeightsError, with the path, if llama.cpp refuses it.
 
         Check the file with `weights.gguf.check_gguf` first: llama.cpp's parser is C++ code.
         """
         path = Path(path)
         start_backend()
+        name, params = str(path).encode(), _params(repack)
         with collected_errors() as errors:
-            handle = C.llama_model_load_from_file(str(path).encode(), _params())
+            handle, new_memory = pages.mapped_during(lambda: C.llama_model_load_from_file(name, params))
         if not handle:
             reason = f": {errors[0]}" if errors else ""
             raise WeightsError(f"could not load the model {path}{reason}", "check that the file is a complete GGUF")
-        return cls(path, handle)
+        model = cls(path, handle, repacked=repack)
+        model._new_memory = new_memory
+        return model
+
+    def hold_in_file(self, descriptor: int) -> int:
+        """Have the file system hold what loading made of the file, in an empty one; return how many bytes.
+
+        In the warden, once. Nothing writes there: measured, no page of it became a child's own. Raises OSError when
+        it cannot be written, EngineError with a second thread.
+        """
+        return pages.hold_in_file(self._new_memory, descriptor)
 
     @cached_property
     def eog_tokens(self) -> tuple[int, ...]:
@@ -136,13 +153,13 @@ class Model:
         return "" if token < 0 else self.piece(token, special=True).decode("utf-8", "replace")
 
 
-def _params() -> Any:
+def _params(repack: bool) -> Any:
     params = C.llama_model_default_params()
     set_fields(
         params,
         n_gpu_layers=0,
         load_mode=C.LLAMA_LOAD_MODE_MMAP,
-        use_extra_bufts=False,
+        use_extra_bufts=repack,
         check_tensors=False,
     )
     return params

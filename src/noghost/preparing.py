@@ -1,0 +1,57 @@
+"""`noghost models prepare`: convert a model's file, measure what that costs and brings, keep both. On the command line.
+
+It leaves the choice to who asked: the default model stays as it is, and a prepared one is used when it is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from noghost.engine.comparison import compare
+from noghost.engine.convert import convert, removed_on_error
+from noghost.errors import WeightsError
+from noghost.host import build_digest
+from noghost.weights import prepared
+from noghost.weights.digest import digest, verify
+from noghost.weights.find import find
+from noghost.weights.gguf import check_gguf
+from noghost.weights.prepared import Prepared
+
+Say = Callable[[str], None]
+
+
+def prepare(model: str | None, kind: str, name: str | None, threads: int, say: Say) -> Prepared:
+    """Make and keep a form of `model` with weights of the type `kind`, in the place of another of that name.
+
+    `say` tells how far it is. Nothing is kept unless all of it succeeds. Raises WeightsError or EngineError.
+    """
+    source = find(model)
+    check_gguf(source.path)
+    name = prepared.name_for(source.name, kind) if name is None else name
+    refuse_itself(source.path, name)
+    source_digest = verify(source)
+    unfinished = prepared.unfinished(name)
+    with removed_on_error(unfinished):
+        say(f"converting {source.name} to {kind}")
+        convert(source.path, unfinished, kind, threads)
+        say(f"comparing the two with {threads} thread{'s' if threads > 1 else ''}: about a minute for a small model")
+        measured = compare(source.path, source.prepared, unfinished, threads)
+        made = Prepared(
+            name=name,
+            source=source.name,
+            source_sha256=source_digest,
+            sha256=digest(unfinished, use_cache=False),
+            kind=kind,
+            build=build_digest(),
+            measured=measured,
+        )
+        prepared.add(made)
+    return made
+
+
+def refuse_itself(source: Path, name: str) -> None:
+    """A prepared model is not prepared again into its own place. Raises WeightsError."""
+    target = prepared.path_of(name)
+    if target.exists() and target.samefile(source):
+        raise WeightsError(f"the model {name} is prepared already", "name the file that it was made of, or take --name")

@@ -1,0 +1,154 @@
+"""Models that `noghost models prepare` made, AT REST: a file and what is known of it, by name.
+
+    $XDG_DATA_HOME/noghost/models/NAME.gguf      mode 0600, in a folder of mode 0700
+    $XDG_DATA_HOME/noghost/models/NAME.json      of what it was made, its own SHA-256, and what was measured
+
+Covered: a prepared file is pinned by the digest that it had when it was made (digest.py verifies).
+Not covered: who can write files as this user can write both.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from noghost.config import data_dir
+from noghost.errors import WeightsError
+from noghost.ledger.files import make_directory, replace, sync_directory
+
+VERSION = 1
+WEIGHTS, ABOUT, UNFINISHED = ".gguf", ".json", ".part"
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+# A type at the end of a file's name, as converters write it: it is replaced by the new one.
+TYPE = re.compile(r"[._-](i?q\d[a-z0-9_]*|t?q\d_\d|b?f16|f32|mxfp4)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One of them. Digests in hex; `measured` as engine/comparison.py gives it."""
+
+    name: str
+    source: str  # the name of the model that it was made of
+    source_sha256: str
+    sha256: str
+    kind: str  # the type of its weights
+    build: str  # the engine that made and measured it
+    measured: dict[str, Any]
+
+    @property
+    def path(self) -> Path:
+        """Where its weights lie."""
+        return path_of(self.name)
+
+    @property
+    def size_bytes(self) -> int:
+        """Of its weights; 0 where they are not there."""
+        return self.path.stat().st_size if self.path.is_file() else 0
+
+
+def folder() -> Path:
+    """Where all of them lie."""
+    return data_dir() / "models"
+
+
+def path_of(name: str) -> Path:
+    """Where the weights of that name lie, or would. Raises WeightsError for what is no name."""
+    if not is_name(name):
+        raise WeightsError("this is no name for a model", "take 1 to 128 of a-z, 0-9, '.', - and _")
+    return folder() / f"{name}{WEIGHTS}"
+
+
+def is_name(name: str) -> bool:
+    """Whether it is a name, and not a path."""
+    return NAME.fullmatch(name) is not None
+
+
+def name_for(source: str, kind: str) -> str:
+    """`my-model.q8_0` prepared as Q4_0 is `my-model.q4_0`."""
+    plain = re.sub(r"[^a-z0-9._-]", "-", TYPE.sub("", source.lower())).lstrip("._-")
+    return f"{plain[:100] or 'model'}.{kind.lower()}"
+
+
+def unfinished(name: str) -> Path:
+    """Where the weights are written until they are complete, in a folder that is there. Raises WeightsError."""
+    path = path_of(name)
+    try:
+        make_directory(folder())
+    except OSError as error:
+        raise _unwritable(error) from error
+    return path.with_name(path.name + UNFINISHED)
+
+
+def add(made: Prepared) -> None:
+    """Put what is complete in its place, and in that of another of this name. Raises WeightsError.
+
+    What is known of the old one goes first: a crash leaves none, or the whole of one.
+    """
+    document = {"version": VERSION, **asdict(made)}
+    try:
+        _about(made.name).unlink(missing_ok=True)
+        unfinished(made.name).replace(made.path)
+        sync_directory(folder())
+        replace(_about(made.name), json.dumps(document, indent=1).encode())
+    except OSError as error:
+        raise _unwritable(error) from error
+
+
+def get(name: str) -> Prepared:
+    """The one of that name. Raises WeightsError."""
+    path_of(name)
+    try:
+        document = json.loads(_about(name).read_bytes())
+        if document.pop("version") != VERSION:
+            raise ValueError
+        found = Prepared(**document)
+        if found.name != name or not (SHA256.fullmatch(found.sha256) and isinstance(found.measured, dict)):
+            raise ValueError
+    except FileNotFoundError:
+        raise WeightsError(f"there is no prepared model named {name}", "`noghost models list` shows them") from None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        raise WeightsError(
+            f"could not read what is known of the prepared model {name}", "prepare it again, or remove it"
+        ) from None
+    return found
+
+
+def named(name_or_path: str) -> Prepared | None:
+    """The one with that name, or whose file that is; None where it is neither. Raises WeightsError."""
+    name = name_or_path.lower()
+    if not is_name(name):
+        path = Path(name_or_path)
+        if path.suffix != WEIGHTS or path.parent.absolute() != folder().absolute():
+            return None
+        name = path.stem
+    return get(name) if is_name(name) and _about(name).is_file() else None
+
+
+def names() -> list[str]:
+    """All names, sorted."""
+    return sorted(path.stem for path in folder().glob(f"*{ABOUT}") if is_name(path.stem))
+
+
+def remove(name: str) -> None:
+    """Remove its weights and what is known of them. Raises WeightsError."""
+    path = path_of(name)
+    if not path.is_file() and not _about(name).is_file():
+        get(name)
+    try:
+        for part in (_about(name), path):
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise WeightsError(f"could not remove the prepared model {name}: {error.strerror}") from error
+
+
+def _about(name: str) -> Path:
+    return folder() / f"{name}{ABOUT}"
+
+
+def _unwritable(error: OSError) -> WeightsError:
+    hint = f"check free space and owner of {folder()}"
+    return WeightsError(f"could not keep a prepared model: {error.strerror}", hint)
