@@ -261,9 +261,7 @@ def load_served(config: Config, found: Found, sources: Sequence[TemplateSource] 
     from noghost.engine.loaded import load
 
     status = found.file.path.stat()
-    repack = found.file.prepared
-    hold_in = found.file.path.parent if repack else None
-    loaded = load(found.file.path, config.context_tokens, repack=repack, hold_in=hold_in)
+    loaded = load(found.file.path, config.context_tokens, repack=found.file.prepared, hold_in=found.file.hold_in)
     len(loaded.model.eog_tokens)  # found here, once: an instance would take 20 ms
     return Served(
         name=found.file.name,
@@ -360,10 +358,8 @@ def ask(config: Config, question: Question, reaper: Spawned | None = None) -> Li
     gc.freeze()
 
     def live_asked(newborn: Newborn) -> NoReturn:
-        equipped = Equipped(
-            lambda instance: answer(instance, loaded, question, mouth, threads),
-            keep=(mouth.fileno(), share.descriptor),
-        )
+        keep = (mouth.fileno(), share.descriptor)
+        equipped = Equipped(lambda instance: answer(instance, loaded, question, mouth, threads), keep)
         live(newborn, lambda _newborn: equipped, limits=config.limits, silent=False, fences=fences)
 
     knock_ns = time.monotonic_ns()

@@ -28,6 +28,11 @@ class WeightsFile:
     sha256: str | None
     prepared: bool = False  # made by `noghost models prepare`: repacked when it is loaded
 
+    @property
+    def hold_in(self) -> Path | None:
+        """The folder for a file without a name that holds what repacking makes of it; None: it is not repacked."""
+        return self.path.parent if self.prepared else None
+
 
 def find(name_or_path: str | None = None) -> WeightsFile:
     """Return the file that is meant; None and "default" mean the default model.
