@@ -78,6 +78,7 @@ def test_weights_without_what_is_known_of_them_are_a_path_like_any_other() -> No
 
 def test_removed_is_removed() -> None:
     path = keep().path
+    prepared.unfinished("m.q4_0").write_bytes(b"what a killed one leaves")
     prepared.remove("m.q4_0")
     assert list(path.parent.iterdir()) == []
     for work in (prepared.get, prepared.remove):

@@ -134,12 +134,13 @@ def names() -> list[str]:
 
 
 def remove(name: str) -> None:
-    """Remove its weights and what is known of them. Raises WeightsError."""
+    """Remove its weights and what is known of them, and what a killed `prepare` left. Raises WeightsError."""
     path = path_of(name)
-    if not path.is_file() and not _about(name).is_file():
+    parts = (_about(name), path, path.with_name(path.name + UNFINISHED))
+    if not any(part.is_file() for part in parts):
         get(name)
     try:
-        for part in (_about(name), path):
+        for part in parts:
             part.unlink(missing_ok=True)
     except OSError as error:
         raise WeightsError(f"could not remove the prepared model {name}: {error.strerror}") from error
