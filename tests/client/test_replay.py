@@ -31,6 +31,9 @@ FORMS = {
     "chat": json.dumps({"choices": [{"message": {"content": f"{MARKER} ü"}}], "noghost": TOLD}) + "   ",
     "completion": json.dumps({"choices": [{"text": f"{MARKER} ü"}], "noghost": TOLD}),
     "stream": STREAM,
+    "with a capsule": "--b\r\nContent-Type: text/event-stream\r\n\r\n"
+    + STREAM
+    + "\r\n--b\r\nContent-Type: x\r\n\r\nx\r\n--b--\r\n",
     "stream with a comment before": ": 000\n" + STREAM,
     "stream with crlf": STREAM.replace("\n", "\r\n"),
 }
@@ -39,6 +42,12 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_every_form_of_an_answer_is_read(form: str) -> None:
     assert parse_answer(form.encode()) == Kept(f"{MARKER} ü", seed=5, instance="ab" * 16)
+
+
+def test_the_bytes_of_a_capsule_are_not_read() -> None:
+    head = b"--b\r\nContent-Type: application/json\r\n\r\n"
+    parts = head + FORMS["chat"].encode() + b"\r\n--b\r\nContent-Type: x\r\n\r\n\xff\x00\r\n--b--\r\n"
+    assert parse_answer(parts) == parse_answer(FORMS["chat"].encode())
 
 
 @pytest.mark.parametrize("text", [MARKER, '{"a": 1}', "data: x", "", "[1]", "data: {}"])

@@ -46,7 +46,7 @@ def read_answer(path: Path) -> Kept:
 def parse_answer(data: bytes) -> Kept:
     """As `read_answer`, of bytes at hand. What has no `choices` in it is taken for text."""
     try:
-        text = data.decode()
+        text = first_part(data).decode()
     except UnicodeDecodeError as error:
         raise ReplayError(f"the answer is not UTF-8 at byte {error.start}", "keep it as it came") from None
     parts = list(objects(text))
@@ -67,6 +67,14 @@ def parse_answer(data: bytes) -> Kept:
         seed=seed if isinstance(seed, int) else None,
         instance=instance if isinstance(instance, str) else None,
     )
+
+
+def first_part(data: bytes) -> bytes:
+    """Of an answer that brought a capsule, what stands before it; else all of it."""
+    boundary, _, rest = data.partition(b"\r\n")
+    head, _, body = rest.partition(b"\r\n\r\n")
+    is_parts = boundary.startswith(b"--") and head.lower().startswith(b"content-type:")
+    return body.partition(b"\r\n" + boundary)[0] if is_parts else data
 
 
 def objects(text: str) -> Iterator[dict[str, Any]]:

@@ -121,7 +121,8 @@ def seed_of(asked: Asked) -> tuple[int | None, str]:
 def repeat(asked: Asked, weights: WeightsFile, seed: int | None) -> tuple[Kept, Opened]:
     """(the answer as it is computed now, the entry that the ledger has of it)."""
     body = {name: value for name, value in asked.body.items() if name not in ("model", "stream_options")}
-    own = dict(body.get("noghost") or {})
+    # With a capsule and without it the bytes are the same (docs/capsules.md): a repeat computes all of the prompt.
+    own = {name: value for name, value in (body.get("noghost") or {}).items() if name != "capsule"}
     if asked.opened.threads != "free":
         own["threads"] = int(asked.opened.threads)
     body |= {"stream": True, "noghost": own} | ({} if seed is None else {"seed": seed})
