@@ -106,9 +106,13 @@ def test_one_that_is_likely_to_compute_is_born_alone() -> None:
     assert found.has_room(0.0, preferred=True), "others that are likely to compute go on"
     assert found.room_s(0.0) == HOLD_S
     assert found.has_room(HOLD_S, preferred=False)
-    found.born(alive(1, likely=True))
+    found.born(alive(1, HOLD_S, likely=True))
     found.heard(1)
-    assert found.has_room(HOLD_S, preferred=False)
+    assert not found.has_room(HOLD_S, preferred=False), "it computes now"
+    assert found.has_room(2 * HOLD_S, preferred=False)
+    found.born(alive(2, 2 * HOLD_S, likely=True))
+    found.gone(2)
+    assert found.has_room(2 * HOLD_S, preferred=False), "it computed nothing"
 
 
 def test_the_oldest_of_the_largest_crowd_is_ended(sleeper: Sleeper) -> None:

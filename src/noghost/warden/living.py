@@ -23,7 +23,7 @@ OVERTIME_S = 5.0  # after its deadline, before it is killed
 WINDOW_S = 0.5  # so long the birth of one that has ended counts as under way, while others compute
 BIRTHS_PER_CORE = 2  # under way at once
 SMALL_PER_CORE = 1  # of these, for callers that are not preferred
-HOLD_S = 0.2  # so long the birth of one that is likely to compute has the cores to itself
+HOLD_S = 0.3  # so long one that is likely to compute has the cores to itself: a short answer's first token
 
 
 @dataclass(eq=False, slots=True)
@@ -54,6 +54,7 @@ class Living:
         self._unheard: dict[int, Alive] = {}
         self._crowds: Counter[bytes] = Counter()
         self._under_way: dict[int, Alive] = {}  # births that count; the instance may have ended
+        self._held_until_s = 0.0  # no small birth before that
 
     def __len__(self) -> int:
         return len(self._alive)
@@ -72,6 +73,8 @@ class Living:
         self._alive[alive.pid] = self._unheard[alive.pid] = alive
         self._crowds[alive.origin] += 1
         self._under_way[alive.pid] = alive
+        if alive.likely:  # what others began now would be at its cost
+            self._held_until_s = alive.born_s + HOLD_S
 
     def heard(self, pid: int) -> None:
         """Its request is complete, and it asks for a seat."""
@@ -86,6 +89,8 @@ class Living:
         if (alive := self._under_way.get(pid)) is None:
             return
         alive.ended = True
+        if alive.likely:  # it computed nothing
+            self._held_until_s = 0.0
         soon = not alive.likely and any(other.likely for other in self._under_way.values())
         if not soon and not self._computing():
             del self._under_way[pid]
@@ -100,14 +105,9 @@ class Living:
         """Whether another birth may be under way."""
         for alive in [alive for alive in self._under_way.values() if alive.counts_until_s <= now_s]:
             del self._under_way[alive.pid]
-        if not preferred and any(self._is_held(alive, now_s) for alive in self._under_way.values()):
+        if not preferred and now_s < self._held_until_s:
             return False
         return len(self._under_way) < self._cores * (BIRTHS_PER_CORE if preferred else SMALL_PER_CORE)
-
-    @staticmethod
-    def _is_held(alive: Alive, now_s: float) -> bool:
-        """It is likely to compute, and on its way there: what others begin now would be at its cost."""
-        return alive.likely and not alive.ended and now_s < alive.born_s + HOLD_S
 
     def oust(self, now_s: float) -> bool:
         """End the oldest unheard instance of the largest crowd, if there is one past its grace."""
@@ -121,8 +121,7 @@ class Living:
 
     def room_s(self, now_s: float) -> float | None:
         """When there may be more room without anybody's word: a birth ceases to count, a grace is over."""
-        births = [alive.counts_until_s for alive in self._under_way.values()]
-        births += [alive.born_s + HOLD_S for alive in self._under_way.values() if alive.likely]
+        births = [self._held_until_s, *(alive.counts_until_s for alive in self._under_way.values())]
         graces = (alive.born_s + GRACE_S for alive in self._unheard.values())
         return min((time_s for time_s in (*births, *graces) if time_s > now_s), default=None)
 
