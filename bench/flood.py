@@ -123,6 +123,7 @@ def measure(service: Service, caller: Caller, situation: Situation) -> None:
 def attacked(service: Service, situation: Situation) -> Iterator[None]:
     """While the attackers are at it."""
     if not situation.kind:
+        time.sleep(SETTLE_S)  # as the others: a machine that has rested answers later than one at work
         yield
         return
     command = [sys.executable, ATTACKERS, situation.kind, str(situation.count), str(service.port), situation.source]
