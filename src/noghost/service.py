@@ -36,7 +36,7 @@ from noghost.instance.share import Share
 from noghost.messages import MAX_BYTES, Birth, Gone, Heard, Outcome, Told, pack, unpack
 from noghost.reaper.duty import Duty, Stated
 from noghost.reaper.spawn import Spawned, spawn_reaper
-from noghost.reaper.wipe import Wiper, wipe
+from noghost.reaper.wipe import Wiper, wipe_in_steps
 from noghost.warden.births import Nursery, bear
 from noghost.warden.network import leave_network, leave_network_as_root
 from noghost.warden.process import allow_descriptors, prepare_process, settle_memory
@@ -66,7 +66,7 @@ class Found:
     digest: str  # SHA-256, hex
 
 
-def serve(config: Config, ready: Ready, *, listener: socket.socket | None = None, wiper: Wiper = wipe) -> None:
+def serve(config: Config, ready: Ready, *, listener: socket.socket | None = None, wiper: Wiper = wipe_in_steps) -> None:
     """Run a service until SIGTERM or SIGINT, or until nobody came for so long; `ready` is called once it answers.
 
     `listener` is a socket that was taken over, at the address of `config` (warden/activation.py).

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,8 @@ WITNESS = str(Path(__file__).with_name("witness.py"))
 SMALL = 10_000
 WARM_UP = 500
 COMPLETIONS = 200
+LOOKS = 10
+LOOK_S = 0.05
 GROWTH_BYTES = 1_000_000  # pages that a process touches for the first time late; a leak of 100 bytes a request shows
 
 
@@ -42,9 +45,17 @@ def ask_for_health(service: Service) -> None:
 
 
 def footprint(service: Service) -> tuple[int, int]:
-    """(private bytes, descriptors) of warden and reaper together."""
+    """(private bytes, descriptors) of warden and reaper together, once the reaper has put away the last instance: an
+    instance is gone a moment before its windows are closed."""
     both = (service.pid, service.reaper_pid)
+    wait_for(lambda: len({open_now(both) for _ in range(LOOKS)}) == 1, 10, "the reaper to close what it held")
     return sum(map(private_bytes, both)), sum(map(descriptors, both))
+
+
+def open_now(pids: tuple[int, int]) -> int:
+    """Descriptors of both, a moment later."""
+    time.sleep(LOOK_S)
+    return sum(map(descriptors, pids))
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from noghost.client.hunt import count_in_fd, needles_for, regions_of
 from noghost.config import Config, Limits, Tls
 from noghost.config_file import Settings, read_settings
 from noghost.reaper.trace import Windows
-from noghost.reaper.wipe import Wiped, Wiper, read_all, wipe
+from noghost.reaper.wipe import Steps, Wiped, Wiper, read_all, wipe_in_steps
 from noghost.service import serve
 
 
@@ -32,14 +32,14 @@ def witness(report: Path, mode: str) -> Wiper:
     """The real wipe, or none, between two looks; or the real wipe alone."""
     file = report.open("a", buffering=1)
 
-    def wipe_and_count(windows: Windows) -> Wiped:
-        wiped = wipe(windows)
+    def wipe_and_count(windows: Windows) -> Steps:
+        wiped = yield from wipe_in_steps(windows)
         file.write(f"{windows.pid}\n")
         return wiped
 
-    def look_wipe_look(windows: Windows) -> Wiped:
+    def look_wipe_look(windows: Windows) -> Steps:
         before = count(windows)
-        wiped = wipe(windows) if mode == "on" else Wiped(0, 0)
+        wiped = (yield from wipe_in_steps(windows)) if mode == "on" else Wiped(0, 0)
         line = {"pid": windows.pid, "before": before, "after": count(windows), "wiped_bytes": wiped.wiped_bytes}
         file.write(json.dumps(line) + "\n")
         return wiped

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import mmap
 import os
 import signal
@@ -53,6 +54,34 @@ def test_every_page_is_zero_afterwards() -> None:
         assert not any(os.pread(windows.mem, BYTES, address))
 
 
+def test_a_wipe_is_done_in_steps() -> None:
+    """Between two of them others have their turn; each leaves a little more that is zero."""
+    with stopped_child() as (windows, address):
+        steps = wipe.wipe_in_steps(windows)
+        left = [sum(map(bool, os.pread(windows.mem, BYTES, address)))]
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                done = end.value
+                break
+            left.append(sum(map(bool, os.pread(windows.mem, BYTES, address))))
+        assert done.wiped_bytes == done.verified_bytes >= BYTES
+        assert len(left) > BYTES // wipe.STEP_BYTES
+        assert all(0 <= before - after <= wipe.STEP_BYTES for before, after in itertools.pairwise(left))
+        assert left[0] == BYTES
+        assert left[-1] == 0
+
+
+def test_a_step_is_small_whatever_the_runs_are() -> None:
+    runs = [(0, 4096)] * 1000 + [(1 << 30, 3 * wipe.CHUNK_BYTES + 4096), (1 << 40, wipe.CHUNK_BYTES - 4096)]
+    runs += [(1 << 41, wipe.CHUNK_BYTES)]
+    steps = list(wipe.steps_of(runs))
+    assert sum(length for step in steps for _, length in step) == sum(length for _, length in runs)
+    assert all(0 < len(step) <= wipe.STEP_RUNS for step in steps)
+    assert all(sum(length for _, length in step) <= wipe.STEP_BYTES for step in steps)
+
+
 def test_pages_made_read_only_are_wiped_too() -> None:
     def protect(block: mmap.mmap) -> None:
         libc = ctypes.CDLL(None)
@@ -77,7 +106,7 @@ def test_pages_shared_with_the_parent_are_left_alone() -> None:
 def test_a_page_that_is_not_zero_is_said_and_not_hidden() -> None:
     with stopped_child() as (windows, address):
         with pytest.raises(WipeError, match="not zero"):
-            wipe.verify(windows.mem, [(address, BYTES)])
+            wipe.verify(windows.mem, [(address, wipe.CHUNK_BYTES)])
         wipe.wipe(windows)
 
 

@@ -16,7 +16,7 @@ from typing import NoReturn
 from noghost.doctor.child import LIMIT_S, Tried, end, in_child
 from noghost.errors import HostError, WipeError
 from noghost.reaper.trace import EVENT_EXIT, WALL, Windows, attach, resume
-from noghost.reaper.wipe import own_runs, verify, zero
+from noghost.reaper.wipe import own_runs, wipe
 
 PR_SET_DUMPABLE, PR_SET_PTRACER = 4, 0x59616D61  # linux/prctl.h
 
@@ -101,9 +101,7 @@ def see_own_pages(windows: Windows, pages: Pages) -> int:
 
 def zero_pages(windows: Windows, _pages: Pages) -> int:
     """Zero all of them, code and read-only ones included, and read them back; the bytes."""
-    runs = list(own_runs(windows))
-    zero(windows.mem, runs)
-    return verify(windows.mem, runs)
+    return wipe(windows).verified_bytes
 
 
 def private_page() -> mmap.mmap:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from noghost.config import Limits
-from noghost.reaper.wipe import Wiper, wipe
+from noghost.reaper.wipe import Wiper, wipe_in_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,4 +35,4 @@ class Duty:
     exact: bool = False  # exact figures to the warden: only where the warden is its own caller
     queue: int = Limits().queue  # instances that may wait for a seat
     most_refusals: int = Limits().refusals  # of one instance's system calls
-    wiper: Wiper = wipe
+    wiper: Wiper = wipe_in_steps

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from noghost.reaper.duty import Duty, Stated
-from noghost.reaper.wipe import wipe
+from noghost.reaper.wipe import wipe_in_steps
 
 PROGRAM = "noghost.reaper.role"
 SOCKET_BUFFER_BYTES = 1 << 20  # room for a Birth and a Gone of every instance that may be alive
@@ -70,4 +70,4 @@ def read_duty(descriptor: int) -> Duty | None:
     work = json.loads(text)
     told: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in work["stated"].items()}
     stated = Stated(**told)
-    return Duty(**work | {"ledger": Path(work["ledger"]), "stated": stated, "wiper": wipe})
+    return Duty(**work | {"ledger": Path(work["ledger"]), "stated": stated, "wiper": wipe_in_steps})

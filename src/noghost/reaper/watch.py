@@ -44,7 +44,7 @@ from noghost.reaper import trace
 from noghost.reaper.record import Recorder
 from noghost.reaper.refusals import is_listener, refuse_one
 from noghost.reaper.seats import Seats
-from noghost.reaper.wipe import Wiped, Wiper, wipe
+from noghost.reaper.wipe import Steps, Wiped, Wiper, wipe_in_steps
 
 SETTLE_S = 2.0  # how long other threads of an ending instance may take to go
 SETTLE_STEP_S = 0.0002
@@ -69,6 +69,7 @@ class Life:
     refusals: int = 0
     wipe: Wipe = Wipe.UNSEEN
     wiped: Wiped = NOTHING
+    wiping: Steps | None = None  # what is left of its wipe
     status: int | None = None  # wait status; unknown where nobody traced
     stop_ns: int = 0
     gone_ns: int = 0
@@ -87,7 +88,7 @@ class Reaper:
         unverified: bool = False,
         exact: bool = False,
         most_refusals: int = Limits().refusals,
-        wiper: Wiper = wipe,
+        wiper: Wiper = wipe_in_steps,
     ) -> None:
         self._births = births
         self._recorder = recorder
@@ -97,7 +98,7 @@ class Reaper:
         self._wiper = wiper
         self._most_refusals = most_refusals
         self._lives: dict[int, Life] = {}
-        self._stopped: deque[Life] = deque()  # at their exit, to be wiped one by one: births and seats go first
+        self._stopped: deque[Life] = deque()  # at their exit, wiped one by one; births and seats go between the steps
         self._selector = selectors.DefaultSelector()
         self._open = True
 
@@ -109,8 +110,8 @@ class Reaper:
         while self._open or self._lives:
             for key, _ in self._selector.select(0 if self._stopped else None):
                 key.data(key.fileobj)
-            if self._stopped:
-                self._wipe(self._stopped.popleft())
+            if self._stopped and self._is_wiped(self._stopped[0]):
+                self._stopped.popleft()
 
     def _hang_bell(self) -> socket.socket:
         """A socket that becomes readable when a tracee changes state (SIGCHLD)."""
@@ -310,16 +311,22 @@ class Reaper:
         except (WipeError, OSError):
             self._let_go(life, Wipe.FAILED)
 
-    def _wipe(self, life: Life) -> None:
-        """The heart of it: every own page zero, every one read back; then it may go."""
+    def _is_wiped(self, life: Life) -> bool:
+        """The heart of it: every own page zero, every one read back; then it may go. One step of that."""
         if self._lives.get(life.pid) is not life:  # it ended all the same: its windows are closed, and not its own now
-            return
+            return True
         assert life.windows is not None
         try:
-            life.wiped = self._wiper(life.windows)
+            life.wiping = life.wiping or self._wiper(life.windows)
+            next(life.wiping)
+        except StopIteration as end:
+            life.wiped = end.value
             self._let_go(life, Wipe.VERIFIED)
         except (WipeError, OSError):
             self._let_go(life, Wipe.FAILED)
+        else:
+            return False
+        return True
 
     def _let_go(self, life: Life, wiped: Wipe) -> None:
         life.wipe = wiped
