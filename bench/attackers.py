@@ -8,6 +8,7 @@ Runs until its standard input ends, then prints what it got as one line of JSON.
     slow      a header that never ends, a byte a second
     storm     GET /healthz, read the answer, again at once
     larger    the same with a header as long as a browser's
+    varied    the same, each with a header of another length
     leave     connect and leave without a word, again at once
     readers   GET /docs, which is over a megabyte, and read nothing
 """
@@ -17,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import selectors
 import socket
 import sys
@@ -30,9 +32,11 @@ SAYS = {
     "slow": HEALTH + b"x-slow: " + b"a" * 8000,
     "storm": HEALTH + b"\r\n",
     "larger": HEALTH + b"user-agent: " + b"a" * 400 + b"\r\n\r\n",
+    "varied": b"",  # made anew for each
     "leave": b"",
     "readers": b"GET /docs HTTP/1.1\r\nhost: localhost\r\n\r\n",
 }
+VARIED_BYTES = (100, 4000)
 SMALL_WINDOW_BYTES = 4096
 STEP_S = 1.0  # between two bytes of one that is slow
 
@@ -98,6 +102,8 @@ class Attack:
 
     def _speak(self, caller: Caller) -> None:
         text = SAYS[self._kind][: 1 if self._kind == "slow" else None]
+        if self._kind == "varied":
+            text = HEALTH + b"user-agent: " + b"a" * random.randrange(*VARIED_BYTES) + b"\r\n\r\n"
         caller.said = caller.connection.send(text) if text else 1
         if self._kind == "readers":
             self._selector.unregister(caller.connection)

@@ -65,7 +65,8 @@ SITUATIONS = (
     Situation("16 ask for /healthz, again and again", "storm", 16),
     Situation("64 ask for /healthz, again and again", "storm", 64),
     Situation("16 of these with a header of 450 bytes", "larger", 16),
-    Situation("64 of these with it, from another address", "larger", 64, ANOTHER),
+    Situation("16 of these with headers of 100 to 4,000 bytes", "varied", 16),
+    Situation("64 of these with one of 450 bytes, from another address", "larger", 64, ANOTHER),
 )
 
 

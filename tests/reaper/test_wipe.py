@@ -82,6 +82,11 @@ def test_a_step_is_small_whatever_the_runs_are() -> None:
     assert all(sum(length for _, length in step) <= wipe.STEP_BYTES for step in steps)
 
 
+def test_mappings_that_touch_are_looked_at_as_one() -> None:
+    assert list(wipe.joined([(1, 2), (2, 5), (6, 7), (7, 8), (8, 9), (20, 30)])) == [(1, 5), (6, 9), (20, 30)]
+    assert list(wipe.joined([])) == []
+
+
 def test_pages_made_read_only_are_wiped_too() -> None:
     def protect(block: mmap.mmap) -> None:
         libc = ctypes.CDLL(None)

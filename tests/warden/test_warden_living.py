@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from noghost.warden.living import BIRTHS_PER_CORE, GRACE_S, HOLD_S, OVERTIME_S, SMALL_PER_CORE, WINDOW_S, Alive, Living
+from noghost.warden.living import BIRTHS_PER_CORE, GRACE_S, HOLD_S, LOOKS_KEPT, OVERTIME_S, WINDOW_S, Alive, Living
 
 CORES = 2
 HERE, THERE = b"here", b"there"
@@ -50,13 +50,10 @@ def alive(pid: int, born_s: float = 0.0, origin: bytes = HERE, *, likely: bool =
 
 def test_so_many_births_may_be_under_way() -> None:
     found = living(Cores())
-    for pid in range(CORES * SMALL_PER_CORE):
+    for pid in range(CORES * BIRTHS_PER_CORE):
         assert found.has_room(0.0, preferred=False)
         found.born(alive(pid))
     assert not found.has_room(0.0, preferred=False)
-    for pid in range(CORES * SMALL_PER_CORE, CORES * BIRTHS_PER_CORE):
-        assert found.has_room(0.0, preferred=True)
-        found.born(alive(pid))
     assert not found.has_room(0.0, preferred=True)
     assert found.room_s(0.0) == GRACE_S
     assert found.has_room(GRACE_S, preferred=False)
@@ -65,7 +62,7 @@ def test_so_many_births_may_be_under_way() -> None:
 def filled(cores: Cores) -> Living:
     """No room for a small one more."""
     found = living(cores)
-    for pid in range(CORES * SMALL_PER_CORE):
+    for pid in range(CORES * BIRTHS_PER_CORE):
         found.born(alive(pid))
     assert not found.has_room(0.0, preferred=False)
     return found
@@ -106,6 +103,7 @@ def test_one_that_is_likely_to_compute_is_born_alone() -> None:
     assert found.has_room(0.0, preferred=True), "others that are likely to compute go on"
     assert found.room_s(0.0) == HOLD_S
     assert found.has_room(HOLD_S, preferred=False)
+    found.heard(0)
     found.born(alive(1, HOLD_S, likely=True))
     found.heard(1)
     assert not found.has_room(HOLD_S, preferred=False), "it computes now"
@@ -113,6 +111,30 @@ def test_one_that_is_likely_to_compute_is_born_alone() -> None:
     found.born(alive(2, 2 * HOLD_S, likely=True))
     found.gone(2)
     assert found.has_room(2 * HOLD_S, preferred=False), "it computed nothing"
+
+
+def test_requests_that_look_like_idle_ones_are_known() -> None:
+    found = living(Cores())
+    assert not found.idle((HERE, 490)), "nothing is held against anybody at first"
+    found.born(Alive(0, HERE, 0.0, likely=True, said_bytes=490))
+    found.gone(0)
+    assert found.idle((HERE, 490))
+    assert not found.idle((THERE, 490)), "another caller's are another's"
+    assert not found.idle((HERE, 491))
+    found.born(Alive(1, HERE, 0.0, likely=True, said_bytes=490))
+    found.heard(1)
+    found.gone(1)
+    assert not found.idle((HERE, 490)), "one that looks the same did compute"
+
+
+def test_few_looks_are_kept() -> None:
+    found = living(Cores())
+    for number in range(LOOKS_KEPT + 10):
+        found.born(Alive(number, HERE, 0.0, likely=True, said_bytes=number))
+        found.gone(number)
+    assert len(found._idle_looks) == LOOKS_KEPT
+    assert not found.idle((HERE, 9))
+    assert found.idle((HERE, 10))
 
 
 def test_the_oldest_of_the_largest_crowd_is_ended(sleeper: Sleeper) -> None:

@@ -24,6 +24,7 @@ from noghost.reaper.trace import Windows
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 CHUNK_BYTES = 256 << 10  # what is zeroed is read back out of the second-level cache
 STEP_RUNS = 64  # in a step at most, so that a birth waits about a millisecond
+ENTRY_BYTES = 8  # of the page map, for each page
 KERNEL_AREAS = (b"[vvar]", b"[vvar_vclock]", b"[vdso]", b"[vsyscall]")
 
 # The top byte of a pagemap entry: present 0x80, swapped 0x40, file or shared 0x20, exclusive 0x01.
@@ -38,6 +39,8 @@ _zeros = ctypes.create_string_buffer(STEP_BYTES)
 _zeros_view = memoryview(_zeros).cast("B")
 _seen = ctypes.create_string_buffer(STEP_BYTES)
 _seen_view = memoryview(_seen).cast("B")
+_entries = bytearray(CHUNK_BYTES)
+_entries_view = memoryview(_entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +95,10 @@ def steps_of(runs: Iterable[tuple[int, int]]) -> Iterator[Runs]:
 
 def own_runs(windows: Windows) -> Iterator[tuple[int, int]]:
     """(address, length in bytes) of each run of own pages; the process must be stopped."""
-    for start, end in private_mappings(windows.maps):
-        tops = read_pagemap(windows.pagemap, start, end)[7::8]
-        for run in OWN_RUN.finditer(tops.translate(OWN)):
-            yield start + run.start() * PAGE_BYTES, (run.end() - run.start()) * PAGE_BYTES
+    for start, end in joined(private_mappings(windows.maps)):
+        for address, tops in pagemap_tops(windows.pagemap, start, end):
+            for run in OWN_RUN.finditer(tops.translate(OWN)):
+                yield address + run.start() * PAGE_BYTES, (run.end() - run.start()) * PAGE_BYTES
 
 
 def private_mappings(maps: int) -> Iterator[tuple[int, int]]:
@@ -105,23 +108,34 @@ def private_mappings(maps: int) -> Iterator[tuple[int, int]]:
             yield int(mapping[1], 16), int(mapping[2], 16)
 
 
+def joined(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Spans of (start, end), in order, with those that touch made one: a library alone has five."""
+    begun, ended = 0, 0
+    for start, end in spans:
+        if start != ended:
+            if ended:
+                yield begun, ended
+            begun = start
+        ended = end
+    if ended:
+        yield begun, ended
+
+
 def read_all(descriptor: int) -> bytes:
-    """A /proc file from its beginning."""
+    """A /proc file from its beginning, a page at a time: the kernel gives no more at once."""
     os.lseek(descriptor, 0, os.SEEK_SET)
-    return b"".join(iter(lambda: os.read(descriptor, CHUNK_BYTES), b""))
+    return b"".join(iter(lambda: os.read(descriptor, PAGE_BYTES), b""))
 
 
-def read_pagemap(pagemap: int, start: int, end: int) -> bytes:
-    """8 bytes for each page from `start` to `end` (addresses)."""
-    at, stop = (address // PAGE_BYTES * 8 for address in (start, end))
-    parts = []
+def pagemap_tops(pagemap: int, start: int, end: int) -> Iterator[tuple[int, bytearray]]:
+    """An address, and the top byte of the entry of each page from there on, from `start` to `end` (addresses)."""
+    at, stop = (address // PAGE_BYTES * ENTRY_BYTES for address in (start, end))
     while at < stop:
-        part = os.pread(pagemap, min(stop - at, CHUNK_BYTES), at)
-        if not part:
+        read = os.preadv(pagemap, [_entries_view[: stop - at]], at)
+        if not read:
             raise WipeError(f"the page map ends {stop - at} bytes early")
-        parts.append(part)
-        at += len(part)
-    return b"".join(parts)
+        yield at // ENTRY_BYTES * PAGE_BYTES, _entries[ENTRY_BYTES - 1 : read : ENTRY_BYTES]
+        at += read
 
 
 def zero(mem: int, step: Runs) -> int:

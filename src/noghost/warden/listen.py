@@ -23,7 +23,7 @@ from noghost.log import Event, log
 from noghost.messages import MAX_BYTES, Gone, Heard, Wipe, unpack
 from noghost.warden.births import Nursery, bear
 from noghost.warden.living import Alive, Living
-from noghost.warden.lobby import Guest, Lobby, Said, origin_of
+from noghost.warden.lobby import Guest, Lobby, Said, origin_of, said
 
 GRACE_S = 10.0  # for running invocations, after the first SIGTERM or SIGINT
 SHORT_S = 0.1  # between two tries while the host is short of descriptors or memory
@@ -149,14 +149,14 @@ class Warden:
 
     def _bear_waiting(self) -> None:
         """An instance for each guest that has spoken, in their order, as far as there is room."""
-        while self._short_s is None and (guest := self._lobby.first(self._living.crowd)):
-            said = guest.said
-            preferred = said is Said.MUCH or not self._living.crowd(guest.origin)
-            if not self._make_room(said, preferred):
+        while self._short_s is None and (guest := self._lobby.first(self._living.crowd, self._living.idle)):
+            said_bytes = guest.said_bytes()
+            preferred = said(said_bytes) is Said.MUCH or not self._living.crowd(guest.origin)
+            if not self._make_room(said(said_bytes), preferred):
                 return
-            self._bear(guest, likely=said is Said.MUCH)
+            self._bear(guest, said_bytes)
 
-    def _make_room(self, said: Said, preferred: bool) -> bool:
+    def _make_room(self, spoken: Said, preferred: bool) -> bool:
         """Whether it can be born now; one that may be whole can end another that is not."""
         now_s = time.monotonic()
         if len(self._living) >= self._limits.instances + BUSY_RESERVE:
@@ -165,9 +165,9 @@ class Warden:
             return False
         if self._living.unheard < self._limits.unheard:
             return True
-        return said is not Said.LITTLE and self._living.oust(now_s)
+        return spoken is not Said.LITTLE and self._living.oust(now_s)
 
-    def _bear(self, guest: Guest, *, likely: bool) -> None:
+    def _bear(self, guest: Guest, said_bytes: int) -> None:
         """Above the limit it is one that asks its caller to come back later."""
         busy = len(self._living) >= self._limits.instances
         connection = self._lobby.take(guest)
@@ -177,7 +177,8 @@ class Warden:
             connection.close()
             self._be_short(short)
             return
-        self._living.born(Alive(pid, guest.origin, time.monotonic(), likely))
+        likely = said(said_bytes) is Said.MUCH
+        self._living.born(Alive(pid, guest.origin, time.monotonic(), likely, said_bytes))
 
     # --- ends ---------------------------------------------------------------------------------------------
 

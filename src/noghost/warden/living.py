@@ -4,9 +4,11 @@ An instance is unheard until it asks for a seat (the reaper tells): until then i
 one of a storm. What needs no seat is over soon.
 
 Covered: unheard instances are bounded, and the oldest of whoever has most of them is ended for a newcomer; births
-that lead to no computation are rationed, so that a storm of them leaves the cores to those that compute; an instance
-that outlives its own deadline, stopped or out of its mind, is killed.
-Not covered: a storm of callers that do compute: these share the seats, first come, first served.
+that lead to no computation are rationed, so that a storm of them leaves the cores to those that compute, and requests
+that look like them (as long, from the same caller) come after others; an instance that outlives its own deadline,
+stopped or out of its mind, is killed.
+Not covered: a storm whose every request has another length; a storm of callers that do compute: these share the
+seats, first come, first served.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,9 +24,13 @@ from dataclasses import dataclass
 GRACE_S = 1.0  # an unheard instance has at least this long
 OVERTIME_S = 5.0  # after its deadline, before it is killed
 WINDOW_S = 0.5  # so long the birth of one that has ended counts as under way, while others compute
-BIRTHS_PER_CORE = 2  # under way at once
-SMALL_PER_CORE = 1  # of these, for callers that are not preferred
+BIRTHS_PER_CORE = 1  # under way at once: more of a storm's would be in the way of the one that computes
+LOOKS_KEPT = 64  # of requests that computed nothing lately
+LOOKS_S = 10.0  # so long they are known by their looks
 HOLD_S = 0.3  # so long one that is likely to compute has the cores to itself: a short answer's first token
+
+
+Look = tuple[bytes, int]  # whom a request comes from, and how many bytes of it had come
 
 
 @dataclass(eq=False, slots=True)
@@ -34,8 +41,14 @@ class Alive:
     origin: bytes
     born_s: float  # CLOCK_MONOTONIC
     likely: bool  # to ask for a seat, by how much its caller has said
+    said_bytes: int = 0  # so many waited to be read when it was born
     ended: bool = False
     condemned: bool = False  # it has been sent its end
+
+    @property
+    def look(self) -> Look:
+        """All that is known of its request from outside."""
+        return self.origin, self.said_bytes
 
     @property
     def counts_until_s(self) -> float:
@@ -55,6 +68,7 @@ class Living:
         self._crowds: Counter[bytes] = Counter()
         self._under_way: dict[int, Alive] = {}  # births that count; the instance may have ended
         self._held_until_s = 0.0  # no small birth before that
+        self._idle_looks: dict[Look, float] = {}  # of requests that computed nothing, and when; the oldest first
 
     def __len__(self) -> int:
         return len(self._alive)
@@ -76,8 +90,14 @@ class Living:
         if alive.likely:  # what others began now would be at its cost
             self._held_until_s = alive.born_s + HOLD_S
 
+    def idle(self, look: Look) -> bool:
+        """Whether the last request that looked the same computed nothing, a short while ago."""
+        return self._idle_looks.get(look, -LOOKS_S) + LOOKS_S > time.monotonic()
+
     def heard(self, pid: int) -> None:
         """Its request is complete, and it asks for a seat."""
+        if alive := self._unheard.get(pid):
+            self._idle_looks.pop(alive.look, None)
         self._leave_unheard(pid)
         self._under_way.pop(pid, None)
 
@@ -85,6 +105,8 @@ class Living:
         """It has ended. While others compute, or are likely to soon, its birth counts until its time: a storm ends
         fast and comes again, and its processor time would be theirs."""
         self._alive.pop(pid, None)
+        if alive := self._unheard.get(pid):
+            self._remember_idle(alive.look)
         self._leave_unheard(pid)
         if (alive := self._under_way.get(pid)) is None:
             return
@@ -94,6 +116,12 @@ class Living:
         soon = not alive.likely and any(other.likely for other in self._under_way.values())
         if not soon and not self._computing():
             del self._under_way[pid]
+
+    def _remember_idle(self, look: Look) -> None:
+        self._idle_looks.pop(look, None)
+        self._idle_looks[look] = time.monotonic()
+        if len(self._idle_looks) > LOOKS_KEPT:
+            del self._idle_looks[next(iter(self._idle_looks))]
 
     def _leave_unheard(self, pid: int) -> None:
         if alive := self._unheard.pop(pid, None):
@@ -107,7 +135,7 @@ class Living:
             del self._under_way[alive.pid]
         if not preferred and now_s < self._held_until_s:
             return False
-        return len(self._under_way) < self._cores * (BIRTHS_PER_CORE if preferred else SMALL_PER_CORE)
+        return len(self._under_way) < self._cores * BIRTHS_PER_CORE
 
     def oust(self, now_s: float) -> bool:
         """End the oldest unheard instance of the largest crowd, if there is one past its grace."""

@@ -44,11 +44,14 @@ class Guest:
     since_s: float  # of its silence, and then of its wait: CLOCK_MONOTONIC
     knock_ns: int = 0  # CLOCK_MONOTONIC when something was there to read; 0 before
 
-    @property
-    def said(self) -> Said:
-        """By the bytes that wait now."""
-        waiting = waiting_bytes(self.connection)
-        return Said((waiting >= SHORTEST_BYTES) + (waiting >= MUCH_BYTES))
+    def said_bytes(self) -> int:
+        """So many wait now."""
+        return waiting_bytes(self.connection)
+
+
+def said(waiting: int) -> Said:
+    """What so many bytes can be."""
+    return Said((waiting >= SHORTEST_BYTES) + (waiting >= MUCH_BYTES))
 
 
 class Lobby:
@@ -102,13 +105,14 @@ class Lobby:
         self._speaking[descriptor] = self._silent.pop(descriptor)
         self._poll.modify(descriptor, select.EPOLLRDHUP)
 
-    def first(self, crowd: Callable[[bytes], int]) -> Guest | None:
-        """Who is next: of the fewest that are served already (`crowd`), then who has said more, then who came first;
-        those that cannot have said a whole request come last."""
+    def first(self, crowd: Callable[[bytes], int], idle: Callable[[tuple[bytes, int]], bool]) -> Guest | None:
+        """Who is next: of the fewest that are served already (`crowd`), then whose request does not look like one that
+        computed nothing (`idle`), then who has said more, then who came first; those that cannot have said a whole
+        request come last."""
 
-        def rank(guest: Guest) -> tuple[bool, int, int]:
-            said = guest.said
-            return said is Said.LITTLE, crowd(guest.origin), -said
+        def rank(guest: Guest) -> tuple[bool, int, bool, int]:
+            waiting = guest.said_bytes()
+            return said(waiting) is Said.LITTLE, crowd(guest.origin), idle((guest.origin, waiting)), -said(waiting)
 
         guests = self._speaking.values()
         return min(guests, key=rank) if len(guests) > 1 else next(iter(guests), None)
