@@ -13,6 +13,7 @@ from typing import Any
 
 from noghost.errors import ConfigError
 
+SEATS_PER_CORE = 4  # with fewer, later callers wait for whole answers; the throughput is the same (bench/hot.py)
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8462
 DEFAULT_CONTEXT_TOKENS = 8192
@@ -113,7 +114,7 @@ class Config:
     hosts: tuple[str, ...] = ()  # names that a request's Host may have besides the address itself
     pad: bool | None = None  # streamed events of equal size; None: where there is TLS
     keys: bool | None = None  # API keys are asked for; None: where others can reach the address
-    seats: int = 0  # computing at once; 0: as many as measured best, twice the cores
+    seats: int = 0  # computing at once; 0: SEATS_PER_CORE
     threads: int = 0  # most threads of one instance; 0: the cores this process may use
     context_tokens: int = DEFAULT_CONTEXT_TOKENS
     unverified: bool = False
@@ -170,7 +171,7 @@ class Config:
     @property
     def most_seats(self) -> int:
         """Instances that may compute at the same time."""
-        return self.seats or 2 * cores()
+        return self.seats or SEATS_PER_CORE * cores()
 
 
 def is_loopback(host: str) -> bool:

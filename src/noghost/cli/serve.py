@@ -69,7 +69,7 @@ from noghost.warden.door import open_door
     metavar="NAME",
     help="Hold this public prefix ready (see `noghost templates`); again for more.",
 )
-@click.option("--seats", type=int, default=0, help="Instances that compute at once (default: twice the cores).")
+@click.option("--seats", type=int, default=0, help="Instances that compute at once (default: four for each core).")
 @click.option("--threads", type=int, default=0, help="Most threads of one instance (default: the cores).")
 @click.option(
     "--context",
