@@ -8,11 +8,16 @@ Read from /proc, from outside. Prints a Markdown table and writes it to DIR/benc
 from __future__ import annotations
 
 import argparse
+import contextlib
+import socket
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 from facts import ROOT, facts, publish
 
 sys.path.insert(0, str(ROOT / "tests"))
@@ -21,6 +26,9 @@ from noghost.weights.find import find
 from promises.talking import say
 from running import Service, running, wait_for
 from stock import stock_server
+
+CONTEXT = 8192  # tokens, of each server
+START_S = 120.0
 
 
 def row(name: str, pids: list[int], seconds: float) -> str:
@@ -41,6 +49,40 @@ def settle(service: Service) -> None:
     wait_for(lambda: not service.instances(), 10, "the instance to end")
 
 
+@contextlib.contextmanager
+def python_server(weights: Path) -> Iterator[tuple[str, int]]:
+    """llama-cpp-python's own server, as `python -m llama_cpp.server` starts it, once it answers: (url, pid)."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    options = ["--model", str(weights), "--n_ctx", str(CONTEXT), "--host", "127.0.0.1", "--port", port]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "llama_cpp.server", *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(lambda: server.poll() is not None or answers(url), START_S, "llama_cpp.server to answer")
+        if server.poll() is not None:
+            raise SystemExit("llama_cpp.server did not start: install the bench extra (`make setup .venv/dev.done`)")
+        yield url, server.pid
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def answers(url: str) -> bool:
+    """Whether a server tells its models."""
+    with contextlib.suppress(httpx.TransportError):
+        return httpx.get(f"{url}/v1/models", timeout=START_S).status_code == 200
+    return False
+
+
+def ask(url: str) -> None:
+    """One invocation."""
+    body = {"model": "m", "messages": [{"role": "user", "content": "Say yes."}], "max_tokens": 8}
+    httpx.post(f"{url}/v1/chat/completions", json=body, timeout=START_S).raise_for_status()
+
+
 def main() -> None:
     options = parse()
     weights = find().path
@@ -51,9 +93,15 @@ def main() -> None:
         rows.append(row("noghost: warden", [service.pid], options.seconds))
         rows.append(row("noghost: reaper", [service.reaper_pid], options.seconds))
         rows.append(row("noghost", [service.pid, service.reaper_pid], options.seconds))
-    with stock_server(weights, n_ctx=8192) as stock:
+    with stock_server(weights, n_ctx=CONTEXT) as stock:
+        ask(stock.url)
         rows.append(row("stock llama-server", [stock.pid], options.seconds))
-    publish(options.out, "idle", "Idle", rows, facts(weights, ("noghost", "llama-cpp-python", "xllamacpp")))
+    with python_server(weights) as (url, pid):
+        ask(url)
+        rows.append(row("`llama_cpp.server`", [pid], options.seconds))
+    described = facts(weights, ("noghost", "llama-cpp-python", "xllamacpp"))
+    described |= {"context": f"{CONTEXT} tokens", "seconds each": str(options.seconds)}
+    publish(options.out, "idle", "Idle", rows, described)
 
 
 def parse() -> argparse.Namespace:
