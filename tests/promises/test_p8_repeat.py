@@ -83,6 +83,16 @@ def test_a_greedy_answer_needs_no_seed_and_its_text_is_enough(service: Service, 
     assert (status, told["verdict"], told["seed_from"]) == (0, "the same", "none needed")
 
 
+def test_a_step_that_this_host_cannot_do_may_be_left_out(service: Service, tmp_path: Path) -> None:
+    """As for `noghost serve`: control, a step that there is not."""
+    files = keep(service, tmp_path, body_of(temperature=0, noghost={"threads": 1}))
+    status, told = files.replayed(service, "--without", "landlock", "--unverified")
+    assert (status, told["verdict"]) == (0, "the same")
+    status, told = files.replayed(service, "--without", "nothing")
+    assert (status, told["verdict"]) == (2, "cannot tell")
+    assert "--without nothing" in told["hint"]
+
+
 def test_nothing_is_claimed_of_another_build_unless_told_to(service: Service, tmp_path: Path) -> None:
     files = keep(service, tmp_path, body_of(temperature=0, noghost={"threads": 1}))
     other = of_another_build(files, tmp_path / "ledger")

@@ -52,6 +52,10 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 )
 @click.option("--key", "vkey", metavar="VKEY", help="The verifier key that must have signed RECEIPT.")
 @click.option("--anyway", is_flag=True, help="Compare although something here is not as the receipt says.")
+@click.option("--unverified", is_flag=True, help="Repeat although this host cannot trace.")
+@click.option(
+    "--without", multiple=True, metavar="STEP", help="Do without this step of the confinement; again for more."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def replay(
     receipt: Path,
@@ -62,6 +66,8 @@ def replay(
     vkey: str | None,
     *,
     anyway: bool,
+    unverified: bool,
+    without: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Show that this model, build and seed give that answer.
@@ -77,7 +83,8 @@ def replay(
         opened = verify_file(receipt, default_seen_dir(), vkey=vkey).opened
         request, body = read_request(request_file)
         key = read_key(commitment_key) if commitment_key else None
-        asked = Asked(opened, request, body, read_answer(answer_file), model, key, anyway)
+        waived = ("--unverified",) * unverified + tuple(word for step in without for word in ("--without", step))
+        asked = Asked(opened, request, body, read_answer(answer_file), model, key, anyway, waived)
         result = run_replay(asked)
     except NoghostError as error:
         if as_json:

@@ -46,6 +46,7 @@ class Asked:
     model: str | None = None
     key: bytes | None = field(default=None, repr=False)  # of the commitment
     anyway: bool = False
+    waived: tuple[str, ...] = ()  # options of `noghost serve` for what this host cannot do
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ def repeat(asked: Asked, weights: WeightsFile, seed: int | None) -> tuple[Kept, 
         own["threads"] = int(asked.opened.threads)
     body |= {"stream": True, "noghost": own} | ({} if seed is None else {"seed": seed})
     path = "/v1/chat/completions" if "messages" in body else "/v1/completions"
-    with service(asked.opened, weights, len(asked.request)) as client:
+    with service(asked, weights) as client:
         answer = checked(client.post(path, json=body))
         kept = parse_answer(answer.content)
         receipt = Receipt.parse(checked(client.get(f"/v1/receipts/{answer.headers['noghost-instance']}")).text)
@@ -135,10 +136,11 @@ def repeat(asked: Asked, weights: WeightsFile, seed: int | None) -> tuple[Kept, 
 
 
 @contextmanager
-def service(opened: Opened, weights: WeightsFile, request_bytes: int) -> Iterator[httpx.Client]:
+def service(asked: Asked, weights: WeightsFile) -> Iterator[httpx.Client]:
     """A service of our own on a Unix socket in a folder of our own, with the receipt's context and threads."""
-    limits = (f"invocation_s={LONGEST_S}", f"body_bytes={Limits().body_bytes + 2 * request_bytes}")
-    options = ["--model", str(weights.path), "--context", opened.context]
+    opened = asked.opened
+    limits = (f"invocation_s={LONGEST_S}", f"body_bytes={Limits().body_bytes + 2 * len(asked.request)}")
+    options = ["--model", str(weights.path), "--context", opened.context, *asked.waived]
     options += [] if opened.threads == "free" else ["--threads", opened.threads]
     options += [word for limit in limits for word in ("--limit", limit)]
     with tempfile.TemporaryDirectory(prefix="noghost-replay-") as folder:
@@ -148,7 +150,7 @@ def service(opened: Opened, weights: WeightsFile, request_bytes: int) -> Iterato
                 yield client
         except HuntError:
             raise ReplayError(
-                "`noghost serve` did not start", f"see why: noghost serve {' '.join(options[:4])}"
+                "`noghost serve` did not start", f"see why: noghost serve {' '.join(options[: 4 + len(asked.waived)])}"
             ) from None
         except httpx.HTTPError as error:
             raise ReplayError(f"the repeat broke off ({type(error).__name__})") from None
