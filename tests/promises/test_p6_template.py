@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from api.capsules import give, parts_of
+from api.wire import ASKED
 from promises.talking import say
 from promises.witness import canary
 from running import Service, running, wait_for
@@ -99,6 +101,25 @@ def test_the_longest_template_wins_and_a_prompt_that_begins_otherwise_has_none(h
     assert with_examples["prefix_tokens"] > without["prefix_tokens"] > 64
     _, other = answer(holding, conversation("Which is the fastest?", system="X" + SYSTEM))
     assert (other["template"], other["prefix_tokens"]) == (None, 0)
+
+
+def test_a_capsule_from_a_template_goes_on_with_it_and_without(holding: Service, bare: Service) -> None:
+    """It holds the template's tokens too; beside one the template is not used. The bytes are those of none of both."""
+    asked = ASKED | {
+        "max_tokens": 8,
+        "messages": conversation(QUESTIONS[1]),
+        "noghost": {"threads": 1, "capsule": True},
+    }
+    first = parts_of(give(holding, asked))
+    assert first.facts["template"] == "plain", "control: it was made from one"
+    turns = [*conversation(QUESTIONS[1]), {"role": "assistant", "content": first.text}]
+    longer = asked | {"messages": [*turns, {"role": "user", "content": "And of trams?"}]}
+    for service in (holding, bare):
+        second = parts_of(give(service, longer, first.capsule))
+        assert second.facts["template"] is None
+        assert second.facts["capsule_tokens"] > first.facts["prefix_tokens"]
+        whole = answer(bare, longer["messages"], max_tokens=8)[0]
+        assert second.text == whole
 
 
 def test_no_request_adds_to_a_template(holding: Service) -> None:
