@@ -123,7 +123,7 @@ def test_text_completions_are_padded_too(padded: Service) -> None:
 @pytest.mark.parametrize("text", ["", "a", "ghost", 'quote " and \\', "\u2028", "\U0001f47b", "x" * 400, "y" * 2000])
 def test_an_event_is_its_data_whatever_is_in_it(text: str) -> None:
     """As server-sent events are read (WHATWG HTML, 9.2.6): lines, comments dropped, data taken."""
-    data = {"object": "chat.completion.chunk", "choices": [CHAT.delta(text, None)]}
+    data = {"object": "chat.completion.chunk", "choices": [CHAT.delta(text, None, None)]}
     written = pad.event(data, pads=True)
     assert len(written) % pad.EVENT_BYTES == 0
     assert read_event(written) == data | {"obfuscation": read_event(written)["obfuscation"]}

@@ -15,6 +15,7 @@ from noghost.api.capsule import length_of, sealed, wish_of
 from noghost.api.commitment import commitment_of
 from noghost.api.errors import told
 from noghost.api.here import Here
+from noghost.api.logprobs import Likely, Pieces
 from noghost.api.parts import JSON, Mixed
 from noghost.api.schemas import Generation, StreamOptions
 from noghost.api.work import Job, Work, usage
@@ -28,7 +29,7 @@ EVENTS = "text/event-stream"
 STREAMED: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {"schema": {}}, "multipart/mixed": {"schema": {}}}}
 }
-Choice = Callable[[str | None, str | None], dict[str, Any]]  # (text, finish_reason) -> one choice
+Choice = Callable[[str | None, str | None, Any], dict[str, Any]]  # (text, finish_reason, logprobs) -> one choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Shape:
     choice: Choice
     delta: Choice
     opening: dict[str, Any] | None  # first streamed choice, before any text
+    logprobs: Callable[[list[Likely]], dict[str, Any]]
 
 
 def work_for(
@@ -62,7 +64,7 @@ def work_for(
         ignore_eos=body.ignore_eos,
     )
     own = body.noghost
-    marks = own.threads, own.record_seed, param, wish, own.path
+    marks = own.threads, own.record_seed, param, wish, own.path, body.most_logprobs
     return Work(model, tokens, params, max_tokens, body.stops, commitment, *marks)
 
 
@@ -96,6 +98,7 @@ class Writer:
         self._model = model
         self._pads = pads
         self._broken = False
+        self._pieces = Pieces(here.models[job.work.model].loaded.model.piece)
 
     def mixed(self, media_type: str, first: AsyncIterator[bytes]) -> StreamingResponse:
         """The answer and then the capsule, in one body."""
@@ -111,11 +114,13 @@ class Writer:
     async def whole(self, first: Chunk | Done, items: AsyncIterator[Chunk | Done]) -> dict[str, Any]:
         """The whole answer as one object."""
         text: list[str] = []
+        likely: list[Likely] = []
         item = first
         while not isinstance(item, Done):
             text.append(item.text)
+            likely += self._pieces.likely(item.logprobs)
             item = await anext(items)
-        choice = self._shape.choice("".join(text), item.finish_reason)
+        choice = self._shape.choice("".join(text), item.finish_reason, self._logprobs(likely))
         return self._frame(self._shape.whole, [choice], usage=usage(item), noghost=self._job.facts(item))
 
     async def events(
@@ -126,7 +131,8 @@ class Writer:
             yield self._event([self._shape.opening])
         item = first
         while not isinstance(item, Done):
-            yield self._event([self._shape.delta(item.text, None)])
+            logprobs = self._logprobs(self._pieces.likely(item.logprobs))
+            yield self._event([self._shape.delta(item.text, None, logprobs)])
             self._here.timeline.reach("send")
             try:
                 item = await anext(items)
@@ -135,10 +141,13 @@ class Writer:
                 self._here.tally.status, body = told(error)
                 yield pad.event(body, pads=self._pads)
                 return
-        yield self._event([self._shape.delta(None, item.finish_reason)], noghost=self._job.facts(item))
+        yield self._event([self._shape.delta(None, item.finish_reason, None)], noghost=self._job.facts(item))
         if include_usage:
             yield self._event([], usage=usage(item))
         yield pad.commented(DONE) if self._pads else DONE
+
+    def _logprobs(self, likely: list[Likely]) -> dict[str, Any] | None:
+        return None if self._job.work.top_logprobs is None else self._shape.logprobs(likely)
 
     def _event(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
         return pad.event(self._frame(self._shape.piece, choices, **more), pads=self._pads)

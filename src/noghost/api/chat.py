@@ -10,23 +10,24 @@ from fastapi.responses import Response
 from noghost.api.answer import STREAMED, Shape, respond, work_for
 from noghost.api.commitment import PARAMETER
 from noghost.api.here import here
+from noghost.api.logprobs import of_chat
 from noghost.api.schemas import ChatRequest
 
 router = APIRouter()
 
 
-def choice(text: str | None, reason: str | None) -> dict[str, Any]:
+def choice(text: str | None, reason: str | None, logprobs: Any) -> dict[str, Any]:
     """The choice of a whole answer."""
     message = {"role": "assistant", "content": text, "refusal": None}
-    return {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
+    return {"index": 0, "message": message, "logprobs": logprobs, "finish_reason": reason}
 
 
-def delta(text: str | None, reason: str | None) -> dict[str, Any]:
+def delta(text: str | None, reason: str | None, logprobs: Any) -> dict[str, Any]:
     """The choice of a streamed chunk."""
     return {
         "index": 0,
         "delta": {} if text is None else {"content": text},
-        "logprobs": None,
+        "logprobs": logprobs,
         "finish_reason": reason,
     }
 
@@ -37,7 +38,7 @@ OPENING = {
     "logprobs": None,
     "finish_reason": None,
 }
-CHAT = Shape("chatcmpl-", "chat.completion", "chat.completion.chunk", choice, delta, OPENING)
+CHAT = Shape("chatcmpl-", "chat.completion", "chat.completion.chunk", choice, delta, OPENING, of_chat)
 
 
 @router.post(

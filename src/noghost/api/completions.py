@@ -10,18 +10,19 @@ from fastapi.responses import Response
 from noghost.api.answer import STREAMED, Shape, respond, work_for
 from noghost.api.commitment import PARAMETER
 from noghost.api.here import here
+from noghost.api.logprobs import of_text
 from noghost.api.schemas import CompletionRequest
 
 DEFAULT_MAX_TOKENS = 16  # OpenAI's own default for this endpoint
 router = APIRouter()
 
 
-def choice(text: str | None, reason: str | None) -> dict[str, Any]:
+def choice(text: str | None, reason: str | None, logprobs: Any) -> dict[str, Any]:
     """The choice, whole or streamed."""
-    return {"index": 0, "text": text or "", "logprobs": None, "finish_reason": reason}
+    return {"index": 0, "text": text or "", "logprobs": logprobs, "finish_reason": reason}
 
 
-TEXT = Shape("cmpl-", "text_completion", "text_completion", choice, choice, None)
+TEXT = Shape("cmpl-", "text_completion", "text_completion", choice, choice, None, of_text)
 
 
 @router.post(

@@ -210,6 +210,11 @@ class Generation(Strict):
         return refuse(body, KEPT_ELSEWHERE)
 
     @property
+    def most_logprobs(self) -> int | None:
+        """How many likeliest tokens each token of the answer comes with; None without logprobs."""
+        return None
+
+    @property
     def stops(self) -> tuple[str, ...]:
         """The stop strings."""
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
@@ -220,6 +225,20 @@ class ChatRequest(Generation):
 
     messages: list[ChatMessage] = Field(min_length=1)
     max_completion_tokens: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
+    logprobs: bool = False
+    top_logprobs: int | None = Field(default=None, ge=0, le=20)
+
+    @model_validator(mode="after")
+    def ask_for_both(self) -> ChatRequest:
+        """OpenAI's API wants the one with the other."""
+        if self.top_logprobs is not None and not self.logprobs:
+            raise UnsupportedError("top_logprobs", "top_logprobs needs logprobs: true")
+        return self
+
+    @property
+    def most_logprobs(self) -> int | None:
+        """How many likeliest tokens each token of the answer comes with; None without logprobs."""
+        return (self.top_logprobs or 0) if self.logprobs else None
 
     @model_validator(mode="before")
     @classmethod
@@ -233,8 +252,6 @@ class ChatRequest(Generation):
                 "functions": ([],),
                 "function_call": ("none", "auto"),
                 "response_format": ({"type": "text"},),
-                "logprobs": (False,),
-                "top_logprobs": (0,),
                 "audio": (),
                 "modalities": (["text"],),
                 "web_search_options": (),
@@ -246,6 +263,12 @@ class CompletionRequest(Generation):
     """POST /v1/completions."""
 
     prompt: str = Field(min_length=1)
+    logprobs: int | None = Field(default=None, ge=0, le=5)
+
+    @property
+    def most_logprobs(self) -> int | None:
+        """How many likeliest tokens each token of the answer comes with; None without logprobs."""
+        return self.logprobs
 
     @model_validator(mode="before")
     @classmethod
@@ -253,7 +276,7 @@ class CompletionRequest(Generation):
         """What we know of and cannot honour."""
         if isinstance(body, dict) and isinstance(body.get("prompt"), list):
             raise UnsupportedError("prompt", "prompt takes one string; several prompts or token ids are not supported")
-        return refuse(body, {"echo": (False,), "suffix": ("",), "logprobs": (0,), "best_of": (1,)})
+        return refuse(body, {"echo": (False,), "suffix": ("",), "best_of": (1,)})
 
 
 FIELDS = frozenset(

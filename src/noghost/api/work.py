@@ -37,6 +37,7 @@ class Work:
     param: str  # the field of the request that the prompt came in, for errors
     wish: Wish  # a capsule that is given or wanted
     path: bool = False  # the caller wants to know how long each step took
+    top_logprobs: int | None = None  # the caller wants the tokens' probabilities, and those of so many others
 
 
 class Job:
@@ -135,6 +136,7 @@ class Job:
                 max_tokens=work.max_tokens,
                 stops=work.stops,
                 threads=self._threads,
+                top_logprobs=work.top_logprobs,
             )
         except RequestError as error:
             error.param = work.param if error.param == "messages" else error.param

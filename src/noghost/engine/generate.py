@@ -12,6 +12,7 @@ from typing import Literal
 
 from noghost.engine.batches import batches_of, cut_of
 from noghost.engine.context import Context
+from noghost.engine.logprobs import TokenLogprob, logprob_of
 from noghost.engine.model import Model
 from noghost.engine.sampler import Sampler, SamplingParams
 from noghost.engine.text import AnswerText
@@ -24,6 +25,7 @@ class Chunk:
 
     text: str
     token_count: int
+    logprobs: tuple[TokenLogprob, ...] = ()  # of these tokens, where they were asked for
 
 
 @dataclass(frozen=True, repr=False)  # no repr: `stop` is the caller's
@@ -54,13 +56,14 @@ def generate(
     stops: Sequence[str],
     threads: Callable[[], int],
     on_first: Callable[[], None] | None = None,
+    top_logprobs: int | None = None,
 ) -> Iterator[Chunk | Done]:
     """Answer a prompt: chunks of text, then one `Done`.
 
     What `ctx` holds already must be the beginning of `prompt_tokens` (a template); the rest is prefilled.
     `threads` is asked once before the first decode and after each one, for how many threads to use next;
     `on_first` is called when the first token was chosen. `max_tokens` None means until the context is full, which
-    also ends a longer answer.
+    also ends a longer answer. With `top_logprobs`, 0 or more, each chunk brings the probabilities of its tokens.
 
     Raises RequestError at once, before anything is computed, if the prompt does not fit the context or a
     parameter is wrong; EngineError, while iterating, if llama.cpp fails.
@@ -72,6 +75,8 @@ def generate(
     sampler = Sampler(model, params)
     sampler.accept(prompt_tokens)
     run = _Run(ctx, sampler, threads, model.is_control)
+    if top_logprobs is not None:
+        run.look = lambda token: logprob_of(ctx, model.n_vocab, token, top_logprobs)
     return _answer(model, run, prompt_tokens, limit, AnswerText(stops), on_first or _nothing)
 
 
@@ -106,13 +111,13 @@ def _answer(
             reason = "stop"
             break
         if text := answer.feed(model.piece(token)):
-            yield Chunk(text, run.sampled - counted)
+            yield Chunk(text, run.sampled - counted, run.seen())
             counted = run.sampled
         if answer.stop is not None:
             reason = "stop"
             break
     if text := answer.flush():
-        yield Chunk(text, run.sampled - counted)
+        yield Chunk(text, run.sampled - counted, run.seen())
     reason = "stop" if answer.stop is not None else reason
     yield Done(reason, len(prompt), run.sampled, run.prefill_s, run.decode_s, answer.stop)
 
@@ -125,6 +130,8 @@ class _Run:
     ) -> None:
         self._ctx, self._sampler, self._threads, self._is_control = ctx, sampler, threads, is_control
         self._next_threads = 0
+        self.look: Callable[[int], TokenLogprob] | None = None  # at the logits that a token was chosen from
+        self._seen: list[TokenLogprob] = []
         self.sampled = 0
         self.prefill_s = 0.0
         self.decode_s = 0.0
@@ -142,6 +149,11 @@ class _Run:
             self.decode_s += seconds
             yield token
 
+    def seen(self) -> tuple[TokenLogprob, ...]:
+        """Of the tokens since the last call."""
+        seen, self._seen = tuple(self._seen), []
+        return seen
+
     def _step(self, batches: Iterable[Sequence[int]]) -> tuple[int, float]:
         """Decode `batches`, choose the next token; return it and the seconds that took."""
         started_s = perf_counter()
@@ -152,6 +164,8 @@ class _Run:
             self._next_threads = self._threads() if len(batch) == 1 else 0
         token = self._sampler.sample(self._ctx)
         self.sampled += 1
+        if self.look is not None:
+            self._seen.append(self.look(token))
         return token, perf_counter() - started_s
 
 

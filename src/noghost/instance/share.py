@@ -19,8 +19,8 @@ from noghost.board import Board
 from noghost.config import cores
 
 LINE_BYTES = 128
-PATIENT_S = (0.001,) * 25  # before and within a prefill, which is long: a small request of another's takes 20 ms
-BRIEF_S = (0.00003,) * 3  # between two tokens
+BRIEF_S = (0.00003,) * 3  # between two tokens: our own other thread may be on its way to sleep
+PATIENT_S = BRIEF_S + (0.001,) * 25  # before and within a prefill, which is long: another's small request takes 20 ms
 LONG_S = 0.05  # since the last look: what was computed meanwhile is no single token
 
 
