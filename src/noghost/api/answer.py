@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from noghost.api.parts import JSON, Mixed
 from noghost.api.schemas import Generation, StreamOptions
 from noghost.api.work import Job, Work, usage
 from noghost.engine.generate import Chunk, Done
+from noghost.engine.logprobs import TokenLogprob
 from noghost.engine.sampler import SamplingParams
 from noghost.instance.identity import fresh_seed
 
@@ -75,7 +76,10 @@ async def respond(here: Here, body: Generation, work: Work, shape: Shape) -> Res
     first = await anext(items)
     options = body.stream_options or StreamOptions()
     pads = here.pads if options.include_obfuscation is None else options.include_obfuscation
-    writer = Writer(here, job, shape, here.models[work.model].name, pads)
+    model = here.models[work.model]
+    writer = Writer(here, job, shape, model.name, pads)
+    if work.top_logprobs is not None:
+        writer.pieces = Pieces(model.loaded.model.piece)
     if body.stream:
         events = writer.events(first, items, options.include_usage)
         return StreamingResponse(events, media_type=EVENTS) if not work.wish.wanted else writer.mixed(EVENTS, events)
@@ -98,7 +102,7 @@ class Writer:
         self._model = model
         self._pads = pads
         self._broken = False
-        self._pieces = Pieces(here.models[job.work.model].loaded.model.piece)
+        self.pieces: Pieces | None = None  # where the tokens' probabilities are asked for
 
     def mixed(self, media_type: str, first: AsyncIterator[bytes]) -> StreamingResponse:
         """The answer and then the capsule, in one body."""
@@ -114,13 +118,13 @@ class Writer:
     async def whole(self, first: Chunk | Done, items: AsyncIterator[Chunk | Done]) -> dict[str, Any]:
         """The whole answer as one object."""
         text: list[str] = []
-        likely: list[Likely] = []
+        seen: list[TokenLogprob] = []
         item = first
         while not isinstance(item, Done):
             text.append(item.text)
-            likely += self._pieces.likely(item.logprobs)
+            seen += item.logprobs
             item = await anext(items)
-        choice = self._shape.choice("".join(text), item.finish_reason, self._logprobs(likely))
+        choice = self._shape.choice("".join(text), item.finish_reason, self._logprobs(seen))
         return self._frame(self._shape.whole, [choice], usage=usage(item), noghost=self._job.facts(item))
 
     async def events(
@@ -131,8 +135,7 @@ class Writer:
             yield self._event([self._shape.opening])
         item = first
         while not isinstance(item, Done):
-            logprobs = self._logprobs(self._pieces.likely(item.logprobs))
-            yield self._event([self._shape.delta(item.text, None, logprobs)])
+            yield self._event([self._shape.delta(item.text, None, self._logprobs(item.logprobs))])
             self._here.timeline.reach("send")
             try:
                 item = await anext(items)
@@ -146,8 +149,8 @@ class Writer:
             yield self._event([], usage=usage(item))
         yield pad.commented(DONE) if self._pads else DONE
 
-    def _logprobs(self, likely: list[Likely]) -> dict[str, Any] | None:
-        return None if self._job.work.top_logprobs is None else self._shape.logprobs(likely)
+    def _logprobs(self, seen: Iterable[TokenLogprob]) -> dict[str, Any] | None:
+        return None if self.pieces is None else self._shape.logprobs(self.pieces.likely(seen))
 
     def _event(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
         return pad.event(self._frame(self._shape.piece, choices, **more), pads=self._pads)

@@ -17,7 +17,6 @@ from noghost.errors import HostError, HuntError, NoghostError, WipeError
 from noghost.instance.memory import keep_malloc_pages, keep_python_arenas
 from noghost.instance.sandbox import allow_tracer
 from noghost.reaper import trace
-from noghost.reaper.watch import settle
 from noghost.reaper.wipe import wipe
 
 NOT_WIPED = "the hunter's own copies could not be wiped on this host; they end with its process"
@@ -78,7 +77,7 @@ def wiped_at_end(pid: int, windows: trace.Windows | None) -> bool:
             return clean
         if windows and status >> 16 == trace.EVENT_EXIT:
             with suppress(WipeError, OSError):
-                settle(windows)
+                trace.settle(windows)
                 wipe(windows)
                 clean = True
             trace.resume(pid)

@@ -16,14 +16,17 @@ import ctypes
 import os
 import re
 import signal
+import time
 from dataclasses import dataclass
 
-from noghost.errors import HostError
+from noghost.errors import HostError, WipeError
 
 SEIZE, CONT, LISTEN = 0x4206, 7, 0x4208
 O_TRACEEXIT, O_EXITKILL = 0x40, 0x100000
 EVENT_EXIT, EVENT_STOP = 6, 128
 WALL = 0x40000000
+SETTLE_S = 2.0  # how long other threads of an ending instance may take to go
+SETTLE_STEP_S = 0.0002
 THREADS = re.compile(rb"^Threads:\t(\d+)$", re.MULTILINE)
 GROUP_STOPS = {signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
 
@@ -83,6 +86,15 @@ def open_windows(pid: int) -> Windows:
         _close_all(opened)
         raise
     return Windows(pid, *opened)
+
+
+def settle(windows: Windows) -> None:
+    """Wait until the main thread is the last: others, on their way out, could still write. Raises WipeError."""
+    deadline = time.monotonic() + SETTLE_S
+    while windows.threads() > 1:
+        if time.monotonic() > deadline:
+            raise WipeError(f"threads of an ending instance were still there after {SETTLE_S} s")
+        time.sleep(SETTLE_STEP_S)
 
 
 def resume(pid: int, number: int = 0) -> None:

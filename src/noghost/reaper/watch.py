@@ -46,8 +46,6 @@ from noghost.reaper.refusals import is_listener, refuse_one
 from noghost.reaper.seats import Seats
 from noghost.reaper.wipe import Steps, Wiped, Wiper, wipe_in_steps
 
-SETTLE_S = 2.0  # how long other threads of an ending instance may take to go
-SETTLE_STEP_S = 0.0002
 NOTHING = Wiped(0, 0)
 NO_MESSAGE = bytes(1)  # no kind has this tag
 LAST_WORDS = set(Outcome) - {Outcome.LOST}
@@ -305,7 +303,7 @@ class Reaper:
         life.stop_ns = time.monotonic_ns()
         self._hear_last_word(life)
         try:
-            settle(life.windows)
+            trace.settle(life.windows)
             self._leave_seat(life)
             self._stopped.append(life)
         except (WipeError, OSError):
@@ -372,15 +370,6 @@ class Reaper:
 def is_sound(word: Ended) -> bool:
     """Whether a last word can stand in the ledger."""
     return word.outcome in LAST_WORDS and max(word.prompt_bucket, word.answer_bucket) <= BUCKET_MAX
-
-
-def settle(windows: trace.Windows) -> None:
-    """Wait until the main thread is the last: others, on their way out, could still write. Raises WipeError."""
-    deadline = time.monotonic() + SETTLE_S
-    while windows.threads() > 1:
-        if time.monotonic() > deadline:
-            raise WipeError(f"threads of an ending instance were still there after {SETTLE_S} s")
-        time.sleep(SETTLE_STEP_S)
 
 
 def outcome_of(life: Life) -> Outcome:
