@@ -69,7 +69,8 @@ WRONG: list[tuple[dict[str, Any], str, str | None]] = [
     ({"response_format": {"type": "json_object"}}, "response_format", "unsupported_parameter"),
     ({"top_logprobs": 3}, "top_logprobs", "unsupported_parameter"),
     ({"modalities": ["text", "audio"]}, "modalities", "unsupported_parameter"),
-    ({"n": 2}, "n", "unsupported_parameter"),
+    ({"n": 0}, "n", None),
+    ({"n": 129}, "n", None),
     ({"prompt_cache_retention": "24h"}, "prompt_cache_retention", "unsupported_parameter"),
     ({"store": True}, "store", "unsupported_parameter"),
 ]

@@ -19,7 +19,7 @@ from noghost.api.logprobs import Likely, Pieces
 from noghost.api.parts import JSON, Mixed
 from noghost.api.schemas import Generation, StreamOptions
 from noghost.api.work import Job, Work, usage
-from noghost.engine.generate import Chunk, Done
+from noghost.engine.generate import Chunk, Done, together
 from noghost.engine.logprobs import TokenLogprob
 from noghost.engine.sampler import SamplingParams
 from noghost.instance.identity import fresh_seed
@@ -65,7 +65,7 @@ def work_for(
         ignore_eos=body.ignore_eos,
     )
     own = body.noghost
-    marks = own.threads, own.record_seed, param, wish, own.path, body.most_logprobs
+    marks = own.threads, own.record_seed, param, wish, own.path, body.n or 1, body.most_logprobs
     return Work(model, tokens, params, max_tokens, body.stops, commitment, *marks)
 
 
@@ -90,6 +90,13 @@ async def respond(here: Here, body: Generation, work: Work, shape: Shape) -> Res
 async def once(data: bytes) -> AsyncIterator[bytes]:
     """One piece."""
     yield data
+
+
+async def chained(first: Chunk | Done, items: AsyncIterator[Chunk | Done]) -> AsyncIterator[Chunk | Done]:
+    """The first and then the others."""
+    yield first
+    async for item in items:
+        yield item
 
 
 class Writer:
@@ -117,37 +124,59 @@ class Writer:
 
     async def whole(self, first: Chunk | Done, items: AsyncIterator[Chunk | Done]) -> dict[str, Any]:
         """The whole answer as one object."""
+        choices, ends = [], list[Done]()
         text: list[str] = []
         seen: list[TokenLogprob] = []
-        item = first
-        while not isinstance(item, Done):
-            text.append(item.text)
-            seen += item.logprobs
-            item = await anext(items)
-        choice = self._shape.choice("".join(text), item.finish_reason, self._logprobs(seen))
-        return self._frame(self._shape.whole, [choice], usage=usage(item), noghost=self._job.facts(item))
+        async for item in chained(first, items):
+            if not isinstance(item, Done):
+                text.append(item.text)
+                seen += item.logprobs
+                continue
+            choice = self._shape.choice("".join(text), item.finish_reason, self._logprobs(seen))
+            choices.append(choice | {"index": item.choice})
+            ends.append(item)
+            text, seen = [], []
+            self._restart()
+        end = together(ends)
+        return self._frame(self._shape.whole, choices, usage=usage(end), noghost=self._job.facts(end))
 
     async def events(
         self, first: Chunk | Done, items: AsyncIterator[Chunk | Done], include_usage: bool
     ) -> AsyncIterator[bytes]:
         """The answer as server-sent events, a chunk for each piece of text."""
-        if self._shape.opening is not None:
-            yield self._event([self._shape.opening])
-        item = first
-        while not isinstance(item, Done):
-            yield self._event([self._shape.delta(item.text, None, self._logprobs(item.logprobs))])
-            self._here.timeline.reach("send")
-            try:
-                item = await anext(items)
-            except Exception as error:  # noqa: BLE001  the status is out already: the error is the last event
-                self._broken = True
-                self._here.tally.status, body = told(error)
-                yield pad.event(body, pads=self._pads)
-                return
-        yield self._event([self._shape.delta(None, item.finish_reason, None)], noghost=self._job.facts(item))
+        ends: list[Done] = []
+        choice = -1
+        try:
+            async for item in chained(first, items):
+                if item.choice != choice:
+                    choice = item.choice
+                    if self._shape.opening is not None:
+                        yield self._event([self._shape.opening | {"index": choice}])
+                if isinstance(item, Done):
+                    ends.append(item)
+                    self._restart()
+                    last = self._shape.delta(None, item.finish_reason, None) | {"index": choice}
+                    facts = {"noghost": self._job.facts(together(ends))} if self._is_last(item) else {}
+                    yield self._event([last], **facts)
+                else:
+                    delta = self._shape.delta(item.text, None, self._logprobs(item.logprobs))
+                    yield self._event([delta | {"index": choice}])
+                    self._here.timeline.reach("send")
+        except Exception as error:  # noqa: BLE001  the status is out already: the error is the last event
+            self._broken = True
+            self._here.tally.status, body = told(error)
+            yield pad.event(body, pads=self._pads)
+            return
         if include_usage:
-            yield self._event([], usage=usage(item))
+            yield self._event([], usage=usage(together(ends)))
         yield pad.commented(DONE) if self._pads else DONE
+
+    def _is_last(self, end: Done) -> bool:
+        return end.choice == self._job.work.choices - 1
+
+    def _restart(self) -> None:
+        if self.pieces is not None:
+            self.pieces.restart()
 
     def _logprobs(self, seen: Iterable[TokenLogprob]) -> dict[str, Any] | None:
         return None if self.pieces is None else self._shape.logprobs(self.pieces.likely(seen))

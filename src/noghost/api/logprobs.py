@@ -37,6 +37,10 @@ class Pieces:
             self._offset += len(text_of(data))
         return found
 
+    def restart(self) -> None:
+        """Another choice begins."""
+        self._offset = 0
+
 
 def text_of(data: bytes) -> str:
     """What can be shown of a token."""

@@ -14,6 +14,7 @@ from pydantic.config import JsonDict
 
 MOST_TOKENS = 2**31 - 1
 MOST_STOPS = 16
+MOST_CHOICES = 128  # as OpenAI's API
 KEEP_IT = "store is not supported: nothing is kept here; keep the answer yourself, and leave store out"
 TOKEN_ID = re.compile(r"[0-9]{1,10}")
 HALF_PAIR = re.compile("[\ud800-\udfff]")
@@ -172,7 +173,9 @@ class Generation(Strict):
     stream: bool = False
     stream_options: StreamOptions | None = None
     ignore_eos: bool = Field(default=False, description="go on after the end of text, up to max_tokens")
-    n: int | None = Field(default=None, json_schema_extra={"anyOf": [{"const": 1}, {"type": "null"}]})
+    n: int | None = Field(
+        default=None, ge=1, le=MOST_CHOICES, description="so many answers, one after the other; each seed is one more"
+    )
     noghost: NoghostOptions = NoghostOptions()
 
     @field_validator("stop")
@@ -184,14 +187,6 @@ class Generation(Strict):
             raise ValueError(f"stop takes 1 to {MOST_STOPS} strings, none of them empty")
         return value
 
-    @field_validator("n")
-    @classmethod
-    def one_choice(cls, value: int | None) -> int | None:
-        """Several choices are not made yet."""
-        if value not in (None, 1):
-            raise UnsupportedError("n", "n other than 1 is not supported by this service")
-        return value
-
     @field_validator("logit_bias")
     @classmethod
     def token_ids(cls, value: dict[str, float] | None) -> dict[str, float] | None:
@@ -200,6 +195,13 @@ class Generation(Strict):
             if not TOKEN_ID.fullmatch(key) or not -100 <= bias <= 100:
                 raise ValueError("logit_bias maps token ids to numbers from -100 to 100")
         return value
+
+    @model_validator(mode="after")
+    def one_with_a_capsule(self) -> Generation:
+        """A capsule holds one conversation."""
+        if self.noghost.capsule and self.n not in (None, 1):
+            raise UnsupportedError("n", "a capsule is given with one choice alone; leave n out")
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from noghost.api.capsule import Kept, Used, Wish, hold, shape_for, take
 from noghost.api.here import Here
 from noghost.engine.context import Context
-from noghost.engine.generate import Chunk, Done, generate
+from noghost.engine.generate import Chunk, Done, generate, rewind
 from noghost.engine.loaded import Loaded
 from noghost.engine.prefix import Start
 from noghost.engine.sampler import SamplingParams
@@ -37,6 +37,7 @@ class Work:
     param: str  # the field of the request that the prompt came in, for errors
     wish: Wish  # a capsule that is given or wanted
     path: bool = False  # the caller wants to know how long each step took
+    choices: int = 1  # answers to the one prompt; the seed of each is one more than that of the one before
     top_logprobs: int | None = None  # the caller wants the tokens' probabilities, and those of so many others
 
 
@@ -53,12 +54,12 @@ class Job:
         threading.Thread(target=self._run, daemon=True).start()
 
     async def items(self) -> AsyncIterator[Chunk | Done]:
-        """Each piece of text, then the end."""
+        """Each piece of text, then the end; of each choice."""
         while True:
             item = await self._next()
             assert not isinstance(item, Kept)
             yield item
-            if isinstance(item, Done):
+            if isinstance(item, Done) and item.choice == self.work.choices - 1:
                 return
 
     async def kept(self) -> Kept:
@@ -91,7 +92,7 @@ class Job:
         shape = shape_for(served, here.limits.capsule_bytes) if work.wish.is_any else None
         given = work.wish.given is not None
         self.start = start = Start(loaded.context) if given else loaded.start(work.prompt_tokens)
-        answer = self._checked(loaded, start.context)
+        answers = self._answers(loaded, start.context, self._checked(loaded, start.context, work.params))
         here.recorder.open(
             here.invocation,
             work.model,
@@ -105,9 +106,10 @@ class Job:
         if shape and given:
             self._used = take(work.wish, served, here.build, shape, work.prompt_tokens)
         start.context.start_threads(work.threads or here.most_threads)
-        for item in answer:
+        before_tokens = 0  # of the choices that are whole
+        for item in answers:
             if isinstance(item, Done):
-                here.tally.answer_tokens = item.completion_tokens
+                here.tally.answer_tokens = before_tokens = before_tokens + item.completion_tokens
                 here.recorder.sync()
             else:
                 here.tally.answer_tokens += item.token_count
@@ -116,6 +118,15 @@ class Job:
         if shape and work.wish.wanted:
             yield hold(loaded.model, start.context, shape, work.prompt_tokens, here.limits.capsule_bytes)
 
+    def _answers(self, loaded: Loaded, context: Context, first: Iterator[Chunk | Done]) -> Iterator[Chunk | Done]:
+        """Every choice, one after the other."""
+        yield from first
+        params = self.work.params
+        for choice in range(1, self.work.choices):
+            rewind(loaded.model, context, self.work.prompt_tokens)
+            again = self._checked(loaded, context, replace(params, seed=params.seed + choice))
+            yield from (replace(item, choice=choice) for item in again)
+
     def _check_threads(self) -> None:
         """Raise RequestError for more threads than there are: each spins for the others, and 256 on 2 cores stop the
         whole machine."""
@@ -123,7 +134,7 @@ class Job:
         if self.work.threads and self.work.threads > most:
             raise RequestError(f"{param} is over this service's {most}", code="invalid_value", param=param)
 
-    def _checked(self, loaded: Loaded, context: Context) -> Iterator[Chunk | Done]:
+    def _checked(self, loaded: Loaded, context: Context, params: SamplingParams) -> Iterator[Chunk | Done]:
         """The generation, not begun; raises RequestError when it cannot be, naming the request's own field (and not
         repeating its value)."""
         work = self.work
@@ -132,7 +143,7 @@ class Job:
                 loaded.model,
                 context,
                 work.prompt_tokens,
-                work.params,
+                params,
                 max_tokens=work.max_tokens,
                 stops=work.stops,
                 threads=self._threads,

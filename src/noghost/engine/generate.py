@@ -6,11 +6,11 @@ In an instance, in a worker thread: all that takes time is in C, with the GIL re
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Literal
 
-from noghost.engine.batches import batches_of, cut_of
+from noghost.engine.batches import batches_of, cut_of, start_of
 from noghost.engine.context import Context
 from noghost.engine.logprobs import TokenLogprob, logprob_of
 from noghost.engine.model import Model
@@ -26,6 +26,7 @@ class Chunk:
     text: str
     token_count: int
     logprobs: tuple[TokenLogprob, ...] = ()  # of these tokens, where they were asked for
+    choice: int = 0  # of several answers to one prompt, one after the other
 
 
 @dataclass(frozen=True, repr=False)  # no repr: `stop` is the caller's
@@ -44,6 +45,22 @@ class Done:
     prefill_s: float
     decode_s: float
     stop: str | None
+    choice: int = 0
+
+
+def together(ends: Sequence[Done]) -> Done:
+    """The figures of several answers to one prompt; the first one's prefill is the prompt's."""
+    first, last = ends[0], ends[-1]
+    completion_tokens = sum(end.completion_tokens for end in ends)
+    decode_s = sum(end.decode_s for end in ends) + sum(end.prefill_s for end in ends[1:])
+    return replace(last, completion_tokens=completion_tokens, prefill_s=first.prefill_s, decode_s=decode_s)
+
+
+def rewind(model: Model, ctx: Context, prompt_tokens: Sequence[int]) -> None:
+    """Forget an answer, and as much of its prompt's end as must be computed anew to give the same bytes."""
+    total = len(prompt_tokens)
+    if not ctx.keep_first(start_of(total, cut_of(prompt_tokens, model.is_control), total)):
+        ctx.keep_first(0)
 
 
 def generate(
