@@ -36,7 +36,7 @@ def markdown(samples: Samples, facts: Mapping[str, str], name: str = "hot") -> s
         "Median (quartiles) of all rounds; the ratio is of medians, with a bootstrap interval of 95 %. "
         "TTFT: lower is better; the others: higher is better. The 99 % are of the callers of all rounds together. "
         f"Made by `bench/hot.py{' --foreign' if name == 'foreign' else ''}`.\n\n"
-        f"{head}\n" + "\n".join(rows) + "\n\n![TTFT ratio and throughput](../img/{name}.png)\n\n"
+        f"{head}\n" + "\n".join(rows) + f"\n\n![TTFT ratio and throughput](../img/{name}.png)\n\n"
         f"| | |\n|---|---|\n{about}\n"
     )
 
