@@ -61,6 +61,7 @@ def after(tmp_path_factory: pytest.TempPathFactory) -> After:
             with send(service, *request) as call:
                 found.replies[name] = call.read_all()
         service.noghost("keys", "add", "another")
+        wait_for(lambda: not service.instances(), GONE_S, "those that ended to be searched and wiped")
         for ending in (signal.SIGKILL, signal.SIGSEGV):
             with say_long(service, key) as call:
                 found.shown |= {name: data for pid in family(service) for name, data in shown(pid)}
