@@ -69,10 +69,9 @@ def receipt_of(service: Service, invocation: str) -> dict[str, str]:
 
 
 def the_instance(service: Service) -> int:
-    """The only instance alive."""
-    found = wait_for(service.instances, GONE_S, "an instance")
+    """The only instance alive, once there is no other: one that was before may still be on its way out."""
+    found = wait_for(lambda: len(alive := service.instances()) == 1 and alive, GONE_S, "one instance")
     assert isinstance(found, list)
-    assert len(found) == 1
     return int(found[0])
 
 
