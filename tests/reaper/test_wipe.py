@@ -115,6 +115,23 @@ def test_a_page_that_is_not_zero_is_said_and_not_hidden() -> None:
         wipe.wipe(windows)
 
 
+def test_a_step_that_fails_spares_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    verify, seen = wipe.verify, list[int]()
+
+    def fail_once(mem: int, step: wipe.Runs) -> int:
+        seen.append(verify(mem, step))
+        if len(seen) == 1:
+            raise WipeError("the first step failed")
+        return seen[-1]
+
+    monkeypatch.setattr(wipe, "verify", fail_once)
+    with stopped_child() as (windows, address):
+        with pytest.raises(WipeError, match="the first step"):
+            wipe.wipe(windows)
+        assert len(seen) > 1
+        assert not any(os.pread(windows.mem, BYTES, address))
+
+
 def test_what_cannot_be_written_is_said() -> None:
     with stopped_child() as (windows, _), pytest.raises(WipeError, match="could not be zeroed"):
         wipe.zero(windows.mem, [(1 << 46, 4096)])

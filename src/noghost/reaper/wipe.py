@@ -68,12 +68,21 @@ def wipe(windows: Windows) -> Wiped:
 
 
 def wipe_in_steps(windows: Windows) -> Steps:
-    """The same, a little at each step, so that others have their turn; the process must stay stopped meanwhile."""
+    """The same, a little at each step, so that others have their turn; the process must stay stopped meanwhile.
+
+    A step that fails is raised for at the end: the others are wiped all the same.
+    """
     wiped_bytes = verified_bytes = 0
+    failed: WipeError | None = None
     for step in steps_of(own_runs(windows)):
-        wiped_bytes += zero(windows.mem, step)
-        verified_bytes += verify(windows.mem, step)
+        try:
+            wiped_bytes += zero(windows.mem, step)
+            verified_bytes += verify(windows.mem, step)
+        except WipeError as error:
+            failed = failed or error
         yield
+    if failed:
+        raise failed
     return Wiped(wiped_bytes, verified_bytes)
 
 
@@ -154,12 +163,11 @@ def zero(mem: int, step: Runs) -> int:
 
 def verify(mem: int, step: Runs) -> int:
     """Read the runs of one step back; the bytes seen to be zero. Raises WipeError when one is not."""
-    read_bytes = 0
+    read_bytes = asked_bytes = 0
     for address, length in step:
-        if os.preadv(mem, [_seen_view[read_bytes : read_bytes + length]], address) != length:
-            raise WipeError(f"{length} bytes could not be read back")
-        read_bytes += length
-    if _libc.memcmp(_seen, _zeros, read_bytes):
+        read_bytes += os.preadv(mem, [_seen_view[asked_bytes : asked_bytes + length]], address)
+        asked_bytes += length
+    if read_bytes != asked_bytes or _libc.memcmp(_seen, _zeros, asked_bytes):
         ctypes.memset(_seen, 0, STEP_BYTES)
         raise WipeError("a page was not zero after the wipe")
     return read_bytes
