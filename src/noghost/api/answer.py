@@ -156,7 +156,7 @@ class Writer:
                     ends.append(item)
                     self._restart()
                     last = self._shape.delta(None, item.finish_reason, None) | {"index": choice}
-                    facts = {"noghost": self._job.facts(together(ends))} if self._is_last(item) else {}
+                    facts = {"noghost": self._job.facts(together(ends))} if self._job.work.ends_with(item) else {}
                     yield self._event([last], **facts)
                 else:
                     delta = self._shape.delta(item.text, None, self._logprobs(item.logprobs))
@@ -170,9 +170,6 @@ class Writer:
         if include_usage:
             yield self._event([], usage=usage(together(ends)))
         yield pad.commented(DONE) if self._pads else DONE
-
-    def _is_last(self, end: Done) -> bool:
-        return end.choice == self._job.work.choices - 1
 
     def _restart(self) -> None:
         if self.pieces is not None:

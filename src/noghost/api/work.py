@@ -40,6 +40,10 @@ class Work:
     choices: int = 1  # answers to the one prompt; the seed of each is one more than that of the one before
     top_logprobs: int | None = None  # the caller wants the tokens' probabilities, and those of so many others
 
+    def ends_with(self, end: Done) -> bool:
+        """Whether no other choice follows this one."""
+        return end.choice == self.choices - 1
+
 
 class Job:
     """Work under way. `items` yields what it makes, and raises what it raised."""
@@ -59,7 +63,7 @@ class Job:
             item = await self._next()
             assert not isinstance(item, Kept)
             yield item
-            if isinstance(item, Done) and item.choice == self.work.choices - 1:
+            if isinstance(item, Done) and self.work.ends_with(item):
                 return
 
     async def kept(self) -> Kept:
