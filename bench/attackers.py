@@ -1,8 +1,8 @@
 """Callers who mean no good, many in one process that itself takes little: raw sockets, one selector.
 
-    python bench/attackers.py KIND COUNT PORT [FROM]
+    python bench/attackers.py KIND COUNT PORT [UID]
 
-Runs until its standard input ends, then prints what it got as one line of JSON. FROM is the address to call from.
+Runs until its standard input ends, then prints what it got as one line of JSON. UID is the user to be: as root alone.
 
     silent    connect and say nothing
     slow      a header that never ends, a byte a second
@@ -53,8 +53,8 @@ class Caller:
 class Attack:
     """All callers of one kind."""
 
-    def __init__(self, kind: str, count: int, port: int, source: str) -> None:
-        self._kind, self._port, self._source = kind, port, source
+    def __init__(self, kind: str, count: int, port: int) -> None:
+        self._kind, self._port = kind, port
         self._selector = selectors.DefaultSelector()
         self._callers: set[Caller] = set()
         self.got: Counter[str] = Counter()
@@ -81,7 +81,6 @@ class Attack:
         connection.setblocking(False)
         if self._kind == "readers":
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_WINDOW_BYTES)
-        connection.bind((self._source, 0))
         with contextlib.suppress(BlockingIOError):
             connection.connect(("127.0.0.1", self._port))
         caller = Caller(connection)
@@ -132,9 +131,11 @@ class Attack:
 
 
 def main() -> None:
-    kind, count, port, source = [*sys.argv[1:], "127.0.0.1"][:4]
+    kind, count, port, *user = sys.argv[1:]
+    for uid in user:
+        os.setuid(int(uid))
     began_s = time.monotonic()
-    attack = Attack(kind, int(count), int(port), source)
+    attack = Attack(kind, int(count), int(port))
     attack.run()
     used = os.times()
     took_s = time.monotonic() - began_s

@@ -1,6 +1,6 @@
 """How much later the first token comes beside callers who mean no good, on one machine with them.
 
-    python bench/flood.py [--rounds N] [--quick] [--out DIR]
+    python bench/flood.py [--rounds N] [--quick] [--out DIR]      as root: some of them are another user
 
 Rounds of all situations in turn, the usual one among them; in each, one caller asks as in hot.py and its TTFT is
 compared with the usual one of the same run. The attackers (attackers.py) are a process of their own on the same
@@ -36,7 +36,7 @@ PROMPT_TOKENS = (50, 300)
 ANSWER_TOKENS = 4
 SETTLE_S = 2.0  # an attack is in full swing
 NORMAL_S = 60.0
-ANOTHER = "127.0.0.2"
+NOBODY = 65534
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Situation:
     name: str
     kind: str = ""  # of attackers.py
     count: int = 0
-    source: str = "127.0.0.1"
+    user: int | None = None  # another than ours
     ttft_s: dict[int, list[float]] = field(default_factory=lambda: {length: [] for length in PROMPT_TOKENS})
     refused: int = 0  # of the one caller's requests
     ends: Counter[str] = field(default_factory=Counter)  # of the attackers' connections
@@ -66,7 +66,8 @@ SITUATIONS = (
     Situation("64 ask for /healthz, again and again", "storm", 64),
     Situation("16 of these with a header of 450 bytes", "larger", 16),
     Situation("16 of these with headers of 100 to 4,000 bytes", "varied", 16),
-    Situation("64 of these with one of 450 bytes, from another address", "larger", 64, ANOTHER),
+    Situation("64 of these with one of 450 bytes, of another user", "larger", 64, NOBODY),
+    Situation("64 of these with ones of 100 to 4,000 bytes, of another user", "varied", 64, NOBODY),
 )
 
 
@@ -127,7 +128,8 @@ def attacked(service: Service, situation: Situation) -> Iterator[None]:
         time.sleep(SETTLE_S)  # as the others: a machine that has rested answers later than one at work
         yield
         return
-    command = [sys.executable, ATTACKERS, situation.kind, str(situation.count), str(service.port), situation.source]
+    command = [sys.executable, ATTACKERS, situation.kind, str(situation.count), str(service.port)]
+    command += [] if situation.user is None else [str(situation.user)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as attackers:
         time.sleep(SETTLE_S)
         try:

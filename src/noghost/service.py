@@ -94,7 +94,6 @@ def serve_at(door: Door, config: Config, ready: Ready, wiper: Wiper) -> None:
     ring = Ring(default_path()) if config.asks_keys else None
     models = find_models(config)
     board = Board()
-    listener = door.listener
     own_network = leave_network() if "network" not in config.without else False
     follow_keeper()  # only now: the kernel forgets this with a change of namespace
     fences = make_fences(config.without)
@@ -109,14 +108,14 @@ def serve_at(door: Door, config: Config, ready: Ready, wiper: Wiper) -> None:
         most_refusals=config.limits.refusals,
         wiper=wiper,
     )
-    births, reaper_pid = start_reaper(duty, board, shut=(listener,))
+    births, reaper_pid = start_reaper(duty, board, shut=door.sockets)
     try:
         secured = secure_late(config)
         equip = prepare_serving(config, models, board, ring, secured.context if secured else None)
         settle_memory()
         probe(Nursery(births, reaper_pid, live_with(equip_for_nothing, config, fences)))
         warden = Warden(
-            listener,
+            door,
             Nursery(births, reaper_pid, live_with(equip, config, fences), ring.refresh if ring else None),
             config.limits,
             cores=cores(),

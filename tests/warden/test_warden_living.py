@@ -127,12 +127,28 @@ def test_requests_that_look_like_idle_ones_are_known() -> None:
     assert not found.idle((HERE, 490)), "one that looks the same did compute"
 
 
+def test_what_one_has_had_outlives_its_instances() -> None:
+    """Of a storm of short requests none is alive when the next is chosen."""
+    found = living(Cores())
+    for number in range(3):
+        found.born(Alive(number, HERE, 0.0, likely=True, said_bytes=400 + number))
+        found.gone(number)
+    assert (found.crowd(HERE), found.served(HERE), found.served(THERE)) == (0, 1, 0)
+    for number in range(3):
+        found.born(Alive(number, HERE, 0.0, likely=True, said_bytes=400 + number))
+    assert found.served(HERE) == 4
+    for number in range(3):
+        found.heard(number)
+    assert found.served(HERE) == 0, "requests that look like these compute"
+
+
 def test_few_looks_are_kept() -> None:
     found = living(Cores())
     for number in range(LOOKS_KEPT + 10):
         found.born(Alive(number, HERE, 0.0, likely=True, said_bytes=number))
         found.gone(number)
     assert len(found._idle_looks) == LOOKS_KEPT
+    assert found._idle_origins == {HERE: LOOKS_KEPT}
     assert not found.idle((HERE, 9))
     assert found.idle((HERE, 10))
 

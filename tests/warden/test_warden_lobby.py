@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
 import pytest
 
 from noghost.warden.lobby import MUCH_BYTES, SHORTEST_BYTES, Guest, Lobby, Said, has_left, origin_of, said
+from noghost.warden.peer import Peers
 
 IDLE = (b"here", 40)  # how a request looked that computed nothing
 MOST = 4
@@ -171,10 +173,11 @@ def test_an_event_without_a_byte_is_no_word(house: House) -> None:
 
 
 def test_origins() -> None:
-    with socket.socket(socket.AF_INET) as four, socket.socket(socket.AF_INET6) as six:
-        assert origin_of(four, ("127.0.0.1", 1)) == bytes([127, 0, 0, 1])
-        one, same, other = (origin_of(six, (host, 1, 0, 0)) for host in ("2001:db8::1", "2001:db8::2", "2001:db9::1"))
-        assert one == same != other
     here, there = socket.socketpair()
-    with here, there:
-        assert origin_of(here, "") == origin_of(there, "") != b""
+    four, six = socket.socket(socket.AF_INET), socket.socket(socket.AF_INET6)
+    with closing(Peers()) as peers, here, there, four, six:
+        assert origin_of(four, ("192.0.2.1", 1), peers) == bytes([192, 0, 2, 1])
+        hosts = ("2001:db8::1", "2001:db8::2", "2001:db9::1")
+        one, same, other = (origin_of(six, (host, 1, 0, 0), peers) for host in hosts)
+        assert one == same != other
+        assert origin_of(here, "", peers) == origin_of(there, "", peers) == b"user %d" % os.getuid()

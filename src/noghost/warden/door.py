@@ -12,11 +12,12 @@ import contextlib
 import os
 import socket
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from noghost.config import Config
 from noghost.errors import ConfigError
+from noghost.warden.peer import Peers
 
 BACKLOG = 1024
 OWNER_ONLY = 0o177  # as a umask
@@ -31,6 +32,12 @@ class Door:
     scheme: str  # http or https
     path: Path | None = None  # of a Unix socket
     inode: int = 0  # of it, so that nobody else's is removed
+    peers: Peers = field(default_factory=Peers)
+
+    @property
+    def sockets(self) -> tuple[socket.socket, ...]:
+        """What only the warden may have."""
+        return (self.listener, self.peers.registry) if self.peers.registry else (self.listener,)
 
     @property
     def address(self) -> str:
@@ -43,6 +50,7 @@ class Door:
     def close(self) -> None:
         """Stop listening, and take away the socket's file if it is still this door's."""
         self.listener.close()
+        self.peers.close()
         if self.path:
             with contextlib.suppress(FileNotFoundError):
                 if self.path.lstat().st_ino == self.inode:

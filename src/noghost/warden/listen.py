@@ -22,6 +22,7 @@ from noghost.errors import HOW_TO_TRACE, HostError
 from noghost.log import Event, log
 from noghost.messages import MAX_BYTES, Gone, Heard, Wipe, unpack
 from noghost.warden.births import Nursery, bear
+from noghost.warden.door import Door
 from noghost.warden.living import Alive, Living
 from noghost.warden.lobby import Guest, Lobby, Said, origin_of, said
 
@@ -38,7 +39,7 @@ class Warden:
 
     def __init__(
         self,
-        listener: socket.socket,
+        door: Door,
         nursery: Nursery,
         limits: Limits,
         *,
@@ -46,7 +47,7 @@ class Warden:
         computing: Callable[[], int],
         idle_exit_s: float = 0,
     ) -> None:
-        self._listener = listener
+        self._door = door
         self._nursery = nursery
         self._limits = limits
         self._poll = select.epoll()
@@ -95,7 +96,7 @@ class Warden:
             self._on_word(self._nursery.births)
         elif descriptor == self._bell.fileno():
             self._on_bell()
-        elif self._listening and descriptor == self._listener.fileno():
+        elif self._listening and descriptor == self._door.listener.fileno():
             self._on_knock()
         else:
             self._lobby.on_event(descriptor, events)
@@ -113,23 +114,23 @@ class Warden:
         """Listen, unless the service stops, the lobby is full, or the host is short of something."""
         wanted = not self._stopping and not self._lobby.packed and self._short_s is None
         if wanted and not self._listening:
-            self._poll.register(self._listener, select.EPOLLIN)
+            self._poll.register(self._door.listener, select.EPOLLIN)
         elif not wanted and self._listening:
-            self._poll.unregister(self._listener)
+            self._poll.unregister(self._door.listener)
         self._listening = wanted
 
     def _leave_the_door(self) -> None:
         """Let nobody in any more."""
         self._mind_the_door()
-        self._listener.close()
+        self._door.listener.close()
         self._lobby.close()
 
     def _on_knock(self) -> None:
         """Let in who waits outside, some at a time."""
         for _ in range(AT_A_TIME):
             try:
-                connection, address = self._listener.accept()
-                self._lobby.admit(connection, origin_of(connection, address))
+                connection, address = self._door.listener.accept()
+                self._lobby.admit(connection, origin_of(connection, address, self._door.peers))
             except BlockingIOError:
                 return
             except ConnectionAbortedError:
@@ -149,7 +150,7 @@ class Warden:
 
     def _bear_waiting(self) -> None:
         """An instance for each guest that has spoken, in their order, as far as there is room."""
-        while self._short_s is None and (guest := self._lobby.first(self._living.crowd, self._living.idle)):
+        while self._short_s is None and (guest := self._lobby.first(self._living.served, self._living.idle)):
             said_bytes = guest.said_bytes()
             preferred = said(said_bytes) is Said.MUCH or not self._living.crowd(guest.origin)
             if not self._make_room(said(said_bytes), preferred):

@@ -4,11 +4,11 @@ An instance is unheard until it asks for a seat (the reaper tells): until then i
 one of a storm. What needs no seat is over soon.
 
 Covered: unheard instances are bounded, and the oldest of whoever has most of them is ended for a newcomer; births
-that lead to no computation are rationed, so that a storm of them leaves the cores to those that compute, and requests
-that look like them (as long, from the same caller) come after others; an instance that outlives its own deadline,
-stopped or out of its mind, is killed.
-Not covered: a storm whose every request has another length; a storm of callers that do compute: these share the
-seats, first come, first served.
+that lead to no computation are rationed, so that a storm of them leaves the cores to those that compute; who has had
+one of them lately comes after others, and so do requests that look like them (as long, from the same caller); an
+instance that outlives its own deadline, stopped or out of its mind, is killed.
+Not covered: a storm of the caller's own user or address whose every request has another length; a storm of callers that
+do compute: these share the seats, first come, first served.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ class Living:
         self._under_way: dict[int, Alive] = {}  # births that count; the instance may have ended
         self._held_until_s = 0.0  # no small birth before that
         self._idle_looks: dict[Look, float] = {}  # of requests that computed nothing, and when; the oldest first
+        self._idle_origins: Counter[bytes] = Counter()  # of these looks
 
     def __len__(self) -> int:
         return len(self._alive)
@@ -79,8 +80,14 @@ class Living:
         return len(self._unheard)
 
     def crowd(self, origin: bytes) -> int:
-        """So many of them are of one origin."""
+        """So many of them are unheard and of one origin."""
         return self._crowds[origin]
+
+    def served(self, origin: bytes) -> int:
+        """How much one origin has had: its crowd, and one more if a request of it computed nothing lately. Instances
+        of a storm are gone in no time, and the next ones are no newcomers."""
+        self._forget_looks()
+        return self._crowds[origin] + (origin in self._idle_origins)
 
     def born(self, alive: Alive) -> None:
         """One more."""
@@ -92,12 +99,13 @@ class Living:
 
     def idle(self, look: Look) -> bool:
         """Whether the last request that looked the same computed nothing, a short while ago."""
-        return self._idle_looks.get(look, -LOOKS_S) + LOOKS_S > time.monotonic()
+        self._forget_looks()
+        return look in self._idle_looks
 
     def heard(self, pid: int) -> None:
         """Its request is complete, and it asks for a seat."""
         if alive := self._unheard.get(pid):
-            self._idle_looks.pop(alive.look, None)
+            self._forget_look(alive.look)
         self._leave_unheard(pid)
         self._under_way.pop(pid, None)
 
@@ -118,16 +126,25 @@ class Living:
             del self._under_way[pid]
 
     def _remember_idle(self, look: Look) -> None:
-        self._idle_looks.pop(look, None)
+        self._forget_look(look)
         self._idle_looks[look] = time.monotonic()
+        self._idle_origins[look[0]] += 1
         if len(self._idle_looks) > LOOKS_KEPT:
-            del self._idle_looks[next(iter(self._idle_looks))]
+            self._forget_look(next(iter(self._idle_looks)))
+
+    def _forget_looks(self) -> None:
+        """Those that are too old."""
+        since_s = time.monotonic() - LOOKS_S
+        while (look := next(iter(self._idle_looks), None)) and self._idle_looks[look] <= since_s:
+            self._forget_look(look)
+
+    def _forget_look(self, look: Look) -> None:
+        if self._idle_looks.pop(look, None) is not None:
+            one_less(self._idle_origins, look[0])
 
     def _leave_unheard(self, pid: int) -> None:
         if alive := self._unheard.pop(pid, None):
-            self._crowds[alive.origin] -= 1
-            if not self._crowds[alive.origin]:
-                del self._crowds[alive.origin]
+            one_less(self._crowds, alive.origin)
 
     def has_room(self, now_s: float, *, preferred: bool) -> bool:
         """Whether another birth may be under way."""
@@ -171,6 +188,13 @@ class Living:
         """At the service's end."""
         for alive in self._alive.values():
             send(alive, signal.SIGKILL)
+
+
+def one_less(counts: Counter[bytes], origin: bytes) -> None:
+    """Whoever has none is left out."""
+    counts[origin] -= 1
+    if not counts[origin]:
+        del counts[origin]
 
 
 def send(alive: Alive, number: signal.Signals) -> None:

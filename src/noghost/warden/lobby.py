@@ -11,13 +11,14 @@ from __future__ import annotations
 import fcntl
 import select
 import socket
-import struct
 import sys
 import termios
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+
+from noghost.warden.peer import Peers
 
 WORD = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLONESHOT
 LEFT = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
@@ -105,14 +106,14 @@ class Lobby:
         self._speaking[descriptor] = self._silent.pop(descriptor)
         self._poll.modify(descriptor, select.EPOLLRDHUP)
 
-    def first(self, crowd: Callable[[bytes], int], idle: Callable[[tuple[bytes, int]], bool]) -> Guest | None:
-        """Who is next: of the fewest that are served already (`crowd`), then whose request does not look like one that
+    def first(self, served: Callable[[bytes], int], idle: Callable[[tuple[bytes, int]], bool]) -> Guest | None:
+        """Who is next: of those who have had least (`served`), then whose request does not look like one that
         computed nothing (`idle`), then who has said more, then who came first; those that cannot have said a whole
         request come last."""
 
         def rank(guest: Guest) -> tuple[bool, int, bool, int]:
             waiting = guest.said_bytes()
-            return said(waiting) is Said.LITTLE, crowd(guest.origin), idle((guest.origin, waiting)), -said(waiting)
+            return said(waiting) is Said.LITTLE, served(guest.origin), idle((guest.origin, waiting)), -said(waiting)
 
         guests = self._speaking.values()
         return min(guests, key=rank) if len(guests) > 1 else next(iter(guests), None)
@@ -162,11 +163,11 @@ def waiting_bytes(connection: socket.socket) -> int:
     return int.from_bytes(fcntl.ioctl(connection, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
-def origin_of(connection: socket.socket, address: object) -> bytes:
-    """Whom a connection comes from: an IPv4 address, an IPv6 network of 64 bits, or a user of this host."""
-    if connection.family == socket.AF_UNIX:
-        peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        return peer[4:8]  # struct ucred of unix(7): pid, uid, gid
+def origin_of(connection: socket.socket, address: object, peers: Peers) -> bytes:
+    """Whom a connection comes from: a user of this host, an IPv4 address, or an IPv6 network of 64 bits."""
+    user = peers.user_of(connection)
+    if user is not None:
+        return b"user %d" % user
     assert isinstance(address, tuple)
     host = str(address[0]).partition("%")[0]
     return socket.inet_pton(connection.family, host)[:NETWORK_BYTES]
