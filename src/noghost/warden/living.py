@@ -21,6 +21,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from noghost.warden.lobby import Look
+
 GRACE_S = 1.0  # an unheard instance has at least this long
 OVERTIME_S = 5.0  # after its deadline, before it is killed
 WINDOW_S = 0.5  # so long the birth of one that has ended counts as under way, while others compute
@@ -28,9 +30,6 @@ BIRTHS_PER_CORE = 1  # under way at once: more of a storm's would be in the way 
 LOOKS_KEPT = 64  # of requests that computed nothing lately
 LOOKS_S = 10.0  # so long they are known by their looks
 HOLD_S = 0.3  # so long one that is likely to compute has the cores to itself: a short answer's first token
-
-
-Look = tuple[bytes, int]  # whom a request comes from, and how many bytes of it had come
 
 
 @dataclass(eq=False, slots=True)

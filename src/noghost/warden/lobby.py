@@ -28,6 +28,9 @@ MUCH_BYTES = 128  # a request with a body, or a TLS greeting; a bare GET is shor
 NETWORK_BYTES = 8  # of an IPv6 address: one caller has a whole /64
 
 
+Look = tuple[bytes, int]  # whom a request comes from, and how many bytes of it have come
+
+
 class Said(IntEnum):
     """How much a guest has said."""
 
@@ -106,7 +109,7 @@ class Lobby:
         self._speaking[descriptor] = self._silent.pop(descriptor)
         self._poll.modify(descriptor, select.EPOLLRDHUP)
 
-    def first(self, served: Callable[[bytes], int], idle: Callable[[tuple[bytes, int]], bool]) -> Guest | None:
+    def first(self, served: Callable[[bytes], int], idle: Callable[[Look], bool]) -> Guest | None:
         """Who is next: of those who have had least (`served`), then whose request does not look like one that
         computed nothing (`idle`), then who has said more, then who came first; those that cannot have said a whole
         request come last."""
