@@ -30,7 +30,9 @@ LAYERS = (
 SIDEWAYS = {
     ("noghost.api.answer", "noghost.instance.identity"): "a seed comes from the instance's own fresh randomness",
     ("noghost.keys.store", "noghost.ledger.files"): "a file is replaced and locked in one way only",
+    ("noghost.weights.names", "noghost.ledger.files"): "a file is replaced and locked in one way only",
     ("noghost.weights.prepared", "noghost.ledger.files"): "a file is replaced and locked in one way only",
+    ("noghost.weights.store", "noghost.ledger.files"): "a file is replaced and locked in one way only",
 }
 
 # Of instance/, what holds no content: names, bounds, closed messages. The long-lived sides may import these.

@@ -42,7 +42,8 @@ from noghost.warden.network import leave_network, leave_network_as_root
 from noghost.warden.process import allow_descriptors, prepare_process, settle_memory
 from noghost.weights import tried
 from noghost.weights.digest import read_ahead, verify
-from noghost.weights.find import WeightsFile, find
+from noghost.weights.file import WeightsFile
+from noghost.weights.find import find
 from noghost.weights.gguf import check_gguf
 
 if TYPE_CHECKING:
@@ -152,12 +153,12 @@ def find_models(config: Config) -> tuple[Found, ...]:
         check_gguf(file.path)
         read_ahead(file.path)
     models = tuple(Found(file, verify(file)) for file in files)
-    try_unknown([model for model in models if model.file.sha256 is None], config.context_tokens)
+    try_unknown([model for model in models if not model.file.vouched], config.context_tokens)
     return models
 
 
 def try_unknown(models: Sequence[Found], context_tokens: int) -> None:
-    """Weights that are not pinned may end the process that loads them: once, let that be another one."""
+    """Weights from elsewhere may end the process that loads them: once, let that be another one."""
     from noghost.engine.trial import try_model
 
     build = build_digest() if models else ""

@@ -123,7 +123,7 @@ def test_prepare_measures_and_keeps(tmp_path: Path) -> None:
     done = noghost(tmp_path, "models", "prepare", "--threads", "1", seconds=280)
     assert done.returncode == 0, done.stderr
     assert f"noghost serve --model {name}\n" in done.stdout
-    assert f"noghost models remove {name}\n" in done.stdout
+    assert f"noghost models rm {name}\n" in done.stdout
     first, second = json.loads(noghost(tmp_path, "models", "list", "--json").stdout)
     measured = second["measured"]
     assert (second["name"], second["kind"], second["source"]) == (name, "Q8_0", DEFAULT_NAME)

@@ -12,7 +12,8 @@ import pytest
 
 from noghost.errors import WeightsError
 from noghost.weights.digest import cache_path, digest, verify
-from noghost.weights.find import WeightsFile, find
+from noghost.weights.file import WeightsFile
+from noghost.weights.find import find
 
 FALSE_DIGEST = "ab" * 32
 

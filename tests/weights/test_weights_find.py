@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from noghost.errors import WeightsError
-from noghost.weights.find import DEFAULT_NAME, DEFAULT_SHA256, WeightsFile, find
+from noghost.weights.file import WeightsFile
+from noghost.weights.find import DEFAULT_NAME, DEFAULT_SHA256, find
 
 
 @pytest.mark.parametrize("name", [None, "default", "DEFAULT", DEFAULT_NAME, "SmolLM2-135M-Instruct"])

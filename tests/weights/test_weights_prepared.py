@@ -11,7 +11,8 @@ import pytest
 from noghost.errors import WeightsError
 from noghost.weights import prepared
 from noghost.weights.digest import verify
-from noghost.weights.find import WeightsFile, find
+from noghost.weights.file import WeightsFile
+from noghost.weights.find import find
 from noghost.weights.prepared import Prepared
 
 BYTES = b"GGUF and so on"
@@ -36,7 +37,9 @@ def test_what_was_kept_is_found_by_name_and_by_path_and_is_pinned(home: Path) ->
     assert prepared.names() == ["m.q4_0"]
     assert prepared.get("m.q4_0") == made
     assert made.size_bytes == len(BYTES)
-    expected = WeightsFile(home / "noghost" / "models" / "m.q4_0.gguf", "m.q4_0", made.sha256, prepared=True)
+    expected = WeightsFile(
+        home / "noghost" / "models" / "m.q4_0.gguf", "m.q4_0", made.sha256, prepared=True, vouched=True
+    )
     assert find("m.q4_0") == find("M.Q4_0") == find(str(made.path)) == expected
     assert verify(expected) == made.sha256
     assert (home / "noghost" / "models").stat().st_mode & 0o777 == 0o700

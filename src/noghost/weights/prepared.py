@@ -9,20 +9,17 @@ Not covered: who can write files as this user can write both.
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from noghost.config import data_dir
 from noghost.errors import WeightsError
-from noghost.ledger.files import make_directory, replace, sync_directory
+from noghost.ledger.files import make_directory, sync_directory
+from noghost.weights.names import ABOUT, check_name, is_name, is_sha256, names_in, plain, read_about, write_about
 
-VERSION = 1
-WEIGHTS, ABOUT, UNFINISHED = ".gguf", ".json", ".part"
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}")
-SHA256 = re.compile(r"[0-9a-f]{64}")
+WEIGHTS, UNFINISHED = ".gguf", ".part"
 # A type at the end of a file's name, as converters write it: it is replaced by the new one.
 TYPE = re.compile(r"[._-](i?q\d[a-z0-9_]*|t?q\d_\d|b?f16|f32|mxfp4)$")
 
@@ -57,20 +54,13 @@ def folder() -> Path:
 
 def path_of(name: str) -> Path:
     """Where the weights of that name lie, or would. Raises WeightsError for what is no name."""
-    if not is_name(name):
-        raise WeightsError("this is no name for a model", "take 1 to 128 of a-z, 0-9, '.', - and _")
+    check_name(name)
     return folder() / f"{name}{WEIGHTS}"
-
-
-def is_name(name: str) -> bool:
-    """Whether it is a name, and not a path."""
-    return NAME.fullmatch(name) is not None
 
 
 def name_for(source: str, kind: str) -> str:
     """`my-model.q8_0` prepared as Q4_0 is `my-model.q4_0`."""
-    plain = re.sub(r"[^a-z0-9._-]", "-", TYPE.sub("", source.lower())).lstrip("._-")
-    return f"{plain[:100] or 'model'}.{kind.lower()}"
+    return f"{plain(TYPE.sub('', source.lower()))}.{kind.lower()}"
 
 
 def unfinished(name: str) -> Path:
@@ -88,12 +78,11 @@ def add(made: Prepared) -> None:
 
     What is known of the old one goes first: a crash leaves none, or the whole of one.
     """
-    document = {"version": VERSION, **asdict(made)}
     try:
         _about(made.name).unlink(missing_ok=True)
         unfinished(made.name).replace(made.path)
         sync_directory(folder())
-        replace(_about(made.name), json.dumps(document, indent=1).encode())
+        write_about(_about(made.name), made)
     except OSError as error:
         raise _unwritable(error) from error
 
@@ -102,15 +91,12 @@ def get(name: str) -> Prepared:
     """The one of that name. Raises WeightsError."""
     path_of(name)
     try:
-        document = json.loads(_about(name).read_bytes())
-        if document.pop("version") != VERSION:
-            raise ValueError
-        found = Prepared(**document)
-        if found.name != name or not (SHA256.fullmatch(found.sha256) and isinstance(found.measured, dict)):
+        found = read_about(_about(name), Prepared)
+        if found.name != name or not (is_sha256(found.sha256) and isinstance(found.measured, dict)):
             raise ValueError
     except FileNotFoundError:
-        raise WeightsError(f"there is no prepared model named {name}", "`noghost models list` shows them") from None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        raise WeightsError(f"there is no prepared model named {name}", "`noghost models ls` shows them") from None
+    except ValueError:
         raise WeightsError(
             f"could not read what is known of the prepared model {name}", "prepare it again, or remove it"
         ) from None
@@ -130,7 +116,7 @@ def named(name_or_path: str) -> Prepared | None:
 
 def names() -> list[str]:
     """All names, sorted."""
-    return sorted(path.stem for path in folder().glob(f"*{ABOUT}") if is_name(path.stem))
+    return names_in(folder())
 
 
 def remove(name: str) -> None:

@@ -10,12 +10,25 @@ The form is that of ggml's docs/gguf.md; the limits on names and dimensions are 
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 from typing import NamedTuple
 
-UINT32, INT32, FLOAT32, STRING, ARRAY = 4, 5, 6, 8, 9
-SIZES = {0: 1, 1: 1, 2: 2, 3: 2, UINT32: 4, INT32: 4, FLOAT32: 4, 7: 1, 10: 8, 11: 8, 12: 8}  # of a value, in bytes
+UINT16, UINT32, INT32, FLOAT32, STRING, ARRAY = 2, 4, 5, 6, 8, 9
+SIZES = {
+    0: 1,
+    1: 1,
+    UINT16: 2,
+    3: 2,
+    UINT32: 4,
+    INT32: 4,
+    FLOAT32: 4,
+    7: 1,
+    10: 8,
+    11: 8,
+    12: 8,
+}  # of a value, in bytes
 # Elements and bytes of one block of each tensor type: ggml_blck_size and ggml_type_size.
 BLOCKS = {
     0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 9: (32, 36),
@@ -35,6 +48,8 @@ TOKENS = "tokenizer.ggml.tokens"
 TYPES = {
     "general.architecture": (STRING, False),
     "general.alignment": (UINT32, False),
+    "split.count": (UINT16, False),
+    "split.no": (UINT16, False),
     "tokenizer.ggml.model": (STRING, False),
     "tokenizer.ggml.pre": (STRING, False),
     TOKENS: (STRING, True),
@@ -47,8 +62,11 @@ AS_MANY_AS_TOKENS = ("tokenizer.ggml.scores", "tokenizer.ggml.token_type")
 CUT = "download it again"
 REMADE = "convert the model again"
 
+U16 = struct.Struct("<H")
 U32 = struct.Struct("<I")
 U64 = struct.Struct("<Q")
+# Whole numbers by their type. Signed ones too: converters write some of them where only what is positive has a meaning.
+UINTS = {0: struct.Struct("<B"), UINT16: U16, UINT32: U32, INT32: U32, 10: U64, 11: U64}
 
 
 class BrokenError(Exception):
@@ -67,6 +85,33 @@ class Value(NamedTuple):
     array: bool
     length: int
     at: int
+
+
+class Pair(NamedTuple):
+    """A value, and where its pair begins and ends in the file."""
+
+    value: Value
+    begin: int
+    end: int
+
+
+class Tensor(NamedTuple):
+    """A line of the tensor table: where it begins, where its offset stands (8 bytes, at its end), what it says."""
+
+    begin: int
+    offset_at: int
+    elements: int
+    size_bytes: int
+    offset: int  # from the start of the tensors' data
+
+
+class Structure(NamedTuple):
+    """What stands before the tensors' data, and where that begins."""
+
+    pairs: dict[str, Pair]
+    tensors: list[Tensor]
+    alignment: int
+    data_at: int
 
 
 @dataclass(slots=True)
@@ -117,27 +162,37 @@ class Reader:
         raise BrokenError(f"{what} at byte {self.at} reaches beyond its end", CUT)
 
 
-def check_structure(data: memoryview, at: int, tensors: int, pairs: int) -> None:
+def read_structure(data: memoryview, at: int, tensors: int, pairs: int) -> Structure:
     """Walk from `at`, the end of the header, to the end of the tensor table. Raises BrokenError."""
     reader = Reader(data, at)
-    values = read_pairs(reader, pairs)
+    found = read_pairs(reader, pairs)
+    values = {key: pair.value for key, pair in found.items()}
     check_values(values)
     alignment = read_alignment(data, values)
-    data_bytes = read_tensors(reader, tensors, alignment)
-    start = -(-reader.at // alignment) * alignment
-    if start + data_bytes > len(data):
-        raise BrokenError(f"it has {len(data)} bytes, and its tensors reach to {start + data_bytes}", CUT)
+    table = read_tensors(reader, tensors, alignment)
+    data_at = padded(reader.at, alignment)
+    reach = data_at + max((tensor.offset + tensor.size_bytes for tensor in table), default=0)
+    if reach > len(data):
+        raise BrokenError(f"it has {len(data)} bytes, and its tensors reach to {reach}", CUT)
+    return Structure(found, table, alignment, data_at)
 
 
-def read_pairs(reader: Reader, count: int) -> dict[str, Value]:
+def padded(size: int, alignment: int) -> int:
+    """The next multiple of the alignment."""
+    return -(-size // alignment) * alignment
+
+
+def read_pairs(reader: Reader, count: int) -> dict[str, Pair]:
     """Every key with what is kept of its value."""
-    values: dict[str, Value] = {}
+    pairs: dict[str, Pair] = {}
     for number in range(count):
+        begin = reader.at
         key = reader.text(MOST_KEY_BYTES, f"metadata key {number}")
-        if key in values:
+        if key in pairs:
             raise BrokenError(f"metadata key {number} is there twice")
-        values[key] = read_value(reader, f"metadata value {number}")
-    return values
+        value = read_value(reader, f"metadata value {number}")
+        pairs[key] = Pair(value, begin, reader.at)
+    return pairs
 
 
 def read_value(reader: Reader, what: str) -> Value:
@@ -178,36 +233,35 @@ def read_alignment(data: memoryview, values: dict[str, Value]) -> int:
     return alignment
 
 
-def read_tensors(reader: Reader, count: int, alignment: int) -> int:
-    """How far the tensors' data reaches, in bytes from its start."""
+def read_tensors(reader: Reader, count: int, alignment: int) -> list[Tensor]:
+    """The tensor table."""
     names: set[str] = set()
-    reach = 0
+    tensors = []
     for number in range(count):
-        what = f"tensor {number}"
+        what, begin = f"tensor {number}", reader.at
         name = reader.text(MOST_NAME_BYTES, what)
         if name in names:
             raise BrokenError(f"{what} has a name that is there twice")
         names.add(name)
-        size_bytes = read_size(reader, what)
+        elements, size_bytes = read_size(reader, what)
+        offset_at = reader.at
         offset = reader.number(U64, what)
         if offset % alignment:
             raise BrokenError(f"{what} is not aligned to {alignment} bytes")
-        reach = max(reach, offset + size_bytes)
-    return reach
+        tensors.append(Tensor(begin, offset_at, elements, size_bytes, offset))
+    return tensors
 
 
-def read_size(reader: Reader, what: str) -> int:
-    """A tensor's shape and type, as its size in bytes."""
+def read_size(reader: Reader, what: str) -> tuple[int, int]:
+    """A tensor's shape and type, as its elements and its size in bytes."""
     dimensions = reader.number(U32, what)
     if not 0 < dimensions <= MOST_DIMENSIONS:
         raise BrokenError(f"{what} has {dimensions} dimensions")
     shape = [reader.number(U64, what) for _ in range(dimensions)]
-    elements = 1
-    for length in shape:
-        elements *= length
+    elements = math.prod(shape)
     if not 0 < elements <= MOST_ELEMENTS:
         raise BrokenError(f"{what} has {elements} elements")
     block = BLOCKS.get(kind := reader.number(U32, what))
     if block is None or shape[0] % block[0]:
         raise BrokenError(f"{what} has the unknown type {kind}, or rows that do not fit it")
-    return elements // block[0] * block[1]
+    return elements, elements // block[0] * block[1]

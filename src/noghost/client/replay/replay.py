@@ -28,7 +28,8 @@ from noghost.errors import HuntError, ReplayError
 from noghost.ledger.entry import Opened
 from noghost.ledger.receipt import Receipt
 from noghost.weights.digest import digest
-from noghost.weights.find import WeightsFile, find
+from noghost.weights.file import WeightsFile
+from noghost.weights.find import find
 
 Verdict = Literal["the same", "not the same", "cannot tell"]
 Tied = Literal["holds", "broken", "not checked", "none"]

@@ -1,0 +1,22 @@
+"""A model's file, as everything that serves it knows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A model's file, the name under which it is served, and its SHA-256 in hex if that is pinned."""
+
+    path: Path
+    name: str
+    sha256: str | None
+    prepared: bool = False  # made by `noghost models prepare`: repacked when it is loaded
+    vouched: bool = False  # llama.cpp is known to survive it: the default model, and what it wrote itself
+
+    @property
+    def hold_in(self) -> Path | None:
+        """The folder for a file without a name that holds what repacking makes of it; None: it is not repacked."""
+        return self.path.parent if self.prepared else None

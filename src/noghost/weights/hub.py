@@ -1,0 +1,97 @@
+"""What a hub has: the files of a repository, their digests and licence, by huggingface_hub. On the command line.
+
+That library is optional (the extra `hub`), imported here alone, and asked for what only the hub knows. The files are
+fetched by download.py: `hf_hub_download` 2.4 removes what it has when it is interrupted, and refuses more than 50 GB.
+
+Covered: HF_TOKEN, HF_TOKEN_PATH and HF_ENDPOINT as the library knows them; the token is in no message and no repr.
+The library is told to send no telemetry, which also keeps it from writing to ~/.cache/huggingface. What the hub says
+is not trusted: digests must be digests, and what is shown is printable.
+Not covered: the hub sees who asks for which model.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+from noghost import __version__
+from noghost.errors import WeightsError
+from noghost.weights.download import Remote, refusal
+from noghost.weights.names import is_sha256, shown
+from noghost.weights.offer import Offer
+from noghost.weights.published import Candidate, File, choose
+
+SPEC = re.compile(r"hf:([\w-][\w.-]*/[\w-][\w.-]*)(?::(.+))?")
+SILENCE_S = 30.0
+MISSING = "run: pip install 'noghost[hub]'; https://… with --sha256 needs nothing"
+
+
+def offer(spec: str) -> Offer:
+    """What `hf:OWNER/REPO[:FILE|:QUANT]` means at the hub. Raises WeightsError."""
+    found = SPEC.fullmatch(spec)
+    if not found:
+        raise WeightsError(f"could not understand {shown(spec)}", "write hf:OWNER/REPO, :FILE or :QUANT after it")
+    repository, what = found[1], found[2]
+    library = import_library()
+    info = ask(library, repository)
+    chosen = choose([file_of(sibling) for sibling in info.siblings or ()], what)
+    headers = library.utils.build_hf_headers(library_name="noghost", library_version=__version__)
+    return Offer(
+        source=shown(f"hf:{repository}:{chosen.files[0].path}"),
+        stem=chosen.stem,
+        files=tuple(remote(library, repository, info.sha, file, headers) for file in with_digests(chosen)),
+        licence=licence_of(info),
+    )
+
+
+def import_library() -> Any:
+    """huggingface_hub, quiet. Raises WeightsError where it is not installed."""
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"  # read when it is imported
+    try:
+        import huggingface_hub
+        import huggingface_hub.errors
+        import huggingface_hub.utils
+    except ImportError:
+        raise WeightsError("a hub is asked by the package huggingface_hub, which is not installed", MISSING) from None
+    return huggingface_hub
+
+
+def ask(library: Any, repository: str) -> Any:
+    """The library's ModelInfo, with the sizes and digests of all files. Raises WeightsError."""
+    try:
+        return library.HfApi().model_info(repository, files_metadata=True, timeout=SILENCE_S)
+    except library.errors.HfHubHTTPError as error:
+        response = error.response
+        raise refusal(response.status_code, repository, response.headers.get("retry-after")) from None
+    except Exception as error:  # noqa: BLE001  whatever its HTTP client raises; its words may hold what is secret
+        kind = type(error).__name__
+        raise WeightsError(
+            f"could not ask the hub about {repository}: {kind}", "check the network, HF_ENDPOINT"
+        ) from None
+
+
+def file_of(sibling: Any) -> File:
+    """A file of the library's list as ours."""
+    stored = sibling.lfs
+    return File(sibling.rfilename, (stored or sibling).size or 0, stored.sha256 if stored else None)
+
+
+def with_digests(chosen: Candidate) -> tuple[File, ...]:
+    """The files, if the hub gives a digest of each. Raises WeightsError."""
+    if not all(is_sha256(file.sha256) for file in chosen.files):
+        raise WeightsError(f"the hub gives no sha256 of {shown(chosen.stem)}", "pull its URL, with --sha256")
+    return chosen.files
+
+
+def remote(library: Any, repository: str, revision: str, file: File, headers: dict[str, str]) -> Remote:
+    """Where to get it: of the very revision that the digests are of."""
+    url = library.hf_hub_url(repository, file.path, revision=revision)
+    return Remote(url, shown(file.path), file.sha256 or "", file.size_bytes, headers)
+
+
+def licence_of(info: Any) -> str | None:
+    """As the model's card says it; `other` has a name of its own."""
+    card = info.card_data or {}
+    licence = card.get("license_name") if card.get("license") == "other" else card.get("license")
+    return shown(str(licence)) if licence else None
