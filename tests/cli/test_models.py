@@ -1,4 +1,4 @@
-"""`noghost models`: prepare measures and keeps, list shows, a service and `ask` take the name, remove removes."""
+"""`noghost models`: prepare measures and keeps, ls shows, a service and `ask` take the name, rm removes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from fuzz.tiny_gguf import U32, Tiny
 from noghost.engine.convert import convert
 from noghost.weights import prepared
 from noghost.weights.find import DEFAULT_NAME, DEFAULT_SHA256, find
@@ -23,7 +24,14 @@ NAME = f"{DEFAULT_NAME}.q4_0"
 
 def noghost(home: Path, *arguments: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "noghost.cli.main", *arguments]
-    return subprocess.run(command, env=private_environment(home), capture_output=True, text=True, timeout=seconds)
+    return subprocess.run(
+        command,
+        env=private_environment(home),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -47,19 +55,19 @@ def made_up() -> dict[str, Any]:
     return {"source": each, "prepared": better, **ratio, **answers}
 
 
-def test_list_shows_the_default_and_the_prepared_one(home: Path) -> None:
-    head, default, made = noghost(home, "models", "list").stdout.splitlines()
+def test_ls_shows_the_default_and_the_prepared_one(home: Path) -> None:
+    head, default, made = noghost(home, "models", "ls").stdout.splitlines()
     assert head.split() == ["size", "prefill", "decode", "perplexity", "same", "answers"]
     assert default.split() == [DEFAULT_NAME, "98", "MB", "100", "tok/s", "50", "tok/s", "20.0", "-"]
     assert made.split() == [NAME, "92", "MB", "250", "tok/s", "50", "tok/s", "22.0", "3", "of", "20"]
-    first, second = json.loads(noghost(home, "models", "list", "--json").stdout)
+    first, second = json.loads(noghost(home, "models", "ls", "--json").stdout)
     assert (first["name"], first["sha256"]) == (DEFAULT_NAME, DEFAULT_SHA256)
     assert (second["name"], second["source_sha256"]) == (NAME, DEFAULT_SHA256)
     assert second["measured"] == made_up()
 
 
 def test_a_service_takes_the_name_and_holds_what_it_repacks_in_a_file(home: Path, tmp_path: Path) -> None:
-    digest = json.loads(noghost(home, "models", "list", "--json").stdout)[1]["sha256"]
+    digest = json.loads(noghost(home, "models", "ls", "--json").stdout)[1]["sha256"]
     with running(tmp_path / "default") as service:
         plain = private_bytes(service.pid)
     with running(home, "--model", NAME) as service:
@@ -95,7 +103,7 @@ def test_one_that_was_changed_is_not_served(home: Path, tmp_path: Path) -> None:
     done = noghost(tmp_path, "serve", "--port", "0", "--model", NAME)
     assert done.returncode == 1
     assert "is not the one pinned" in done.stderr
-    assert noghost(tmp_path, "models", "remove", NAME).stdout == f"removed {NAME}\n"
+    assert noghost(tmp_path, "models", "rm", "--yes", NAME).stdout == f"removed {NAME}\n"
     assert list(models.iterdir()) == []
 
 
@@ -106,7 +114,7 @@ def test_what_cannot_be_prepared_leaves_nothing(tmp_path: Path) -> None:
     assert "it is not a GGUF file" in refused.stderr
     refused = noghost(tmp_path, "models", "prepare", "--name", "../other")
     assert "this is no name for a model" in refused.stderr
-    refused = noghost(tmp_path, "models", "remove", "gone")
+    refused = noghost(tmp_path, "models", "rm", "--yes", "gone")
     assert "there is no prepared model named gone" in refused.stderr
     assert not (tmp_path / "noghost" / "models").exists()
 
@@ -117,6 +125,65 @@ def test_a_prepared_one_is_not_prepared_into_its_own_place(home: Path) -> None:
     assert "is prepared already" in refused.stderr
 
 
+@pytest.fixture
+def added(tmp_path: Path) -> Path:
+    """A home with the default model's file in the store, as `mine`; gives its path."""
+    done = noghost(tmp_path, "models", "add", str(find().path), "--name", "Mine")
+    assert f"mine: 98 MB, sha256 {DEFAULT_SHA256}, licence apache-2.0\n" in done.stdout
+    return tmp_path / "noghost" / "models" / "files" / f"{DEFAULT_SHA256}.gguf"
+
+
+def test_what_was_added_answers_by_its_name_and_one_that_was_changed_does_not(tmp_path: Path, added: Path) -> None:
+    ask = ("ask", "--model", "mine", "--max-tokens", "2", "--json", "Hello")
+    done = noghost(tmp_path, *ask)
+    assert done.returncode == 0, done.stderr
+    data = bytearray(added.read_bytes())
+    data[-1] ^= 1
+    added.write_bytes(data)
+    found = hashlib.sha256(data).hexdigest()
+    for command in (ask, ("serve", "--port", "0", "--model", "mine")):
+        done = noghost(tmp_path, *command)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"its sha256 is {found}, not {DEFAULT_SHA256}\nhint: " in done.stderr
+    done = noghost(tmp_path, "models", "verify")
+    assert done.returncode == 1
+    assert done.stdout == f"{DEFAULT_NAME}: OK, sha256 {DEFAULT_SHA256}\n"
+    assert f"its sha256 is {found}, not {DEFAULT_SHA256}\n" in done.stderr
+
+
+def test_rm_asks_and_removes_name_and_file(tmp_path: Path, added: Path) -> None:
+    refused = noghost(tmp_path, "models", "rm", "mine")
+    assert refused.returncode == 1
+    assert "mine is not removed without a question\nhint: add --yes" in refused.stderr
+    assert added.is_file()
+    assert noghost(tmp_path, "models", "rm", "--yes", "mine").stdout == "removed mine\n"
+    assert not added.exists()
+    assert [one["name"] for one in json.loads(noghost(tmp_path, "models", "ls", "--json").stdout)] == [DEFAULT_NAME]
+
+
+def test_a_model_from_the_store_that_crashes_llama_cpp_is_told_at_start(tmp_path: Path) -> None:
+    path = tmp_path / "bad.gguf"
+    path.write_bytes(Tiny().with_pair(b"llama.block_count", U32, 2**31 - 1).render())
+    assert noghost(tmp_path, "models", "add", str(path)).returncode == 0
+    done = noghost(tmp_path, "ask", "--model", "bad", "Hello")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "llama.cpp crashed on it (SIGABRT)" in done.stderr
+
+
+def test_show_says_what_a_model_needs_here_or_not(tmp_path: Path) -> None:
+    lines = noghost(tmp_path, "models", "show").stdout.splitlines()
+    assert lines[0] == DEFAULT_NAME
+    assert "  context        8,192 tokens" in lines
+    assert lines[-2].split() == ["8,192", "98", "MB", "189", "MB", "287", "MB"]
+    text = noghost(tmp_path, "models", "show", "Z-ai/GLM-4.7").stdout
+    assert text.startswith("z-ai/glm-4.7: not here\n")
+    assert "pull it:    noghost models pull hf:unsloth/GLM-4.7-GGUF:UD-Q4_K_XL\n" in text
+    found = json.loads(noghost(tmp_path, "models", "show", "z-ai/glm-4.7", "--json").stdout)
+    assert found["kv_bytes"]["8192"] == 8192 * 376_832
+    assert {one["quant"]: one["size_bytes"] // 10**9 for one in found["published"]}["Q8_0"] == 380
+    assert "could not find the model nothing" in noghost(tmp_path, "models", "show", "nothing").stderr
+
+
 @pytest.mark.slow
 def test_prepare_measures_and_keeps(tmp_path: Path) -> None:
     name = f"{DEFAULT_NAME}.q8_0"
@@ -124,7 +191,7 @@ def test_prepare_measures_and_keeps(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert f"noghost serve --model {name}\n" in done.stdout
     assert f"noghost models rm {name}\n" in done.stdout
-    first, second = json.loads(noghost(tmp_path, "models", "list", "--json").stdout)
+    first, second = json.loads(noghost(tmp_path, "models", "ls", "--json").stdout)
     measured = second["measured"]
     assert (second["name"], second["kind"], second["source"]) == (name, "Q8_0", DEFAULT_NAME)
     assert second["size_bytes"] == measured["prepared"]["size_bytes"] > first["size_bytes"]

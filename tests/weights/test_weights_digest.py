@@ -54,6 +54,7 @@ def test_a_digest_is_cached_privately_and_believed(settled: Path, cache: Path) -
     falsify(cache, settled)  # the control: the next answer can only come from the cache
     assert digest(settled) == FALSE_DIGEST
     assert digest(settled, use_cache=False) == sha256(settled)
+    assert digest(settled) == sha256(settled), "what was hashed again is what the next start knows"
 
 
 def test_a_changed_file_is_hashed_again(settled: Path, cache: Path) -> None:

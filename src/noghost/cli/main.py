@@ -15,7 +15,7 @@ COMMANDS = {
     "serve": "Serve the OpenAI-compatible API.",
     "chat": "Talk with a running service; the conversation stays with you.",
     "templates": "Add, list and remove public prefixes that a service computes once.",
-    "models": "Prepare a model for this processor; list and remove what was prepared.",
+    "models": "Pull, list, check and remove models; prepare one for this processor.",
     "keys": "Make, list and revoke the keys that callers of a service need.",
     "hunt": "Search a server's memory and files for what you said to it.",
     "audit": "Ask a server whether it gives away what others said to it.",

@@ -60,7 +60,8 @@ def import_library() -> Any:
 def ask(library: Any, repository: str) -> Any:
     """The library's ModelInfo, with the sizes and digests of all files. Raises WeightsError."""
     try:
-        return library.HfApi().model_info(repository, files_metadata=True, timeout=SILENCE_S)
+        api = library.HfApi(library_name="noghost", library_version=__version__)
+        return api.model_info(repository, files_metadata=True, timeout=SILENCE_S)
     except library.errors.HfHubHTTPError as error:
         response = error.response
         raise refusal(response.status_code, repository, response.headers.get("retry-after")) from None

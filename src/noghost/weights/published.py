@@ -14,8 +14,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import NoReturn
 
 from noghost.errors import WeightsError
+from noghost.weights.names import shown
 
 WEIGHTS = ".gguf"
 QUANT = re.compile(r"(?:^|[-._/])((?:UD-)?(?:[IT]?Q\d\w*|BF16|F16|F32|MXFP4\w*|NVFP4))$", re.IGNORECASE)
@@ -54,22 +56,25 @@ class Candidate:
 
 def choose(files: Sequence[File], what: str | None) -> Candidate:
     """The model that is meant by FILE, QUANT or nothing. Raises WeightsError."""
-    all_of_them = candidates(files)
+    there = candidates(files)
     if what and what.lower().endswith(WEIGHTS):
-        found = [one for one in all_of_them if one.is_called(what)]
+        found = [one for one in there if one.is_called(what)]
     else:
-        found = [one for one in all_of_them if not NO_MODEL.search(one.stem)]
-        if what:
-            found = of_quant(found, what.upper())
+        there = [one for one in there if not NO_MODEL.search(one.stem)]
+        found = of_quant(there, what.upper()) if what else there
     if len(found) != 1:
-        some = found or all_of_them
-        attempt = f"{what} means" if what else "there are"
-        raise WeightsError(
-            f"{attempt} {len(found)} models there, not one" if found else f"there is no model {what or ''} there",
-            f"take one of: {listed(some)}" if some else "choose a repository with GGUF files",
-        )
+        refuse(what, found, there)
     check_parts(found[0])
     return found[0]
+
+
+def refuse(what: str | None, found: Sequence[Candidate], there: Sequence[Candidate]) -> NoReturn:
+    """Raise WeightsError: none is meant, or several."""
+    if found:
+        message = f"{what} means {len(found)} models there, not one" if what else f"there are {len(found)} models there"
+        raise WeightsError(message, f"take one of: {listed(found)}")
+    hint = f"take one of: {listed(there)}" if there else "choose a repository with GGUF files"
+    raise WeightsError(f"there is no model {what} there" if what else "there is no model there", hint)
 
 
 def of_quant(found: Sequence[Candidate], quant: str) -> list[Candidate]:
@@ -101,7 +106,9 @@ def check_parts(one: Candidate) -> None:
     numbers = [PART.search(file.path[: -len(WEIGHTS)]) for file in one.files]
     said = [(int(found[1]), int(found[2])) for found in numbers if found]
     if said and said != [(number, len(one.files)) for number in range(1, len(one.files) + 1)]:
-        raise WeightsError(f"parts of the model {one.stem} are missing there", "choose another file or repository")
+        raise WeightsError(
+            f"parts of the model {shown(one.stem)} are missing there", "choose another file or repository"
+        )
 
 
 def listed(found: Sequence[Candidate]) -> str:
@@ -109,4 +116,4 @@ def listed(found: Sequence[Candidate]) -> str:
     quants = [one.quant for one in found]
     by_quant = None not in quants and len(set(quants)) == len(quants)
     lines = [f"{one.quant if by_quant else one.files[0].path} ({one.size_bytes / 1e9:.1f} GB)" for one in found]
-    return ", ".join(lines[:MOST_LISTED]) + (", …" if len(lines) > MOST_LISTED else "")
+    return ", ".join(map(shown, lines[:MOST_LISTED])) + (", …" if len(lines) > MOST_LISTED else "")
