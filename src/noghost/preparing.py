@@ -12,7 +12,7 @@ from noghost.engine.comparison import compare
 from noghost.engine.convert import convert, removed_on_error
 from noghost.errors import WeightsError
 from noghost.host import build_digest
-from noghost.weights import prepared
+from noghost.weights import prepared, store
 from noghost.weights.digest import digest, verify
 from noghost.weights.find import find
 from noghost.weights.gguf import check_gguf
@@ -30,6 +30,7 @@ def prepare(model: str | None, kind: str, name: str | None, threads: int, say: S
     check_gguf(source.path)
     name = prepared.name_for(source.name, kind) if name is None else name
     refuse_itself(source.path, name)
+    refuse_stored(name)
     source_digest = verify(source)
     unfinished = prepared.unfinished(name)
     with removed_on_error(unfinished):
@@ -55,3 +56,9 @@ def refuse_itself(source: Path, name: str) -> None:
     target = prepared.path_of(name)
     if target.exists() and target.samefile(source):
         raise WeightsError(f"the model {name} is prepared already", "name the file that it was made of, or take --name")
+
+
+def refuse_stored(name: str) -> None:
+    """A prepared model does not take the name of one that was pulled or added. Raises WeightsError."""
+    if store.named(name) is not None:
+        raise WeightsError(f"{name} is the name of a model that was pulled or added", "take another, with --name")

@@ -115,7 +115,7 @@ def test_what_cannot_be_prepared_leaves_nothing(tmp_path: Path) -> None:
     refused = noghost(tmp_path, "models", "prepare", "--name", "../other")
     assert "this is no name for a model" in refused.stderr
     refused = noghost(tmp_path, "models", "rm", "--yes", "gone")
-    assert "there is no prepared model named gone" in refused.stderr
+    assert "there is no model named gone" in refused.stderr
     assert not (tmp_path / "noghost" / "models").exists()
 
 
@@ -149,6 +149,12 @@ def test_what_was_added_answers_by_its_name_and_one_that_was_changed_does_not(tm
     assert done.returncode == 1
     assert done.stdout == f"{DEFAULT_NAME}: OK, sha256 {DEFAULT_SHA256}\n"
     assert f"its sha256 is {found}, not {DEFAULT_SHA256}\n" in done.stderr
+
+
+def test_a_prepared_one_does_not_take_the_name_of_one_in_the_store(tmp_path: Path, added: Path) -> None:
+    refused = noghost(tmp_path, "models", "prepare", "--name", "mine")
+    assert refused.returncode == 1
+    assert "mine is the name of a model that was pulled or added" in refused.stderr
 
 
 def test_rm_asks_and_removes_name_and_file(tmp_path: Path, added: Path) -> None:

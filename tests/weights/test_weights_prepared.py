@@ -85,7 +85,7 @@ def test_removed_is_removed() -> None:
     prepared.remove("m.q4_0")
     assert list(path.parent.iterdir()) == []
     for work in (prepared.get, prepared.remove):
-        with pytest.raises(WeightsError, match=r"no prepared model named m\.q4_0"):
+        with pytest.raises(WeightsError, match=r"no model named m\.q4_0"):
             work("m.q4_0")
 
 

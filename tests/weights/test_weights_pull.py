@@ -324,7 +324,7 @@ def test_without_the_library_the_error_says_what_to_install(tmp_path: Path, hub:
         text=True,
     )
     assert done.returncode == 1
-    assert "hint: run: pip install 'noghost[hub]'" in done.stderr
+    assert "hint: run: pip install 'huggingface_hub" in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [("ask", "--max-tokens", "1", "Hello"), ("models", "ls"), ("serve", "--help")])

@@ -24,7 +24,7 @@ from noghost.weights.published import Candidate, File, choose
 
 SPEC = re.compile(r"hf:([\w-][\w.-]*/[\w-][\w.-]*)(?::(.+))?")
 SILENCE_S = 30.0
-MISSING = "run: pip install 'noghost[hub]'; https://… with --sha256 needs nothing"
+MISSING = "run: pip install 'huggingface_hub>=2.4,<3'; https://… with --sha256 does without"
 
 
 def offer(spec: str) -> Offer:
@@ -34,8 +34,8 @@ def offer(spec: str) -> Offer:
         raise WeightsError(f"could not understand {shown(spec)}", "write hf:OWNER/REPO, :FILE or :QUANT after it")
     repository, what = found[1], found[2]
     library = import_library()
-    info = ask(library, repository)
-    chosen = choose([file_of(sibling) for sibling in info.siblings or ()], what)
+    info, files = ask(library, repository)
+    chosen = choose(files, what)
     headers = library.utils.build_hf_headers(library_name="noghost", library_version=__version__)
     return Offer(
         source=shown(f"hf:{repository}:{chosen.files[0].path}"),
@@ -57,11 +57,12 @@ def import_library() -> Any:
     return huggingface_hub
 
 
-def ask(library: Any, repository: str) -> Any:
-    """The library's ModelInfo, with the sizes and digests of all files. Raises WeightsError."""
+def ask(library: Any, repository: str) -> tuple[Any, list[File]]:
+    """The library's ModelInfo, and all files with sizes and digests. Raises WeightsError."""
     try:
         api = library.HfApi(library_name="noghost", library_version=__version__)
-        return api.model_info(repository, files_metadata=True, timeout=SILENCE_S)
+        info = api.model_info(repository, files_metadata=True, timeout=SILENCE_S)
+        return info, [file_of(sibling) for sibling in info.siblings or ()]
     except library.errors.HfHubHTTPError as error:
         response = error.response
         raise refusal(response.status_code, repository, response.headers.get("retry-after")) from None
@@ -75,7 +76,7 @@ def ask(library: Any, repository: str) -> Any:
 def file_of(sibling: Any) -> File:
     """A file of the library's list as ours."""
     stored = sibling.lfs
-    return File(sibling.rfilename, (stored or sibling).size or 0, stored.sha256 if stored else None)
+    return File(str(sibling.rfilename), int((stored or sibling).size or 0), stored.sha256 if stored else None)
 
 
 def with_digests(chosen: Candidate) -> tuple[File, ...]:

@@ -95,7 +95,7 @@ def get(name: str) -> Prepared:
         if found.name != name or not (is_sha256(found.sha256) and isinstance(found.measured, dict)):
             raise ValueError
     except FileNotFoundError:
-        raise WeightsError(f"there is no prepared model named {name}", "`noghost models ls` shows them") from None
+        raise WeightsError(f"there is no model named {name}", "`noghost models ls` shows what there is") from None
     except ValueError:
         raise WeightsError(
             f"could not read what is known of the prepared model {name}", "prepare it again, or remove it"
