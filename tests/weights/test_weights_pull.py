@@ -181,7 +181,7 @@ def test_more_than_was_promised_is_refused_and_removed(tmp_path: Path, hub: Hub,
     done = models("pull", "hf:owner/repo")
     assert done.returncode == 1
     assert f"sent more of m-Q8_0.gguf than the {len(MODEL)} bytes" in done.stderr
-    assert files(tmp_path).get(PART, 0) == 0
+    assert files(tmp_path) == {}
 
 
 @pytest.mark.parametrize("data", [b"<html>no model</html>" * 1000, b"#!/bin/sh\n" * 1000, MODEL[:-100_000]])
@@ -191,7 +191,7 @@ def test_what_is_no_whole_gguf_file_is_refused_whatever_its_digest(
     hub.files["m-Q8_0.gguf"] = File(data)
     done = models("pull", "hf:owner/repo")
     assert done.returncode == 1
-    assert "could not use the model hf:owner/repo:m-Q8_0.gguf: it " in done.stderr
+    assert "could not use the model hf:owner/repo:m-Q8_0.gguf: " in done.stderr
     assert files(tmp_path) == {}
 
 
@@ -249,13 +249,16 @@ def test_a_digest_that_is_none_is_refused(tmp_path: Path, hub: Hub, models: Pull
     assert files(tmp_path) == {}
 
 
-def test_names_from_the_hub_are_no_paths(tmp_path: Path, hub: Hub, models: Pull) -> None:
-    hub.files = {"../../../../escaped\x1b[31m.gguf": File(MODEL)}
+@pytest.mark.parametrize("path", ["..escaped\x1b[31m.gguf", "../../../../escaped.gguf", "/tmp/escaped.gguf"])
+def test_names_from_the_hub_are_no_paths(tmp_path: Path, hub: Hub, models: Pull, path: str) -> None:
+    hub.files = {path: File(MODEL)}
     hub.licence = "mit\x1b]0;owned\x07"
     done = models("pull", "hf:owner/repo")
     assert "\x1b" not in done.stdout + done.stderr
-    assert {path for path in files(tmp_path) if not path.endswith(".json")} <= {kept()}
-    assert not list(tmp_path.parent.glob("escaped*"))
+    assert "\x07" not in done.stdout + done.stderr
+    written = files(tmp_path)
+    assert set(written) <= {kept(), "noghost/models/names/escaped--31m.json", "noghost/models/names/escaped.json"}
+    assert (kept() in written) == (done.returncode == 0)
 
 
 def test_the_parts_of_a_split_model_are_joined(tmp_path: Path, hub: Hub, models: Pull) -> None:

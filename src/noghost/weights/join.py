@@ -29,7 +29,6 @@ Mapped = tuple[memoryview, Structure]
 def join(parts: Sequence[Path], whole: Unfinished, advance: Callable[[int], None]) -> str:
     """Write the whole into an empty file; return its SHA-256 in hex. Raises WeightsError."""
     hashed, at = hashlib.sha256(), 0
-    whole.truncate()
     with ExitStack() as stack:
         mapped = [stack.enter_context(opened(part, part=True)) for part in parts]
         check_parts(mapped)

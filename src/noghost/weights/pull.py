@@ -67,7 +67,7 @@ def missing_bytes(offer: Offer) -> int:
 def keep_joined(files: Sequence[Unfinished], offer: Offer, origin: Origin, watch: Watch) -> Stored:
     """What was fetched as several parts, as one file. Raises WeightsError."""
     size_bytes = sum(file.size_bytes for file in files)
-    with store.unfinished(f"join-{offer.published[0]}") as whole, watch("joining the parts", size_bytes) as advance:
+    with store.scratch(f"join-{offer.published[0]}") as whole, watch("joining the parts", size_bytes) as advance:
         sha256 = join([file.path for file in files], whole, advance)
         made = finish(whole, sha256, offer.published, origin)
     for file in files:
@@ -85,14 +85,13 @@ def add(path: Path, name: str | None, watch: Watch) -> Stored:
             pass
     size_bytes = sum(one.stat().st_size for one in paths)
     check_space(store.make_folder(), size_bytes)
-    with store.unfinished("add") as file, watch(origin.source, size_bytes) as advance:
+    with store.scratch("add") as file, watch(origin.source, size_bytes) as advance:
         sha256 = copy(path, file, advance) if len(paths) == 1 else join(paths, file, advance)
         return finish(file, sha256, [sha256], origin)
 
 
 def copy(path: Path, file: Unfinished, advance: Callable[[int], None]) -> str:
     """Copy a file into another; return its SHA-256 in hex, from the same reading. Raises WeightsError."""
-    file.truncate()
     with store.writing(), path.open("rb") as source:
         part = Part(file, advance)
         while piece := source.read(CHUNK_BYTES):

@@ -107,7 +107,10 @@ def unfinished_bytes(key: str) -> int:
 
 @contextmanager
 def unfinished(key: str) -> Iterator[Unfinished]:
-    """The file KEY.part, with what an earlier process has left in it. Raises WeightsError while another holds it."""
+    """The file KEY.part, with what an earlier process has left in it; gone at the end if it is empty.
+
+    Raises WeightsError while another process holds it.
+    """
     make_folder()
     path = unfinished_path(key)
     with writing():
@@ -115,9 +118,25 @@ def unfinished(key: str) -> Iterator[Unfinished]:
     try:
         if not _is_ours(fd, path):
             raise WeightsError("another process is getting this model", "wait for it")
-        yield Unfinished(path, fd)
+        try:
+            yield Unfinished(path, fd)
+        finally:
+            if os.fstat(fd).st_size == 0:
+                path.unlink(missing_ok=True)
     finally:
         os.close(fd)
+
+
+@contextmanager
+def scratch(key: str) -> Iterator[Unfinished]:
+    """The same, empty, and removed again by any error: nothing goes on with it. Raises WeightsError."""
+    with unfinished(key) as file:
+        try:
+            file.truncate()
+            yield file
+        except BaseException:
+            file.path.unlink(missing_ok=True)
+            raise
 
 
 def _is_ours(fd: int, path: Path) -> bool:
