@@ -249,16 +249,15 @@ def test_a_digest_that_is_none_is_refused(tmp_path: Path, hub: Hub, models: Pull
     assert files(tmp_path) == {}
 
 
-@pytest.mark.parametrize("path", ["..escaped\x1b[31m.gguf", "../../../../escaped.gguf", "/tmp/escaped.gguf"])
-def test_names_from_the_hub_are_no_paths(tmp_path: Path, hub: Hub, models: Pull, path: str) -> None:
+@pytest.mark.parametrize(("path", "status"), [("..escaped\x1b[31m.gguf", 0), ("../../../../escaped.gguf", 1)])
+def test_names_from_the_hub_are_no_paths(tmp_path: Path, hub: Hub, models: Pull, path: str, status: int) -> None:
     hub.files = {path: File(MODEL)}
     hub.licence = "mit\x1b]0;owned\x07"
     done = models("pull", "hf:owner/repo")
     assert "\x1b" not in done.stdout + done.stderr
     assert "\x07" not in done.stdout + done.stderr
-    written = files(tmp_path)
-    assert set(written) <= {kept(), "noghost/models/names/escaped--31m.json", "noghost/models/names/escaped.json"}
-    assert (kept() in written) == (done.returncode == 0)
+    assert done.returncode == status, done.stderr
+    assert set(files(tmp_path)) == ({kept(), "noghost/models/names/escaped--31m.json"} if status == 0 else set())
 
 
 def test_the_parts_of_a_split_model_are_joined(tmp_path: Path, hub: Hub, models: Pull) -> None:

@@ -51,7 +51,7 @@ def plain(text: str) -> str:
 
 def shown(text: str) -> str:
     """Text from elsewhere for a terminal: printable, and not endless."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text[:MOST_SHOWN])
+    return "".join(char if char.isprintable() else "\ufffd" for char in text[:MOST_SHOWN])
 
 
 def names_in(folder: Path) -> list[str]:
