@@ -33,6 +33,7 @@ SIDEWAYS = {
     ("noghost.weights.names", "noghost.ledger.files"): "a file is replaced and locked in one way only",
     ("noghost.weights.prepared", "noghost.ledger.files"): "a file is replaced and locked in one way only",
     ("noghost.weights.store", "noghost.ledger.files"): "a file is replaced and locked in one way only",
+    ("noghost.weights.unfinished", "noghost.ledger.files"): "a file is written in one way only",
 }
 
 # Of instance/, what holds no content: names, bounds, closed messages. The long-lived sides may import these.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pty
+import re
 import resource
 import signal
 import subprocess
@@ -17,8 +19,9 @@ import pytest
 from api.certificates import new_key, write_certificate, write_key
 from fuzz.tiny_gguf import STRING, Tiny
 from noghost.errors import WeightsError
-from noghost.weights import download, store
+from noghost.weights import download
 from noghost.weights.download import Remote
+from noghost.weights.unfinished import unfinished
 from running import private_environment, wait_for
 from weights.hub_double import SIGNATURE, File, Hub, serving
 from weights.splitting import split_files, whole_file
@@ -313,8 +316,21 @@ def test_a_server_that_falls_silent_is_left(tmp_path: Path, hub: Hub, monkeypatc
     monkeypatch.setattr(download, "SILENCE_S", 0.2)
     hub.files["m-Q8_0.gguf"].waits_after = 0
     remote = Remote(f"{hub.other}/m-Q8_0.gguf", "m-Q8_0.gguf", DIGEST, len(MODEL))
-    with store.unfinished(DIGEST) as file, pytest.raises(WeightsError, match="said nothing for"):
+    with unfinished(DIGEST) as file, pytest.raises(WeightsError, match="said nothing for"):
         download.download(remote, file, lambda _bytes: None)
+
+
+def test_a_terminal_sees_a_bar(tmp_path: Path, hub: Hub) -> None:
+    master, slave = pty.openpty()
+    try:
+        done = subprocess.run(
+            command("pull", "hf:owner/repo"), env=environment(tmp_path, hub), stdout=subprocess.PIPE, stderr=slave
+        )
+        assert done.returncode == 0
+        assert re.search(rb"m-Q8_0\.gguf +\[#+\] +100%", os.read(master, 1 << 16))
+    finally:
+        os.close(master)
+        os.close(slave)
 
 
 def test_without_the_library_the_error_says_what_to_install(tmp_path: Path, hub: Hub) -> None:

@@ -19,7 +19,7 @@ import httpx
 
 from noghost import __version__
 from noghost.errors import WeightsError
-from noghost.weights.store import Unfinished
+from noghost.weights.unfinished import Unfinished
 
 CHUNK_BYTES = 1 << 20
 SILENCE_S = 30.0

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from noghost.errors import WeightsError
 from noghost.weights.gguf import HEADER, MAGIC, opened, parts_of
-from noghost.weights.store import Unfinished
 from noghost.weights.structure import U16, U64, Structure, padded
+from noghost.weights.unfinished import Unfinished
 
 CHUNK_BYTES = 1 << 24
 SPLIT = "split."

@@ -22,7 +22,8 @@ from noghost.weights.gguf import SPLIT_NAME, check_gguf, opened
 from noghost.weights.join import join
 from noghost.weights.names import check_name, plain, shown
 from noghost.weights.offer import Offer
-from noghost.weights.store import Stored, Unfinished
+from noghost.weights.store import Stored
+from noghost.weights.unfinished import Unfinished, bytes_of, make_folder, scratch, unfinished, writing
 
 # Shows how far a step is: called with its name and its bytes, None where these are not known.
 Watch = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
@@ -46,9 +47,9 @@ def pull(offer: Offer, name: str | None, watch: Watch) -> Stored:
         made = record(store.path_of(sha256), sha256, offer.published, origin)
         store.name_again(made)
         return made
-    check_space(store.make_folder(), missing_bytes(offer))
+    check_space(make_folder(), missing_bytes(offer))
     with ExitStack() as stack:
-        files = [stack.enter_context(store.unfinished(sha256)) for sha256 in offer.published]
+        files = [stack.enter_context(unfinished(sha256)) for sha256 in offer.published]
         for remote, file in zip(offer.files, files, strict=True):
             with watch(remote.shown, remote.size_bytes) as advance:
                 download(remote, file, advance)
@@ -60,14 +61,14 @@ def pull(offer: Offer, name: str | None, watch: Watch) -> Stored:
 def missing_bytes(offer: Offer) -> int:
     """What is to be written: what is not there, and, where parts are joined, the whole beside them."""
     sizes = [file.size_bytes or 0 for file in offer.files]
-    there = sum(store.unfinished_bytes(sha256) for sha256 in offer.published)
+    there = sum(bytes_of(sha256) for sha256 in offer.published)
     return sum(sizes) - there + (sum(sizes) if len(sizes) > 1 else 0)
 
 
 def keep_joined(files: Sequence[Unfinished], offer: Offer, origin: Origin, watch: Watch) -> Stored:
     """What was fetched as several parts, as one file. Raises WeightsError."""
     size_bytes = sum(file.size_bytes for file in files)
-    with store.scratch(f"join-{offer.published[0]}") as whole, watch("joining the parts", size_bytes) as advance:
+    with scratch(f"join-{offer.published[0]}") as whole, watch("joining the parts", size_bytes) as advance:
         sha256 = join([file.path for file in files], whole, advance)
         made = finish(whole, sha256, offer.published, origin)
     for file in files:
@@ -84,15 +85,15 @@ def add(path: Path, name: str | None, watch: Watch) -> Stored:
         with opened(one, part=len(paths) > 1):
             pass
     size_bytes = sum(one.stat().st_size for one in paths)
-    check_space(store.make_folder(), size_bytes)
-    with store.scratch("add") as file, watch(origin.source, size_bytes) as advance:
+    check_space(make_folder(), size_bytes)
+    with scratch("add") as file, watch(origin.source, size_bytes) as advance:
         sha256 = copy(path, file, advance) if len(paths) == 1 else join(paths, file, advance)
         return finish(file, sha256, [sha256], origin)
 
 
 def copy(path: Path, file: Unfinished, advance: Callable[[int], None]) -> str:
     """Copy a file into another; return its SHA-256 in hex, from the same reading. Raises WeightsError."""
-    with store.writing(), path.open("rb") as source:
+    with writing(), path.open("rb") as source:
         part = Part(file, advance)
         while piece := source.read(CHUNK_BYTES):
             part.append(piece)

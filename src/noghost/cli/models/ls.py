@@ -12,7 +12,7 @@ import click
 
 from noghost.cli.models.table import HEAD, document, row_of, row_of_source, size, table, unmeasured
 from noghost.errors import WeightsError
-from noghost.weights import prepared, store
+from noghost.weights import prepared, store, unfinished
 from noghost.weights.find import DEFAULT_NAME, find
 from noghost.weights.prepared import Prepared
 
@@ -35,9 +35,9 @@ def ls(as_json: bool) -> None:
         others = [unmeasured(one.name, one.size_bytes) for one in stored]
         for line in table(HEAD, [row_of_default(made), *others, *map(row_of, made)]):
             click.echo(line)
-    if leftover := store.leftover_bytes():
+    if leftover := unfinished.leftover_bytes():
         broken.append(
-            f"{size(leftover)} of downloads that are not complete in {store.folder()}: pull again, or remove them"
+            f"{size(leftover)} of downloads that are not complete in {unfinished.folder()}: pull again, or remove them"
         )
     for message in broken:
         click.echo(f"noghost: {message}", err=True)
