@@ -34,6 +34,7 @@ HALF = 1_048_576
 OTHER = Tiny().with_pair(b"general.description", STRING, b"y" * 2_000_000).render()
 PATIENCE_S = 30
 
+pytestmark = pytest.mark.slow  # each starts processes; about 25 s in all
 Pull = Callable[..., subprocess.CompletedProcess[str]]
 
 

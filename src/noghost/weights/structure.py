@@ -16,19 +16,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 UINT16, UINT32, INT32, FLOAT32, STRING, ARRAY = 2, 4, 5, 6, 8, 9
-SIZES = {
-    0: 1,
-    1: 1,
-    UINT16: 2,
-    3: 2,
-    UINT32: 4,
-    INT32: 4,
-    FLOAT32: 4,
-    7: 1,
-    10: 8,
-    11: 8,
-    12: 8,
-}  # of a value, in bytes
+SIZES = {0: 1, 1: 1, 2: 2, 3: 2, UINT32: 4, INT32: 4, FLOAT32: 4, 7: 1, 10: 8, 11: 8, 12: 8}  # of a value, in bytes
 # Elements and bytes of one block of each tensor type: ggml_blck_size and ggml_type_size.
 BLOCKS = {
     0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 9: (32, 36),
