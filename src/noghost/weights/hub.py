@@ -4,8 +4,8 @@ That library is optional (the extra `hub`), imported here alone, and asked for w
 fetched by download.py: `hf_hub_download` 2.4 removes what it has when it is interrupted, and refuses more than 50 GB.
 
 Covered: HF_TOKEN, HF_TOKEN_PATH and HF_ENDPOINT as the library knows them; the token is in no message and no repr.
-The library is told to send no telemetry, which also keeps it from writing to ~/.cache/huggingface. What the hub says
-is not trusted: digests must be digests, and what is shown is printable.
+The library is told to send no telemetry, which also keeps it from fetching a list of programs to report and keeping that
+in ~/.cache. What the hub says is not trusted: digests must be digests, and what is shown is printable.
 Not covered: the hub sees who asks for which model.
 """
 
