@@ -1,10 +1,10 @@
 """What a hub has: the files of a repository, their digests and licence, by huggingface_hub. On the command line.
 
 That library is optional (the extra `hub`), imported here alone, and asked for what only the hub knows. The files are
-fetched by download.py: `hf_hub_download` 2.4 removes what it has when it is interrupted, and refuses more than 50 GB.
+fetched by download.py: `hf_hub_download` 2.4 gives each run a temporary file of its own, and so begins anew each time.
 
 Covered: HF_TOKEN, HF_TOKEN_PATH and HF_ENDPOINT as the library knows them; the token is in no message and no repr.
-The library is told to send no telemetry, which also keeps it from fetching a list of programs to report and keeping that
+The library is told to send no telemetry, which also keeps it from fetching a list of programs to report, kept
 in ~/.cache. What the hub says is not trusted: digests must be digests, and what is shown is printable.
 Not covered: the hub sees who asks for which model.
 """
