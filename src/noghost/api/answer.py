@@ -66,7 +66,7 @@ def work_for(
     )
     own = body.noghost
     marks = own.threads, own.record_seed, param, wish, own.path, body.n or 1, body.most_logprobs
-    return Work(model, tokens, params, max_tokens, body.stops, commitment, *marks)
+    return Work(model, tokens, params, max_tokens, body.stops, commitment, *marks, echo=body.echoed)
 
 
 async def respond(here: Here, body: Generation, work: Work, shape: Shape) -> Response:
@@ -83,8 +83,13 @@ async def respond(here: Here, body: Generation, work: Work, shape: Shape) -> Res
     if body.stream:
         events = writer.events(first, items, options.include_usage)
         return StreamingResponse(events, media_type=EVENTS) if not work.wish.wanted else writer.mixed(EVENTS, events)
-    whole = pad.whole(await writer.whole(first, items), pads=pads)
-    return Response(whole, media_type=JSON) if not work.wish.wanted else writer.mixed(JSON, once(whole))
+    whole = await writer.whole(first, items)
+    return writer.mixed(JSON, once(pad.whole(whole, pads=pads))) if work.wish.wanted else as_json(whole, pads)
+
+
+def as_json(answer: dict[str, Any], pads: bool) -> Response:
+    """A whole answer, filled up where that is wanted."""
+    return Response(pad.whole(answer, pads=pads), media_type=JSON)
 
 
 async def once(data: bytes) -> AsyncIterator[bytes]:
@@ -125,8 +130,8 @@ class Writer:
     async def whole(self, first: Chunk | Done, items: AsyncIterator[Chunk | Done]) -> dict[str, Any]:
         """The whole answer as one object."""
         choices, ends = [], list[Done]()
-        text: list[str] = []
-        seen: list[TokenLogprob] = []
+        echo, before = self._job.work.echo or "", self._job.prompt_logprobs
+        text, seen = [echo], list(before)
         async for item in chained(first, items):
             if not isinstance(item, Done):
                 text.append(item.text)
@@ -135,7 +140,7 @@ class Writer:
             choice = self._shape.choice("".join(text), item.finish_reason, self._logprobs(seen))
             choices.append(choice | {"index": item.choice})
             ends.append(item)
-            text, seen = [], []
+            text, seen = [echo], list(before)
             self._restart()
         end = together(ends)
         return self._frame(self._shape.whole, choices, usage=usage(end), noghost=self._job.facts(end))
@@ -152,6 +157,8 @@ class Writer:
                     choice = item.choice
                     if self._shape.opening is not None:
                         yield self._event([self._shape.opening | {"index": choice}])
+                    if self._job.work.echo is not None:
+                        yield self._piece(self._job.work.echo, self._job.prompt_logprobs, choice)
                 if isinstance(item, Done):
                     ends.append(item)
                     self._restart()
@@ -159,8 +166,7 @@ class Writer:
                     facts = {"noghost": self._job.facts(together(ends))} if self._job.work.ends_with(item) else {}
                     yield self._event([last], **facts)
                 else:
-                    delta = self._shape.delta(item.text, None, self._logprobs(item.logprobs))
-                    yield self._event([delta | {"index": choice}])
+                    yield self._piece(item.text, item.logprobs, choice)
                     self._here.timeline.reach("send")
         except Exception as error:  # noqa: BLE001  the status is out already: the error is the last event
             self._broken = True
@@ -174,6 +180,9 @@ class Writer:
     def _restart(self) -> None:
         if self.pieces is not None:
             self.pieces.restart()
+
+    def _piece(self, text: str, seen: Iterable[TokenLogprob], choice: int) -> bytes:
+        return self._event([self._shape.delta(text, None, self._logprobs(seen)) | {"index": choice}])
 
     def _logprobs(self, seen: Iterable[TokenLogprob]) -> dict[str, Any] | None:
         return None if self.pieces is None else self._shape.logprobs(self.pieces.likely(seen))

@@ -54,7 +54,11 @@ async def chat_completions(body: ChatRequest, request: Request) -> Response:
     now.timeline.reach("request")
     index = now.find_model(body.model)
     loaded = now.models[index].loaded
-    prompt = loaded.template.render([message.plain() for message in body.messages])
+    prompt = loaded.template.render_open(
+        [message.plain() for message in body.messages],
+        add_generation_prompt=body.add_generation_prompt,
+        continue_final_message=body.continue_final_message,
+    )
     now.timeline.reach("template")
     tokens = loaded.model.tokenize_prompt(prompt)
     now.timeline.reach("tokenise")

@@ -12,6 +12,8 @@ from noghost.api.commitment import PARAMETER
 from noghost.api.here import here
 from noghost.api.logprobs import of_text
 from noghost.api.schemas import CompletionRequest
+from noghost.engine.infill import tokens_between
+from noghost.errors import RequestError
 
 DEFAULT_MAX_TOKENS = 16  # OpenAI's own default for this endpoint
 router = APIRouter()
@@ -29,11 +31,18 @@ TEXT = Shape("cmpl-", "text_completion", "text_completion", choice, choice, None
     "/v1/completions", summary="Continue a text", response_model=None, responses=STREAMED, openapi_extra=PARAMETER
 )
 async def completions(body: CompletionRequest, request: Request) -> Response:
-    """Tokenise the prompt as it is, continue it."""
+    """Tokenise the prompt as it is, continue it; or fill the gap between it and a suffix."""
     now = here(request)
     now.timeline.reach("request")
     index = now.find_model(body.model)
-    tokens = now.models[index].loaded.model.tokenize(body.prompt, add_special=True, parse_special=True)
+    model = now.models[index].loaded.model
+    if body.suffix:
+        tokens = tokens_between(model, body.prompt, body.suffix)
+    else:
+        tokens = model.tokenize(body.prompt, add_special=True, parse_special=True)
     now.timeline.reach("tokenise")
-    work = work_for(body, index, tokens, body.max_tokens or DEFAULT_MAX_TOKENS, "prompt", request)
+    max_tokens = DEFAULT_MAX_TOKENS if body.max_tokens is None else body.max_tokens
+    work = work_for(body, index, tokens, max_tokens, "prompt", request)
+    if work.looks_at_prompt and work.wish.given is not None:
+        raise RequestError("echo with logprobs computes the whole prompt; leave the capsule out", param="echo")
     return await respond(now, body, work, TEXT)

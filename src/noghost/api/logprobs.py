@@ -14,7 +14,7 @@ class Likely:
     """One token with its bytes, which may be part of a character, and the likeliest in its place."""
 
     data: bytes = field(repr=False)
-    logprob: float
+    logprob: float | None  # None: nothing stands before it
     offset: int  # of its first character in the answer, counted from 0
     top: tuple[tuple[bytes, float], ...] = field(repr=False)
 
@@ -57,7 +57,7 @@ def tops(one: Likely) -> list[dict[str, Any]]:
     return [told(data, logprob) for data, logprob in one.top]
 
 
-def told(data: bytes, logprob: float) -> dict[str, Any]:
+def told(data: bytes, logprob: float | None) -> dict[str, Any]:
     """One token."""
     return {"token": text_of(data), "logprob": logprob, "bytes": list(data)}
 
@@ -67,6 +67,11 @@ def of_text(tokens: list[Likely]) -> dict[str, Any]:
     return {
         "tokens": [text_of(one.data) for one in tokens],
         "token_logprobs": [one.logprob for one in tokens],
-        "top_logprobs": [{text_of(data): logprob for data, logprob in reversed(one.top)} for one in tokens],
+        "top_logprobs": [None if one.logprob is None else likeliest(one) for one in tokens],
         "text_offset": [one.offset for one in tokens],
     }
+
+
+def likeliest(one: Likely) -> dict[str, float]:
+    """The likeliest in its place by their text."""
+    return {text_of(data): logprob for data, logprob in reversed(one.top)}

@@ -16,6 +16,10 @@ MOST_TOKENS = 2**31 - 1
 MOST_STOPS = 16
 MOST_CHOICES = 128  # as OpenAI's API
 KEEP_IT = "store is not supported: nothing is kept here; keep the answer yourself, and leave store out"
+ONLY_TEXT = (
+    "content parts other than text (images, sound, files) are not supported by this service: no model here reads them; "
+    "send text parts alone, and what is in a picture as text"
+)
 TOKEN_ID = re.compile(r"[0-9]{1,10}")
 HALF_PAIR = re.compile("[\ud800-\udfff]")
 # What asks a service to keep a conversation or its KV state, here and elsewhere (OpenAI, llama-server), and the values
@@ -27,6 +31,8 @@ KEPT_ELSEWHERE: dict[str, tuple[Any, ...]] = {
     "cache_prompt": (False,),
     "id_slot": (-1,),
 }
+OPENING = "open the assistant's turn after the last message; vLLM's field"
+CONTINUING = "go on with the text of a last message that is the assistant's; null: where there is one. vLLM's field"
 # What our own checks below ask for, as the document says it.
 SOME: JsonDict = {"type": "string", "minLength": 1}
 STOP: JsonDict = {"anyOf": [SOME, {"type": "array", "items": SOME, "maxItems": MOST_STOPS}, {"type": "null"}]}
@@ -56,6 +62,9 @@ def refuse(body: Any, fields: dict[str, tuple[Any, ...]]) -> Any:
     return body
 
 
+FIELDS: set[str] = set()  # the names of all fields of all requests: ours, and so fit for an error
+
+
 def say_null(schema: dict[str, Any]) -> None:
     """In the document: null is the default of whatever has one."""
     for name, field in schema.get("properties", {}).items():
@@ -69,6 +78,10 @@ class Strict(BaseModel):
     """No value is taken for another type; null is the default, as in OpenAI's API."""
 
     model_config = ConfigDict(strict=True, json_schema_extra=say_null)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_options: Any) -> None:
+        FIELDS.update(cls.model_fields)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -103,7 +116,7 @@ class Part(Strict):
     def only_text(cls, value: str) -> str:
         """Images and sound are not taken yet."""
         if value not in ("text", "input_text"):
-            raise ValueError("content parts other than text are not supported by this service")
+            raise ValueError(ONLY_TEXT)
         return value
 
 
@@ -136,8 +149,8 @@ class StreamOptions(Strict):
     )
 
 
-class NoghostOptions(Strict):
-    """This service's own extension."""
+class ThreadOptions(Strict):
+    """This service's own extension, of whatever computes."""
 
     model_config = ConfigDict(extra="forbid")
     threads: int | None = Field(
@@ -146,6 +159,11 @@ class NoghostOptions(Strict):
         le=256,
         description="exactly so many threads, at most the service's own: the same seed then gives the same bytes",
     )
+
+
+class NoghostOptions(ThreadOptions):
+    """The same of what answers."""
+
     record_seed: bool = Field(
         default=False, description="put the seed into the receipt: a number that you may have chosen"
     )
@@ -217,6 +235,11 @@ class Generation(Strict):
         return None
 
     @property
+    def echoed(self) -> str | None:
+        """What the answer begins with; None for nothing."""
+        return None
+
+    @property
     def stops(self) -> tuple[str, ...]:
         """The stop strings."""
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
@@ -227,6 +250,8 @@ class ChatRequest(Generation):
 
     messages: list[ChatMessage] = Field(min_length=1)
     max_completion_tokens: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
+    add_generation_prompt: bool = Field(default=True, description=OPENING)
+    continue_final_message: bool | None = Field(default=None, description=CONTINUING)
     logprobs: bool = False
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
 
@@ -265,7 +290,22 @@ class CompletionRequest(Generation):
     """POST /v1/completions."""
 
     prompt: str = Field(min_length=1)
+    suffix: str | None = Field(default=None, description="what comes after the answer; not every model can")
+    echo: bool = Field(default=False, description="begin the answer with the prompt, and logprobs with its tokens")
+    max_tokens: int | None = Field(default=None, ge=0, le=MOST_TOKENS)
     logprobs: int | None = Field(default=None, ge=0, le=5)
+
+    @property
+    def echoed(self) -> str | None:
+        """What the answer begins with; None for nothing."""
+        return self.prompt if self.echo else None
+
+    @model_validator(mode="after")
+    def look_at_one_text(self) -> CompletionRequest:
+        """The tokens of a prompt with a suffix are not those of its text alone."""
+        if self.echo and self.suffix and self.logprobs is not None:
+            raise UnsupportedError("echo", "echo with logprobs is not supported beside suffix; leave one of them out")
+        return self
 
     @property
     def most_logprobs(self) -> int | None:
@@ -278,11 +318,4 @@ class CompletionRequest(Generation):
         """What we know of and cannot honour."""
         if isinstance(body, dict) and isinstance(body.get("prompt"), list):
             raise UnsupportedError("prompt", "prompt takes one string; several prompts or token ids are not supported")
-        return refuse(body, {"echo": (False,), "suffix": ("",), "best_of": (1,)})
-
-
-FIELDS = frozenset(
-    name
-    for schema in (Part, ChatMessage, StreamOptions, NoghostOptions, ChatRequest, CompletionRequest)
-    for name in schema.model_fields
-)
+        return refuse(body, {"best_of": (1,)})

@@ -46,19 +46,24 @@ async def receipt(id: Annotated[str, Path(json_schema_extra=ID)], request: Reque
 
 
 def entry(request: Request, index: int) -> dict[str, Any]:
-    """One model as OpenAI lists it, and what more a caller should know."""
+    """One model as OpenAI lists it, and what more a caller should know: `context_length` as OpenRouter calls it, `meta`
+    as llama-server does."""
     served = here(request).models[index]
+    model, context = served.loaded.model, served.loaded.context
     return {
         "id": served.name,
         "object": "model",
         "created": served.modified_s,
         "owned_by": "noghost",
+        "context_length": context.n_ctx,
+        "meta": model.facts,
         "noghost": {
             "sha256": served.digest,
             "size_bytes": served.size_bytes,
-            "context_tokens": served.loaded.context.n_ctx,
-            "trained_context_tokens": served.loaded.model.n_ctx_train,
-            "description": served.loaded.model.description,
+            "context_tokens": context.n_ctx,
+            "trained_context_tokens": model.n_ctx_train,
+            "license": model.license,
+            "description": model.description,
         },
     }
 

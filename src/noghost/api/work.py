@@ -1,22 +1,18 @@
-"""One answer: seat, record, compute, stream, seal. In the instance's compute thread.
-
-The main thread watches the caller meanwhile; when the caller leaves, it ends the process, and with it this thread
-wherever it is. So nothing here has to be interruptible.
-"""
+"""One answer: seat, record, compute, stream, seal. In the instance's compute thread (compute.py)."""
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from noghost.api.capsule import Kept, Used, Wish, hold, shape_for, take
+from noghost.api.compute import Compute, check_threads
 from noghost.api.here import Here
 from noghost.engine.context import Context
 from noghost.engine.generate import Chunk, Done, generate, rewind
 from noghost.engine.loaded import Loaded
+from noghost.engine.logprobs import TokenLogprob, logprobs_of_prompt
 from noghost.engine.prefix import Start
 from noghost.engine.sampler import SamplingParams
 from noghost.errors import RequestError
@@ -39,6 +35,12 @@ class Work:
     path: bool = False  # the caller wants to know how long each step took
     choices: int = 1  # answers to the one prompt; the seed of each is one more than that of the one before
     top_logprobs: int | None = None  # the caller wants the tokens' probabilities, and those of so many others
+    echo: str | None = None  # the prompt, which the answer begins with; its probabilities too where they are wanted
+
+    @property
+    def looks_at_prompt(self) -> bool:
+        """Whether the probabilities of the prompt's tokens are wanted."""
+        return self.echo is not None and self.top_logprobs is not None
 
     def ends_with(self, end: Done) -> bool:
         """Whether no other choice follows this one."""
@@ -50,17 +52,16 @@ class Job:
 
     def __init__(self, here: Here, work: Work) -> None:
         self.start: Start | None = None  # known before the record is opened
+        self.prompt_logprobs: tuple[TokenLogprob, ...] = ()  # known before the first item
         self.work = work
         self._here = here
         self._used = Used()
-        self._loop = asyncio.get_running_loop()
-        self._made: asyncio.Queue[Chunk | Done | Kept | BaseException] = asyncio.Queue()
-        threading.Thread(target=self._run, daemon=True).start()
+        self._compute: Compute[Chunk | Done | Kept] = Compute(self._sentence)
 
     async def items(self) -> AsyncIterator[Chunk | Done]:
         """Each piece of text, then the end; of each choice."""
         while True:
-            item = await self._next()
+            item = await self._compute.next()
             assert not isinstance(item, Kept)
             yield item
             if isinstance(item, Done) and self.work.ends_with(item):
@@ -68,34 +69,20 @@ class Job:
 
     async def kept(self) -> Kept:
         """The state after all items, where the work's wish is for one."""
-        item = await self._next()
+        item = await self._compute.next()
         assert isinstance(item, Kept)
         return item
-
-    async def _next(self) -> Chunk | Done | Kept:
-        item = await self._made.get()
-        if isinstance(item, BaseException):
-            raise item
-        return item
-
-    def _run(self) -> None:
-        """The compute thread: it ends with the process, never before."""
-        try:
-            for item in self._sentence():
-                self._put(item)
-        except BaseException as error:  # noqa: BLE001  the main thread raises it
-            self._put(error)
-        threading.Event().wait()
 
     def _sentence(self) -> Iterator[Chunk | Done | Kept]:
         """Seat and record, compute, and let the last item go only when the record is on the disk."""
         here, work = self._here, self.work
         served = here.models[work.model]
         loaded = served.loaded
-        self._check_threads()
+        check_threads(here, work.threads)
         shape = shape_for(served, here.limits.capsule_bytes) if work.wish.is_any else None
         given = work.wish.given is not None
-        self.start = start = Start(loaded.context) if given else loaded.start(work.prompt_tokens)
+        alone = given or work.looks_at_prompt
+        self.start = start = Start(loaded.context) if alone else loaded.start(work.prompt_tokens)
         answers = self._answers(loaded, start.context, self._checked(loaded, start.context, work.params))
         here.recorder.open(
             here.invocation,
@@ -110,6 +97,8 @@ class Job:
         if shape and given:
             self._used = take(work.wish, served, here.build, shape, work.prompt_tokens)
         start.context.start_threads(work.threads or here.most_threads)
+        if work.looks_at_prompt:
+            self.prompt_logprobs = self._look_at_prompt(loaded)
         before_tokens = 0  # of the choices that are whole
         for item in answers:
             if isinstance(item, Done):
@@ -131,12 +120,13 @@ class Job:
             again = self._checked(loaded, context, replace(params, seed=params.seed + choice))
             yield from (replace(item, choice=choice) for item in again)
 
-    def _check_threads(self) -> None:
-        """Raise RequestError for more threads than there are: each spins for the others, and 256 on 2 cores stop the
-        whole machine."""
-        most, param = self._here.most_threads, "noghost.threads"
-        if self.work.threads and self.work.threads > most:
-            raise RequestError(f"{param} is over this service's {most}", code="invalid_value", param=param)
+    def _look_at_prompt(self, loaded: Loaded) -> tuple[TokenLogprob, ...]:
+        """The probabilities of the prompt's own tokens; the context is then as far as the answer's bytes allow."""
+        model, tokens = loaded.model, self.work.prompt_tokens
+        seen = logprobs_of_prompt(model, loaded.context, tokens, self.work.top_logprobs or 0, self._threads)
+        own = tuple(seen)[1 if model.add_bos else 0 :]
+        rewind(model, loaded.context, tokens)
+        return own
 
     def _checked(self, loaded: Loaded, context: Context, params: SamplingParams) -> Iterator[Chunk | Done]:
         """The generation, not begun; raises RequestError when it cannot be, naming the request's own field (and not
@@ -161,9 +151,6 @@ class Job:
 
     def _threads(self) -> int:
         return self.work.threads or self._here.threads()
-
-    def _put(self, item: Chunk | Done | Kept | BaseException) -> None:
-        self._loop.call_soon_threadsafe(self._made.put_nowait, item)
 
     def facts(self, done: Done) -> dict[str, Any]:
         """Exact figures, for the caller alone."""

@@ -95,6 +95,29 @@ class ChatTemplate:
             raise EngineError(f"the chat template failed on these messages: {type(error).__name__}") from None
         raise RequestError(f"the chat template refused these messages{reason}", param="messages")
 
+    def render_open(
+        self,
+        messages: Sequence[Message],
+        *,
+        add_generation_prompt: bool = True,
+        continue_final_message: bool | None = None,
+        **kwargs: Any,
+    ) -> str:
+        """Return the prompt that the answer follows.
+
+        Where the last message is the assistant's, the answer goes on with its text, as in llama-server, unless
+        `continue_final_message` is False; True asks for that (as vLLM calls it). `kwargs` are those of `render`.
+        Raises RequestError where there is nothing to continue, and as `render` does.
+        """
+        is_last = bool(messages) and messages[-1]["role"] == "assistant"
+        if continue_final_message and not is_last:
+            raise RequestError(
+                "continue_final_message needs a last message of the assistant", param="continue_final_message"
+            )
+        if is_last and continue_final_message is not False:
+            return self.render(messages[:-1], **kwargs) + str(flatten(messages[-1])["content"])
+        return self.render(messages, add_generation_prompt=add_generation_prompt, **kwargs)
+
 
 def flatten(message: Message) -> dict[str, Any]:
     """Return a copy of `message` whose content is one text.

@@ -11,7 +11,7 @@ Not covered: what a decode leaves in these buffers. The reaper wipes that.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from noghost.engine import llama, pages
@@ -33,7 +33,8 @@ class Context:
         """Make it in this process: in the warden before fork, or in an `ask`."""
         (self.handle, self.parameters), self._new_memory = pages.mapped_during(lambda: _new(model, n_ctx))
         self.n_ctx: int = C.llama_n_ctx(self.handle)
-        self.n_batch = BATCH_TOKENS
+        self.n_batch: int = C.llama_n_ubatch(self.handle)
+        self._in_batches = model.is_causal
         self._threadpool = 0
         self._max_threads = 1
 
@@ -114,7 +115,7 @@ class Context:
         C.llama_set_n_threads(self.handle, count, count)
 
     def decode(self, tokens: Sequence[int], start_pos: int) -> None:
-        """Compute `tokens`, whose first one has the position `start_pos`, in batches of at most `n_batch`.
+        """Compute `tokens`, whose first one has the position `start_pos`, in their batches.
 
         Afterwards the logits of the last token can be sampled. The GIL is released meanwhile.
         Raises EngineError if they do not fit, do not follow what the cache holds, or llama.cpp fails.
@@ -123,8 +124,16 @@ class Context:
             raise EngineError(f"could not decode at position {start_pos}: the cache holds {self.position}")
         if start_pos + len(tokens) > self.n_ctx:
             raise EngineError(f"could not decode {len(tokens)} tokens at {start_pos} of {self.n_ctx}")
-        for begin, end in batches_of(0, 0, len(tokens)):
+        for begin, end in self.batches(len(tokens)):
             self._decode_batch(tokens[begin:end])
+
+    def batches(self, count: int) -> Iterator[tuple[int, int]]:
+        """Yield (begin, end) of each batch of so many tokens; one where every token looks at every other."""
+        yield from batches_of(0, 0, count) if self._in_batches else ((0, count),)
+
+    def give_all(self, on: bool) -> None:
+        """From now on each decode gives logits and last hidden state of all its tokens, or of the last one alone."""
+        C.llama_set_embeddings(self.handle, on)
 
     def _decode_batch(self, tokens: Sequence[int]) -> None:
         array = (C.llama_token * len(tokens))(*tokens)
@@ -136,20 +145,22 @@ class Context:
 def _new(model: Model, n_ctx: int) -> tuple[int, str]:
     """Make the llama_context, with flash attention on unless the model refuses it; say what its KV state depends on."""
     for flash_attention in (C.LLAMA_FLASH_ATTN_TYPE_ENABLED, C.LLAMA_FLASH_ATTN_TYPE_AUTO):
-        handle = C.llama_init_from_model(model.handle, _params(n_ctx, flash_attention))
+        handle = C.llama_init_from_model(model.handle, _params(model, n_ctx, flash_attention))
         if handle:
             weights = " repacked" if model.repacked else ""
             return int(handle), f"kv=f16,f16 flash_attention={flash_attention} tile={TILE_TOKENS}{weights}"
     raise EngineError(f"could not make a context of {n_ctx} tokens", "use a smaller context")
 
 
-def _params(n_ctx: int, flash_attention: int) -> Any:
+def _params(model: Model, n_ctx: int, flash_attention: int) -> Any:
     params = C.llama_context_default_params()
+    batch_tokens = BATCH_TOKENS if model.is_causal else n_ctx
     set_fields(
         params,
         n_ctx=n_ctx,
-        n_batch=BATCH_TOKENS,
-        n_ubatch=BATCH_TOKENS,
+        n_batch=batch_tokens,
+        n_ubatch=batch_tokens,
+        pooling_type=C.LLAMA_POOLING_TYPE_NONE,  # embed.py pools
         n_threads=1,
         n_threads_batch=1,
         flash_attn_type=flash_attention,

@@ -85,6 +85,8 @@ def generate(
     Raises RequestError at once, before anything is computed, if the prompt does not fit the context or a
     parameter is wrong; EngineError, while iterating, if llama.cpp fails.
     """
+    if not model.is_causal:
+        raise RequestError("this model embeds texts and answers none; send them to /v1/embeddings", param="model")
     room = _room(ctx, len(prompt_tokens))
     if ctx.position >= len(prompt_tokens):
         raise EngineError("the context holds as many tokens as the prompt, or more")

@@ -8,6 +8,7 @@ it: private to the warden, until `hold_in_file` leaves it to the file system.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,11 @@ class Model:
         self.n_vocab: int = C.llama_vocab_n_tokens(self.vocab)
         self.n_layer: int = C.llama_model_n_layer(handle)
         self.n_head_kv: int = C.llama_model_n_head_kv(handle)
+        self.n_embd: int = C.llama_model_n_embd_out(handle)
+        # Of an encoder (BERT and its kin) every token looks at every other: it embeds texts and answers none.
+        self.is_causal = self._text("attention.causal") != "false"
+        self.pooling = self._number("pooling_type")  # enum llama_pooling_type of llama.h, where the GGUF names one
+        self.license = _metadata(handle, "general.license") or None
         self.description = _description(handle)
         self.add_bos: bool = C.llama_vocab_get_add_bos(self.vocab)
         self.add_eos: bool = C.llama_vocab_get_add_eos(self.vocab)
@@ -100,8 +106,28 @@ class Model:
 
     def _number(self, name: str) -> int | None:
         """A number of the GGUF's metadata, under the architecture's own name; None where there is none."""
-        value = _metadata(self.handle, f"{_metadata(self.handle, 'general.architecture')}.{name}")
+        value = self._text(name)
         return int(value) if value.isdecimal() else None
+
+    def _text(self, name: str) -> str:
+        """The same as text; empty where there is none."""
+        return _metadata(self.handle, f"{_metadata(self.handle, 'general.architecture')}.{name}")
+
+    def has(self, tokens: Sequence[int]) -> bool:
+        """Whether all of these are ids of its vocabulary: llama.cpp does not survive others."""
+        return not tokens or (min(tokens) >= 0 and max(tokens) < self.n_vocab)
+
+    @property
+    def facts(self) -> dict[str, int]:
+        """Sizes of it, as llama-server calls them; `size` is that of its tensors in bytes."""
+        return {
+            "vocab_type": C.llama_vocab_type(self.vocab),
+            "n_vocab": self.n_vocab,
+            "n_ctx_train": self.n_ctx_train,
+            "n_embd": self.n_embd,
+            "n_params": C.llama_model_n_params(self.handle),
+            "size": C.llama_model_size(self.handle),
+        }
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
         """Return the token ids of `text`.

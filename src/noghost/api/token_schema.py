@@ -1,0 +1,59 @@
+"""What requests to tokenise may say: vLLM's fields and llama-server's. In an instance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ConfigDict, Field, model_validator
+
+from noghost.api.schemas import CONTINUING, MOST_TOKENS, OPENING, ChatMessage, Strict, UnsupportedError, say_null
+
+FORMS = {"prompt": {"type": "string"}, "content": {"type": "string"}, "messages": {"type": "array"}}
+ONE = "send one of prompt, content (texts) and messages"
+WHOLE = "messages have the tokens of a chat request, each special one once; leave add_special_tokens out"
+
+
+def say_one(schema: dict[str, Any]) -> None:
+    """In the document: one of the three forms, the others null or left out."""
+    say_null(schema)
+    schema["oneOf"] = [{"required": [name], "properties": {name: kind}} for name, kind in FORMS.items()]
+
+
+class TokenizeRequest(Strict):
+    """POST /v1/tokenize."""
+
+    model_config = ConfigDict(json_schema_extra=say_one)
+    model: str = "default"
+    prompt: str | None = Field(default=None, description="a text, with the special tokens that the model wants")
+    content: str | None = Field(default=None, description="a text, without them unless add_special is true")
+    messages: list[ChatMessage] | None = Field(default=None, json_schema_extra={"minItems": 1})
+    add_special_tokens: bool | None = Field(default=None, description="null: for a prompt, not for content")
+    add_special: bool | None = Field(default=None, description="the same, as llama-server calls it")
+    parse_special: bool = Field(default=True, description="read <|…|> as a control token, not as text")
+    return_token_strs: bool = Field(default=False, description="each token's text too, in token_strs")
+    with_pieces: bool = Field(default=False, description="tokens as llama-server's objects of id and piece")
+    add_generation_prompt: bool = Field(default=True, description=OPENING)
+    continue_final_message: bool | None = Field(default=None, description=CONTINUING)
+
+    @model_validator(mode="after")
+    def one_form(self) -> TokenizeRequest:
+        """One of the three, and nothing that contradicts it."""
+        given = [name for name in FORMS if getattr(self, name) is not None]
+        if len(given) != 1 or self.messages == []:
+            raise UnsupportedError(given[-1] if given else "prompt", ONE)
+        if self.messages and self.adds_special:
+            raise UnsupportedError("add_special_tokens", WHOLE)
+        return self
+
+    @property
+    def adds_special(self) -> bool:
+        """Whether a text gets the tokens that the model wants before and after it."""
+        asked = self.add_special if self.add_special_tokens is None else self.add_special_tokens
+        return self.prompt is not None if asked is None else asked
+
+
+class DetokenizeRequest(Strict):
+    """POST /v1/detokenize."""
+
+    model: str = "default"
+    tokens: list[int] = Field(json_schema_extra={"items": {"type": "integer", "minimum": 0, "maximum": MOST_TOKENS}})

@@ -1,0 +1,65 @@
+"""POST /v1/tokenize and /v1/detokenize: nothing is computed with the model. In an instance; not in the ledger."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from noghost.api.answer import as_json
+from noghost.api.here import here
+from noghost.api.logprobs import text_of
+from noghost.api.token_schema import DetokenizeRequest, TokenizeRequest
+from noghost.engine.loaded import Loaded
+from noghost.errors import RequestError
+
+router = APIRouter()
+
+
+@router.post("/v1/tokenize", summary="The tokens of a text, or of a conversation", response_model=None)
+async def tokenize(body: TokenizeRequest, request: Request) -> Response:
+    """As vLLM answers, or with pieces as llama-server does."""
+    now = here(request)
+    loaded = now.models[now.find_model(body.model)].loaded
+    tokens = tokens_of(loaded, body)
+    pieces = [loaded.model.piece(token, True) for token in tokens] if body.return_token_strs or body.with_pieces else []
+    answer = {
+        "count": len(tokens),
+        "max_model_len": loaded.context.n_ctx,
+        "tokens": [told(*pair) for pair in zip(tokens, pieces, strict=True)] if body.with_pieces else tokens,
+        "token_strs": [text_of(piece) for piece in pieces] if body.return_token_strs else None,
+    }
+    return as_json(answer, now.pads)
+
+
+@router.post("/v1/detokenize", summary="The text of tokens", response_model=None)
+async def detokenize(body: DetokenizeRequest, request: Request) -> Response:
+    """The text under both names: `prompt` is vLLM's, `content` llama-server's."""
+    now = here(request)
+    model = now.models[now.find_model(body.model)].loaded.model
+    if not model.has(body.tokens):
+        raise RequestError("tokens holds one that this model has not", code="invalid_value", param="tokens")
+    text = text_of(b"".join(model.piece(token, True) for token in body.tokens))
+    return as_json({"prompt": text, "content": text}, now.pads)
+
+
+def tokens_of(loaded: Loaded, body: TokenizeRequest) -> list[int]:
+    """What a completion of this text, or a chat request with these messages, begins with."""
+    if body.messages is None:
+        text = body.content if body.prompt is None else body.prompt
+        return loaded.model.tokenize(text or "", add_special=body.adds_special, parse_special=body.parse_special)
+    rendered = loaded.template.render_open(
+        [message.plain() for message in body.messages],
+        add_generation_prompt=body.add_generation_prompt,
+        continue_final_message=body.continue_final_message,
+    )
+    return loaded.model.tokenize_prompt(rendered)
+
+
+def told(token: int, piece: bytes) -> dict[str, Any]:
+    """A token with its text, or with its bytes where they are part of a character."""
+    try:
+        return {"id": token, "piece": piece.decode()}
+    except UnicodeDecodeError:
+        return {"id": token, "piece": list(piece)}
