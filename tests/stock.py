@@ -37,17 +37,20 @@ def stock_server(
     cache_prompt: bool = True,
     cache_ram_mib: int | None = None,
     sleep_idle_s: int | None = None,
+    pooling: str | None = None,
     log: Path | None = None,
 ) -> Iterator[Stock]:
     """Run a stock server on a free loopback port and yield it once it answers; stop it afterwards.
 
-    `n_ctx` is in tokens for each of the `n_parallel` slots. What is not named stays as the server has it:
+    `n_ctx` is in tokens for each of the `n_parallel` slots. With a `pooling` (NONE, MEAN, CLS, LAST; empty for what
+    the GGUF says) it gives embeddings. What is not named stays as the server has it:
     flash attention auto, warm-up run, no sleep, weights repacked for the processor, continuous batching. Its log goes
     to `log`, else nowhere. Raises RuntimeError if it does not start.
     """
     settings = [
         *("--gguf", str(gguf), "--n-ctx", str(n_ctx), "--n-parallel", str(n_parallel)),
         *("--n-threads", str(n_threads), "--cache-prompt", str(int(cache_prompt))),
+        *(("--pooling", pooling) if pooling is not None else ()),
         *(("--sleep-idle-s", str(sleep_idle_s)) if sleep_idle_s is not None else ()),
         *(("--cache-ram-mib", str(cache_ram_mib)) if cache_ram_mib is not None else ()),
     ]
@@ -91,6 +94,10 @@ def _serve(options: argparse.Namespace) -> None:
         parameters.cache_ram_mib = options.cache_ram_mib
     if options.sleep_idle_s is not None:
         parameters.sleep_idle_seconds = options.sleep_idle_s  # llama-server --sleep-idle-seconds: unloads the model
+    if options.pooling is not None:
+        parameters.embedding = True
+        kind = f"LLAMA_POOLING_TYPE_{options.pooling or 'UNSPECIFIED'}"
+        parameters.pooling_type = getattr(xllamacpp.llama_pooling_type, kind)
     parameters.port = 0
     server = xllamacpp.Server(parameters)
     print(server.listening_address, flush=True)
@@ -103,6 +110,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--gguf", required=True)
     for name in ("--cache-ram-mib", "--sleep-idle-s"):
         parser.add_argument(name, type=int)
+    parser.add_argument("--pooling")
     for name in ("--n-ctx", "--n-parallel", "--n-threads", "--cache-prompt"):
         parser.add_argument(name, type=int, required=True)
     return parser.parse_args()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from openai import OpenAI
 
+from api.kinds import three_kinds
 from running import Service, running
 
 
@@ -17,6 +18,13 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service with narrow limits."""
     launcher = str(Path(__file__).with_name("strict_service.py"))
     with running(tmp_path_factory.mktemp("strict"), command=(sys.executable, launcher)) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def kinds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service of three models."""
+    with three_kinds(tmp_path_factory.mktemp("kinds")) as found:
         yield found
 
 

@@ -5,6 +5,7 @@ The form is that of ggml's docs/gguf.md.
 
 from __future__ import annotations
 
+import random
 import struct
 from dataclasses import dataclass, field, replace
 
@@ -63,6 +64,7 @@ class Tiny:
     version: int = 3
     alignment: int = ALIGNMENT
     data_bytes: int | None = None  # None: as much as the right tensors take
+    seed: int | None = None  # of random weights; None: all are the same
 
     def render(self) -> bytes:
         head = struct.pack("<4sIQQ", b"GGUF", self.version, len(self.tensors), len(self.pairs))
@@ -73,8 +75,8 @@ class Tiny:
             offset += padded(tensor.size_bytes, self.alignment)
         whole = padded(len(head), self.alignment)
         data_bytes = sum(padded(tensor.size_bytes, ALIGNMENT) for tensor in TENSORS)
-        body = struct.pack("<f", 0.01) * ((data_bytes if self.data_bytes is None else self.data_bytes) // 4)
-        return head + bytes(whole - len(head)) + body
+        count = (data_bytes if self.data_bytes is None else self.data_bytes) // 4
+        return head + bytes(whole - len(head)) + weights(count, self.seed)
 
     def with_pair(self, key: bytes, kind: int, value: object, array: bool = False) -> Tiny:
         """The same with this pair in the place of the one with its key, or at the end."""
@@ -89,6 +91,14 @@ class Tiny:
     def with_tensor(self, number: int, tensor: Tensor) -> Tiny:
         """The same with another tensor in one place."""
         return replace(self, tensors=(*self.tensors[:number], tensor, *self.tensors[number + 1 :]))
+
+
+def weights(count: int, seed: int | None) -> bytes:
+    """So many 32-bit floats."""
+    if seed is None:
+        return struct.pack("<f", 0.01) * count
+    draw = random.Random(seed)
+    return struct.pack(f"<{count}f", *(draw.gauss(0, 0.5) for _ in range(count)))
 
 
 def text(data: bytes) -> bytes:
