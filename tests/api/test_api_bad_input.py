@@ -86,7 +86,24 @@ def test_a_wrong_value(service: Service, changes: dict[str, Any], param: str, co
 def test_what_is_refused_says_so(service: Service) -> None:
     assert ask(service, tools=[{}]).error["message"] == "tools is not supported by this service"
     assert "keep the answer yourself" in ask(service, store=True).error["message"]
-    assert "other than text" in ask(service, messages=IMAGE).error["message"]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image_url", "image_url": {"url": "data:,"}},
+        {"type": "input_image", "image_url": "data:,"},
+        {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}},
+        {"type": "file", "file": {"file_id": "x"}},
+    ],
+    ids=lambda part: part["type"],
+)
+def test_an_image_is_refused_with_what_to_do(service: Service, part: dict[str, Any]) -> None:
+    parts = [{"type": "text", "text": "What is this?"}, part]
+    reply = ask(service, messages=[{"role": "user", "content": parts}])
+    assert (reply.status, reply.error["param"]) == (400, "messages[0].content[1].type")
+    assert "images" in reply.error["message"]
+    assert "send text parts alone" in reply.error["message"]
 
 
 def test_an_unknown_model(service: Service) -> None:
@@ -156,8 +173,10 @@ def test_a_huge_max_tokens_is_cut_to_the_context(strict: Service) -> None:
         ({"prompt": ""}, "prompt"),
         ({}, "prompt"),
         ({"prompt": ["a", "b"]}, "prompt"),
-        ({"prompt": "a", "echo": True}, "echo"),
-        ({"prompt": "a", "suffix": "b"}, "suffix"),
+        ({"prompt": "a", "echo": 1}, "echo"),
+        ({"prompt": "a", "suffix": 5}, "suffix"),
+        ({"prompt": "a", "suffix": "b", "echo": True, "logprobs": 1}, "echo"),
+        ({"prompt": "a", "max_tokens": -1}, "max_tokens"),
         ({"prompt": "a", "logprobs": 6}, "logprobs"),
         ({"prompt": "a", "logprobs": True}, "logprobs"),
         ({"prompt": "a", "best_of": 2}, "best_of"),

@@ -1,10 +1,9 @@
-"""A last message of the assistant's is continued, whatever its template; and what of OpenAI's fields is ignored."""
+"""A last message of the assistant's is continued, whatever its template."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from openai import OpenAI
 
 from api.wire import ask
@@ -53,8 +52,3 @@ def test_an_empty_message_is_the_opening_of_an_answer(client: OpenAI) -> None:
 def test_there_is_nothing_to_continue(service: Service) -> None:
     reply = ask(service, continue_final_message=True)
     assert (reply.status, reply.error["param"]) == (400, "continue_final_message")
-
-
-@pytest.mark.parametrize("field", [{"user": "somebody"}, {"safety_identifier": "x"}, {"metadata": {"a": "b"}}], ids=str)
-def test_what_says_who_asks_is_ignored(service: Service, field: dict[str, Any]) -> None:
-    assert ask(service, **field).json["choices"] == ask(service).json["choices"]

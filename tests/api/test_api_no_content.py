@@ -32,6 +32,18 @@ WRONG: list[dict[str, Any]] = [
 ]
 
 
+ELSEWHERE: list[tuple[str, dict[str, Any]]] = [
+    ("/v1/embeddings", {"input": [MARKER, ""]}),
+    ("/v1/embeddings", {"input": {MARKER: MARKER}}),
+    ("/v1/embeddings", {"input": MARKER, "dimensions": 5}),
+    ("/v1/embeddings", {"input": MARKER + chr(0xDC00)}),
+    ("/v1/tokenize", {"prompt": MARKER, "content": MARKER}),
+    ("/v1/tokenize", {"prompt": {MARKER: MARKER}}),
+    ("/v1/detokenize", {"tokens": [MARKER]}),
+    ("/v1/completions", {"prompt": MARKER, "suffix": MARKER}),
+]
+
+
 def everything_kept(service: Service) -> str:
     """All that the service wrote anywhere but into its ledger's tiles, and what it tells of its ledger."""
     texts = [(service.home / name).read_text() for name in ("stderr", "stdout")]
@@ -45,6 +57,15 @@ def spoken(reply: Reply) -> str:
 @pytest.mark.parametrize("changes", WRONG, ids=[str(wrong).replace(MARKER, "M")[:60] for wrong in WRONG])
 def test_an_error_repeats_nothing(service: Service, changes: dict[str, Any]) -> None:
     reply = ask(service, **changes)
+    assert 400 <= reply.status < 500
+    assert reply.error["message"]
+    assert MARKER not in spoken(reply)
+    assert MARKER not in everything_kept(service)
+
+
+@pytest.mark.parametrize(("path", "body"), ELSEWHERE, ids=[f"{path} {at}" for at, (path, _) in enumerate(ELSEWHERE)])
+def test_nor_does_one_of_another_endpoint(service: Service, path: str, body: dict[str, Any]) -> None:
+    reply = post(service, json.dumps(body).encode(), path)
     assert 400 <= reply.status < 500
     assert reply.error["message"]
     assert MARKER not in spoken(reply)

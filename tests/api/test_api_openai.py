@@ -9,6 +9,7 @@ import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
 
+from noghost.weights.find import find
 from running import Service
 
 PARIS: list[Any] = [
@@ -28,7 +29,12 @@ def test_models(client: OpenAI) -> None:
     assert len(listed) == 1
     assert client.models.retrieve(listed[0].id).id == listed[0].id
     assert client.models.retrieve("default").id == listed[0].id
-    assert len(listed[0].model_dump()["noghost"]["sha256"]) == 64
+    told = listed[0].model_dump()
+    file = find()
+    assert (told["noghost"]["sha256"], told["noghost"]["license"]) == (file.sha256, "apache-2.0")
+    assert told["noghost"]["size_bytes"] == file.path.stat().st_size > told["meta"]["size"]
+    assert told["context_length"] == told["noghost"]["context_tokens"] == 8192
+    assert (told["meta"]["n_ctx_train"], told["meta"]["n_params"], told["meta"]["n_embd"]) == (8192, 134_515_008, 576)
 
 
 def test_chat_whole(client: OpenAI) -> None:

@@ -64,6 +64,9 @@ def test_the_openai_client_with_the_certificate_checked(secured: Service) -> Non
         assert whole.choices[0].message.content == "The capital of France is Paris."
         chunks = list(client.chat.completions.create(**asked, stream=True))
         assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == whole.choices[0].message.content
+        assert len(client.embeddings.create(model="default", input="Hi").data[0].embedding) == 576
+        told = http.post(secured.url + "/v1/tokenize", json={"prompt": "Hi"})
+        assert told.json()["count"] == 1
 
 
 def test_a_self_signed_certificate_is_the_one_that_was_printed(tmp_path: Path) -> None:

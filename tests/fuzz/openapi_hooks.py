@@ -1,5 +1,6 @@
 """What schemathesis must know of this service: an answer may be long, a token's id is below the vocabulary's size,
-threads are at most the service's own, and a bound of 2^63 stands in the document as a float.
+threads are at most the service's own, a bound of 2^63 stands in the document as a float, and what one field or another
+model makes possible a schema cannot say.
 
 Loaded by its command, in a process of its own. Nothing that is wrong is put right here: only numbers that the
 document allows, and that would compute for minutes or that this model or machine has not, are made small.
@@ -15,6 +16,14 @@ MOST_TOKENS = 2
 DOCUMENTED_MOST_TOKENS = 2**31 - 1
 DOCUMENTED_MOST_THREADS = 256
 VOCABULARY_TOKENS = 49_152  # of the default model
+DIMENSIONS = 576
+
+
+def known(value: Any) -> Any:
+    """The same with the model's own tokens in the place of ids that the document allows and it has not."""
+    if isinstance(value, list):
+        return [known(one) for one in value]
+    return value % VOCABULARY_TOKENS if type(value) is int and 0 <= value <= DOCUMENTED_MOST_TOKENS else value
 
 
 @schemathesis.hook
@@ -37,6 +46,16 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         own["capsule"] = False  # needs a key in a header, which a schema cannot say
     if type(body.get("seed")) is int and abs(body["seed"]) // 1024 == 2**63 // 1024:
         body["seed"] = 2**63 - 1
+    if type(body.get("dimensions")) is int:
+        body["dimensions"] = DIMENSIONS
+    if body.get("suffix"):
+        body["suffix"] = ""  # needs a model that was trained with one
+    if body.get("continue_final_message") is True:
+        body["continue_final_message"] = None  # needs a last message of the assistant's
+    if body.get("messages") and body.get("add_special_tokens") is True:
+        body["add_special_tokens"] = body["add_special"] = None
+    for name in {"tokens", "input"} & set(body):
+        body[name] = known(body[name])
     bias = body.get("logit_bias")
     if isinstance(bias, dict) and all(key.isascii() and key.isdigit() and len(key) <= 10 for key in bias):
         body["logit_bias"] = {str(int(key) % VOCABULARY_TOKENS): value for key, value in bias.items()}

@@ -62,6 +62,5 @@ async def chat_completions(body: ChatRequest, request: Request) -> Response:
     now.timeline.reach("template")
     tokens = loaded.model.tokenize_prompt(prompt)
     now.timeline.reach("tokenise")
-    max_tokens = body.max_completion_tokens or body.max_tokens
-    work = work_for(body, index, tokens, max_tokens, "messages", request)
+    work = work_for(body, index, tokens, body.most_tokens, "messages", request)
     return await respond(now, body, work, CHAT)

@@ -41,7 +41,7 @@ async def completions(body: CompletionRequest, request: Request) -> Response:
     else:
         tokens = model.tokenize(body.prompt, add_special=True, parse_special=True)
     now.timeline.reach("tokenise")
-    max_tokens = DEFAULT_MAX_TOKENS if body.max_tokens is None else body.max_tokens
+    max_tokens = DEFAULT_MAX_TOKENS if body.most_tokens is None else body.most_tokens
     work = work_for(body, index, tokens, max_tokens, "prompt", request)
     if work.looks_at_prompt and work.wish.given is not None:
         raise RequestError("echo with logprobs computes the whole prompt; leave the capsule out", param="echo")

@@ -178,6 +178,7 @@ class Generation(Strict):
 
     model: str = "default"
     max_tokens: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
+    max_completion_tokens: int | None = Field(default=None, ge=1, le=MOST_TOKENS, description="goes before max_tokens")
     temperature: float = Field(default=0.8, ge=0, le=2)
     top_p: float = Field(default=0.95, ge=0, le=1)
     top_k: int = Field(default=40, ge=0, le=MOST_TOKENS)
@@ -235,6 +236,11 @@ class Generation(Strict):
         return None
 
     @property
+    def most_tokens(self) -> int | None:
+        """How many tokens the answer may have; None where nothing is said."""
+        return self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
+
+    @property
     def echoed(self) -> str | None:
         """What the answer begins with; None for nothing."""
         return None
@@ -249,7 +255,6 @@ class ChatRequest(Generation):
     """POST /v1/chat/completions."""
 
     messages: list[ChatMessage] = Field(min_length=1)
-    max_completion_tokens: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
     add_generation_prompt: bool = Field(default=True, description=OPENING)
     continue_final_message: bool | None = Field(default=None, description=CONTINUING)
     logprobs: bool = False
