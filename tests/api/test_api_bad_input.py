@@ -177,6 +177,7 @@ def test_a_huge_max_tokens_is_cut_to_the_context(strict: Service) -> None:
         ({"prompt": "a", "suffix": 5}, "suffix"),
         ({"prompt": "a", "suffix": "b", "echo": True, "logprobs": 1}, "echo"),
         ({"prompt": "a", "max_tokens": -1}, "max_tokens"),
+        ({"prompt": "a", "max_tokens": 0, "noghost": {"capsule": True}}, "max_tokens"),
         ({"prompt": "a", "logprobs": 6}, "logprobs"),
         ({"prompt": "a", "logprobs": True}, "logprobs"),
         ({"prompt": "a", "best_of": 2}, "best_of"),

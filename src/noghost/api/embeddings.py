@@ -30,7 +30,8 @@ async def embeddings(body: EmbeddingRequest, request: Request) -> Response:
     index = now.find_model(body.model)
     texts = list(tokenised(now, index, body))
     now.timeline.reach("tokenise")
-    vectors = await Compute(lambda: computed(now, index, texts, body.noghost.threads, commitment_of(request))).next()
+    commitment = commitment_of(request)
+    vectors = await Compute(lambda: computed(now, index, texts, body.noghost.threads, commitment)).next()
     count = sum(map(len, texts))
     answer = {
         "object": "list",

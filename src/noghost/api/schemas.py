@@ -162,7 +162,7 @@ class ThreadOptions(Strict):
 
 
 class NoghostOptions(ThreadOptions):
-    """The same of what answers."""
+    """This service's own extension, of an answer."""
 
     record_seed: bool = Field(
         default=False, description="put the seed into the receipt: a number that you may have chosen"
@@ -220,6 +220,8 @@ class Generation(Strict):
         """A capsule holds one conversation."""
         if self.noghost.capsule and self.n not in (None, 1):
             raise UnsupportedError("n", "a capsule is given with one choice alone; leave n out")
+        if self.noghost.capsule and self.max_tokens == 0:
+            raise UnsupportedError("max_tokens", "a capsule is given with an answer; ask for one token at least")
         return self
 
     @model_validator(mode="before")
