@@ -20,9 +20,12 @@ DIMENSIONS = 576
 
 
 def known(value: Any) -> Any:
-    """The same with the model's own tokens in the place of ids that the document allows and it has not."""
+    """The same with the model's own tokens in the place of ids that the document allows and it has not, and in texts one
+    word that it knows: it has no token for some control characters, and a text of these alone is empty to it."""
     if isinstance(value, list):
         return [known(one) for one in value]
+    if isinstance(value, str) and value:
+        return f"Hi{value}"
     return value % VOCABULARY_TOKENS if type(value) is int and 0 <= value <= DOCUMENTED_MOST_TOKENS else value
 
 
@@ -52,9 +55,11 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         body["suffix"] = ""  # needs a model that was trained with one
     if body.get("continue_final_message") is True:
         body["continue_final_message"] = None  # needs a last message of the assistant's
-    if body.get("messages") and body.get("add_special_tokens") is True:
-        body["add_special_tokens"] = body["add_special"] = None
-    for name in {"tokens", "input"} & set(body):
+    if body.get("messages"):
+        body["add_special_tokens"] = body["add_special"] = None  # true would be refused
+    if body.get("logprobs") is not True:
+        body["top_logprobs"] = None  # needs the other
+    for name in {"tokens", "input", "prompt"} & set(body):
         body[name] = known(body[name])
     bias = body.get("logit_bias")
     if isinstance(bias, dict) and all(key.isascii() and key.isdigit() and len(key) <= 10 for key in bias):

@@ -65,6 +65,13 @@ def refuse(body: Any, fields: dict[str, tuple[Any, ...]]) -> Any:
 FIELDS: set[str] = set()  # the names of all fields of all requests: ours, and so fit for an error
 
 
+def whole(value: Any, depth: int = 2) -> Any:
+    """1 for 1.0, in lists and lists of lists too; any other value as it is."""
+    if depth and isinstance(value, list):
+        return [whole(one, depth - 1) for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def say_null(schema: dict[str, Any]) -> None:
     """In the document: null is the default of whatever has one."""
     for name, field in schema.get("properties", {}).items():
@@ -94,7 +101,7 @@ class Strict(BaseModel):
     @classmethod
     def whole_numbers(cls, value: Any) -> Any:
         """JSON does not tell 1.0 from 1, and some languages write it so."""
-        return int(value) if isinstance(value, float) and value.is_integer() else value
+        return whole(value)
 
     @field_validator("*", mode="before")
     @classmethod
