@@ -66,7 +66,6 @@ def embed(model: Model, ctx: Context, tokens: Sequence[int], threads: Callable[[
     RequestError for a model that has no embeddings, EngineError if llama.cpp fails.
     """
     pool = pool_of(model)
-    ctx.give_all(True)
     vector = unit(pool(hidden(model, ctx, tokens, threads)))
     if not ctx.keep_first(0):
         raise EngineError("llama.cpp could not forget a text")
@@ -90,6 +89,7 @@ def check(model: Model, ctx: Context, tokens: Sequence[int], place: str) -> None
 
 def hidden(model: Model, ctx: Context, tokens: Sequence[int], threads: Callable[[], int]) -> Iterator[Row]:
     """Yield the last hidden state of each token."""
+    ctx.give_all(True)
     for begin, end in ctx.batches(len(tokens)):
         ctx.set_threads(threads())
         ctx.decode(tokens[begin:end], begin)
