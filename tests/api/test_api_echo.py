@@ -30,7 +30,7 @@ def refused(service: Service, **fields: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("logprobs", [None, 2])
-@pytest.mark.parametrize("prompt", [PROMPT, LONG], ids=["short", "long"])
+@pytest.mark.parametrize("prompt", [PROMPT, pytest.param(LONG, marks=pytest.mark.slow)], ids=["short", "long"])
 def test_the_prompt_and_then_the_same_answer(service: Service, prompt: str, logprobs: int | None) -> None:
     plain = complete(service, prompt=prompt, logprobs=logprobs)
     echoed = complete(service, prompt=prompt, logprobs=logprobs, echo=True)
@@ -50,6 +50,7 @@ def test_the_prompt_and_then_the_same_answer(service: Service, prompt: str, logp
         assert logprob <= max(top.values()) <= 0
 
 
+@pytest.mark.slow
 def test_a_prompts_token_is_as_likely_as_it_was_when_it_was_chosen(service: Service) -> None:
     chosen = complete(service, prompt=LONG, max_tokens=1, logprobs=1)["choices"][0]
     again = complete(service, prompt=LONG + chosen["text"], max_tokens=0, logprobs=1, echo=True)["choices"][0]

@@ -94,6 +94,7 @@ def test_the_openai_client_and_both_encodings(client: OpenAI, service: Service) 
     assert answer.usage.prompt_tokens == answer.usage.total_tokens == counted
 
 
+@pytest.mark.slow
 def test_every_form_of_input_and_many_of_them(service: Service) -> None:
     tokens = post(service, json.dumps({"prompt": TEXTS[0]}).encode(), "/v1/tokenize").json["tokens"]
     alone = embed(service.url, TEXTS[0], noghost={"threads": 1})

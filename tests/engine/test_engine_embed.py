@@ -42,6 +42,7 @@ def test_the_mean_of_all(tmp_path: Path) -> None:
     assert embed(model, context, TOKENS, lambda: 1) == pytest.approx(unit(mean), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_model_that_answers_keeps_nothing_of_the_text_before(model: Model, ctx: Context) -> None:
     text = model.tokenize("The sea is wide. " * 40, add_special=True, parse_special=True)
     assert len(text) > 128, "several batches"
