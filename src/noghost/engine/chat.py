@@ -20,6 +20,7 @@ from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from noghost.engine.form import form_of
 from noghost.errors import EngineError, RequestError
 
 Message = Mapping[str, Any]
@@ -71,6 +72,13 @@ class ChatTemplate:
                 "give the model a template that transformers can compile",
             ) from error
 
+        self._form = form_of(self.source, self._render)
+
+    @property
+    def takes_tools(self) -> bool:
+        """Whether the template shows tools to the model; it drops them otherwise."""
+        return self._form.takes_tools
+
     def render(
         self,
         messages: Sequence[Message],
@@ -81,12 +89,16 @@ class ChatTemplate:
     ) -> str:
         """Return the prompt's text. `kwargs` are the template's own variables (`enable_thinking`).
 
+        Messages and tools are OpenAI's, with `reasoning_content` as well; `engine/form.py` says what is done to them.
         Raises RequestError (400) if the template refuses the messages, EngineError if it fails on them.
         """
-        variables = self._tokens | kwargs
-        variables |= {"messages": [flatten(message) for message in messages], "tools": tools}
+        formed = self._form.messages([flatten(message) for message in messages])
+        return self._render(formed, self._form.tools(tools), add_generation_prompt=add_generation_prompt, **kwargs)
+
+    def _render(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] | None, **variables: Any) -> str:
+        """Render messages and tools as they are."""
         try:
-            return self._template.render(variables, add_generation_prompt=add_generation_prompt)
+            return self._template.render(self._tokens | variables | {"messages": messages, "tools": tools})
         except _RefusedError as refusal:
             # Only the template's own words: a text that it put together could hold a message's.
             reason = f": {refusal.reason}" if refusal.reason and refusal.reason in self.source else ""

@@ -5,7 +5,7 @@ In an instance, in a worker thread: all that takes time is in C, with the GIL re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Literal
@@ -74,6 +74,7 @@ def generate(
     threads: Callable[[], int],
     on_first: Callable[[], None] | None = None,
     top_logprobs: int | None = None,
+    shown: Collection[int] = (),
 ) -> Iterator[Chunk | Done]:
     """Answer a prompt: chunks of text, then one `Done`.
 
@@ -81,6 +82,7 @@ def generate(
     `threads` is asked once before the first decode and after each one, for how many threads to use next;
     `on_first` is called when the first token was chosen. `max_tokens` None means until the context is full, which
     also ends a longer answer. With `top_logprobs`, 0 or more, each chunk brings the probabilities of its tokens.
+    `shown`: control tokens that are text here (`Family.markers`, for a parser); of all others nothing is seen.
 
     Raises RequestError at once, before anything is computed, if the prompt does not fit the context or a
     parameter is wrong; EngineError, while iterating, if llama.cpp fails.
@@ -96,7 +98,7 @@ def generate(
     run = _Run(ctx, sampler, threads, model.is_control)
     if top_logprobs is not None:
         run.look = lambda token: logprob_of(ctx, model.n_vocab, token, top_logprobs)
-    return _answer(model, run, prompt_tokens, limit, AnswerText(stops), on_first or _nothing)
+    return _answer(model, run, prompt_tokens, limit, AnswerText(stops), on_first or _nothing, shown)
 
 
 def _room(ctx: Context, prompt_tokens: int) -> int:
@@ -119,6 +121,7 @@ def _answer(
     limit: int,
     answer: AnswerText,
     on_first: Callable[[], None],
+    shown: Collection[int],
 ) -> Iterator[Chunk | Done]:
     """Turn tokens into text until one of the four ends: end of generation, stop string, limit, error."""
     counted = 0  # tokens that chunks have told of
@@ -129,7 +132,7 @@ def _answer(
         if model.is_eog(token):
             reason = "stop"
             break
-        if text := answer.feed(model.piece(token)):
+        if text := answer.feed(model.piece(token, special=token in shown)):
             yield Chunk(text, run.sampled - counted, run.seen())
             counted = run.sampled
         if answer.stop is not None:

@@ -8,7 +8,7 @@ it: private to the warden, until `hold_in_file` leaves it to the file system.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -166,6 +166,11 @@ class Model:
             if count >= 0:
                 return buffer.raw[:count]
             size = -count
+
+    def control_tokens(self, texts: Iterable[str]) -> frozenset[int]:
+        """Return the control tokens that are spelled as one of `texts`."""
+        spelled = (self.tokenize(text, add_special=False, parse_special=True) for text in texts)
+        return frozenset(tokens[0] for tokens in spelled if len(tokens) == 1 and self.is_control(tokens[0]))
 
     def is_eog(self, token: int) -> bool:
         """Tell whether `token` ends a generation (end of text, of turn, of message)."""
