@@ -245,3 +245,23 @@ def test_no_content_is_in_a_repr(model: Model, ctx: Context, paris: list[int]) -
     text, chunks, done = answer(model, ctx, paris, stops=["Paris"])
     assert text == "The capital of France is "
     assert not any(word in repr((chunks, done)) for word in ("capital", "France", "Paris"))
+
+
+def test_a_control_token_is_text_where_it_is_a_marker_and_ends_where_it_is_said_to(
+    model: Model, paris: list[int]
+) -> None:
+    (marker,) = model.control_tokens(["<|im_start|>", "France", "<|im_start|>assistant"])
+    only_it = SamplingParams(seed=0, temperature=0, logit_bias=((marker, 1e6),))
+
+    def say(**special: frozenset[int]) -> tuple[str, Done]:
+        run = generate(model, fresh(model), paris, only_it, max_tokens=2, stops=(), threads=lambda: 1, **special)
+        *chunks, done = run
+        assert isinstance(done, Done)
+        return "".join(chunk.text for chunk in chunks if isinstance(chunk, Chunk)), done
+
+    unseen, done = say()
+    assert (unseen, done.finish_reason, done.completion_tokens) == ("", "length", 2)
+    shown, _done = say(shown=frozenset({marker}))
+    assert shown == "<|im_start|>" * 2
+    ended, done = say(ends=frozenset({marker}))
+    assert (ended, done.finish_reason, done.completion_tokens) == ("", "stop", 1)

@@ -75,6 +75,7 @@ def generate(
     on_first: Callable[[], None] | None = None,
     top_logprobs: int | None = None,
     shown: Collection[int] = (),
+    ends: Collection[int] = (),
 ) -> Iterator[Chunk | Done]:
     """Answer a prompt: chunks of text, then one `Done`.
 
@@ -82,7 +83,8 @@ def generate(
     `threads` is asked once before the first decode and after each one, for how many threads to use next;
     `on_first` is called when the first token was chosen. `max_tokens` None means until the context is full, which
     also ends a longer answer. With `top_logprobs`, 0 or more, each chunk brings the probabilities of its tokens.
-    `shown`: control tokens that are text here (`Family.markers`, for a parser); of all others nothing is seen.
+    `shown`: control tokens that are text here (`Family.markers`, for a parser); of all others nothing is seen. `ends`:
+    tokens that end the answer beside those of the GGUF (`Family.ends`).
 
     Raises RequestError at once, before anything is computed, if the prompt does not fit the context or a
     parameter is wrong; EngineError, while iterating, if llama.cpp fails.
@@ -98,7 +100,7 @@ def generate(
     run = _Run(ctx, sampler, threads, model.is_control)
     if top_logprobs is not None:
         run.look = lambda token: logprob_of(ctx, model.n_vocab, token, top_logprobs)
-    return _answer(model, run, prompt_tokens, limit, AnswerText(stops), on_first or _nothing, shown)
+    return _answer(model, run, prompt_tokens, limit, AnswerText(stops), on_first or _nothing, shown, ends)
 
 
 def _room(ctx: Context, prompt_tokens: int) -> int:
@@ -122,6 +124,7 @@ def _answer(
     answer: AnswerText,
     on_first: Callable[[], None],
     shown: Collection[int],
+    ends: Collection[int],
 ) -> Iterator[Chunk | Done]:
     """Turn tokens into text until one of the four ends: end of generation, stop string, limit, error."""
     counted = 0  # tokens that chunks have told of
@@ -129,7 +132,7 @@ def _answer(
     for token in run.tokens(prompt, limit):
         if run.sampled == 1:
             on_first()
-        if model.is_eog(token):
+        if model.is_eog(token) or token in ends:
             reason = "stop"
             break
         if text := answer.feed(model.piece(token, special=token in shown)):

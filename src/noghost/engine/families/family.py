@@ -26,7 +26,8 @@ class Family:
     """Models that write alike.
 
     `words`: what its chat template holds, all of them; `not_words`: what it does not. `syntax` None is harmony, which
-    is another kind. `inside`: markers that stand within a call.
+    is another kind. `inside`: markers that stand within a call. `ends`: control tokens that end an answer, and that a
+    GGUF has no room for beside its own one to three (`Model.control_tokens` finds them).
     """
 
     name: str
@@ -34,6 +35,7 @@ class Family:
     syntax: Syntax | None
     inside: tuple[str, ...] = ()
     not_words: tuple[str, ...] = ()
+    ends: tuple[str, ...] = ()
 
     def wrote(self, template: str) -> bool:
         """Tell whether `template` is of this family."""
@@ -62,6 +64,7 @@ FAMILIES = (
         ("<tool_call>", KEY),
         Syntax(calls={"<tool_call>": glm_call}, thinks_to_call=True),
         inside=("</tool_call>", KEY, KEY_END, VALUE, VALUE_END),
+        ends=("<|user|>", "<|observation|>"),  # eos_token_id of the models' generation_config.json
     ),
     Family(
         "deepseek-r1",
