@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from engine.families import TOOLS, Answer, family, read, source_of
 
+from engine.families import TOOLS, Answer, family, read, source_of
 from noghost.engine.families.events import CallArguments, CallBegun, CallEnded, Content, Reasoning
 from noghost.engine.families.family import FAMILIES, PLAIN, family_of
 from noghost.engine.model import Model
@@ -14,6 +14,15 @@ from noghost.engine.model import Model
 WEATHER = '{"city": "Köln", "days": 3}'
 GPT = "<|start|>assistant"
 THINKS = "<|assistant|><think>"
+HERMES = '<tool_call>\n{"name": "%s", "arguments": %s}\n</tool_call>'
+NEMO = '{"name": "%s", "arguments": %s, "id": "abc123DEF"}'
+R1 = "<｜tool▁call▁begin｜>function<｜tool▁sep｜>%s\n```json\n%s\n```<｜tool▁call▁end｜>"
+R1_END = "<｜tool▁calls▁end｜>"
+ANALYSIS = "<|channel|>analysis<|message|>They ask.<|end|>"
+GPT_CALL = "<|channel|>commentary to=functions.%s <|constrain|>json<|message|>%s<|call|>"
+GLM_4_5 = "<arg_key>city</arg_key>\n<arg_value>Köln</arg_value>\n<arg_key>days</arg_key>\n<arg_value>3</arg_value>"
+GLM_BARE = "<tool_call>get_time\n</tool_call>"
+GLM_4_7 = GLM_4_5.replace("\n", "")
 
 # template, end of the prompt, answer, what it says
 DOCUMENTED: list[tuple[str, str, str, Answer]] = [
@@ -24,8 +33,7 @@ DOCUMENTED: list[tuple[str, str, str, Answer]] = [
     (
         "qwen3",
         "",
-        '<think>\nLook.\n</think>\n\nI look.\n<tool_call>\n{"name": "get_weather", "arguments": {"city": "Köln", '
-        '"days": 3}}\n</tool_call>\n<tool_call>\n{"name": "get_time", "arguments": {}}\n</tool_call>',
+        f"<think>\nLook.\n</think>\n\nI look.\n{HERMES % ('get_weather', WEATHER)}\n{HERMES % ('get_time', '{}')}",
         Answer("Look.", "I look.", [("get_weather", WEATHER), ("get_time", "{}")]),
     ),
     (
@@ -52,8 +60,7 @@ DOCUMENTED: list[tuple[str, str, str, Answer]] = [
     (
         "mistral-nemo",
         "",
-        f'[TOOL_CALLS][{{"name": "get_weather", "arguments": {WEATHER}, "id": "abc123DEF"}}, '
-        '{"name": "get_time", "arguments": {}, "id": "abc123DEG"}]',
+        f"[TOOL_CALLS][{NEMO % ('get_weather', WEATHER)}, {NEMO % ('get_time', '{}')}]",
         Answer("", "", [("get_weather", WEATHER), ("get_time", "{}")]),
     ),
     (
@@ -73,23 +80,20 @@ DOCUMENTED: list[tuple[str, str, str, Answer]] = [
     (
         "deepseek-r1-distill",
         "<think>\n",
-        "They ask.\n</think>\n\n<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>get_weather\n```json\n"
-        f"{WEATHER}\n```<｜tool▁call▁end｜>\n<｜tool▁call▁begin｜>function<｜tool▁sep｜>get_time\n```json\n"
-        "{}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
+        f"They ask.</think><｜tool▁calls▁begin｜>{R1 % ('get_weather', WEATHER)}\n{R1 % ('get_time', '{}')}{R1_END}",
         Answer("They ask.", "", [("get_weather", WEATHER), ("get_time", "{}")]),
     ),
     # gpt-oss: the recipient after the channel, as it writes, and before it, as its template does
     (
         "gpt-oss",
         GPT,
-        f"<|channel|>analysis<|message|>They ask.<|end|>{GPT}<|channel|>final<|message|>It is warm.<|return|>",
+        f"{ANALYSIS}{GPT}<|channel|>final<|message|>It is warm.<|return|>",
         Answer("They ask.", "It is warm."),
     ),
     (
         "gpt-oss",
         GPT,
-        f"<|channel|>analysis<|message|>They ask.<|end|>{GPT}<|channel|>commentary<|message|>I look.<|end|>{GPT}"
-        f"<|channel|>commentary to=functions.get_weather <|constrain|>json<|message|>{WEATHER}<|call|>",
+        f"{ANALYSIS}{GPT}<|channel|>commentary<|message|>I look.<|end|>{GPT}{GPT_CALL % ('get_weather', WEATHER)}",
         Answer("They ask.", "I look.", [("get_weather", WEATHER)]),
     ),
     (
@@ -103,8 +107,7 @@ DOCUMENTED: list[tuple[str, str, str, Answer]] = [
     (
         "glm-4.6",
         "<|assistant|>",
-        "\n<think>They ask.</think>\nI look.\n<tool_call>get_weather\n<arg_key>city</arg_key>\n<arg_value>Köln"
-        "</arg_value>\n<arg_key>days</arg_key>\n<arg_value>3</arg_value>\n</tool_call>",
+        f"\n<think>They ask.</think>\nI look.\n<tool_call>get_weather\n{GLM_4_5}\n</tool_call>",
         Answer("They ask.", "I look.", [("get_weather", WEATHER)]),
     ),
     ("glm-4.7", THINKS, "They ask.</think>It is warm.", Answer("They ask.", "It is warm.")),
@@ -112,8 +115,7 @@ DOCUMENTED: list[tuple[str, str, str, Answer]] = [
     (
         "glm-4.7",
         THINKS,
-        "They ask.<tool_call>get_weather<arg_key>city</arg_key><arg_value>Köln</arg_value><arg_key>days</arg_key>"
-        "<arg_value>3</arg_value></tool_call><tool_call>get_time</tool_call><tool_call>get_time\n</tool_call>",
+        f"They ask.<tool_call>get_weather{GLM_4_7}</tool_call><tool_call>get_time</tool_call>{GLM_BARE}",
         Answer("They ask.", "", [("get_weather", WEATHER), ("get_time", "{}"), ("get_time", "{}")]),
     ),
     # no syntax of their own: everything is the answer
@@ -121,7 +123,8 @@ DOCUMENTED: list[tuple[str, str, str, Answer]] = [
 ]
 
 # What is no call stays text, and what follows it is read on; a call that has begun keeps what it has.
-MALFORMED: list[tuple[str, str, str, Answer]] = [
+# None: all of it is content.
+MALFORMED: list[tuple[str, str, str, Answer | None]] = [
     # of no tool
     ("qwen3", "", 'a <tool_call>{"name": "gets", "arguments": {}}</tool_call>', None),
     ("glm-4.7", "</think>", "a <tool_call>gets<arg_key>a</arg_key><arg_value>b</arg_value></tool_call>", None),
@@ -211,18 +214,11 @@ MALFORMED: list[tuple[str, str, str, Answer]] = [
 ]
 
 
-def whole(text: str) -> list[str]:
-    return [text]
-
-
-def meant(text: str, says: Answer | None) -> Answer:
-    """None: the whole text is the answer."""
-    return Answer("", text) if says is None else says
-
-
 @pytest.mark.parametrize(("template", "prompt", "text", "says"), [*DOCUMENTED, *MALFORMED])
-def test_an_answer_is_read_alike_however_it_is_split(template: str, prompt: str, text: str, says: Answer) -> None:
-    of, says = family(template), meant(text, says)
+def test_an_answer_is_read_alike_however_it_is_split(
+    template: str, prompt: str, text: str, says: Answer | None
+) -> None:
+    of, says = family(template), says or Answer(content=text)
     assert read(of, [text], prompt) == says
     assert read(of, list(text), prompt) == says
     for cut in range(1, len(text)):

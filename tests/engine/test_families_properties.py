@@ -7,10 +7,10 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from engine.families import TOOLS, family, read, source_of, tool
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.families import TOOLS, family, read, source_of, tool
 from noghost.engine.chat import ChatTemplate
 
 TEMPLATES = ("qwen3", "llama3.1", "mistral-nemo", "ministral-3-reasoning", "deepseek-r1-distill", "gpt-oss", "glm-4.7")

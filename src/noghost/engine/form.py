@@ -30,8 +30,8 @@ class Form:
 
     `arguments_text`: a call's arguments stay JSON text; else they become an object. `calls_apart`: a message with
     calls has no content, and its words stand in a message of their own before it. `described`: a tool without a
-    description gets an empty one. `reasoning`: the name under which a template reads it; "blocks" are parts of the
-    content.
+    description gets an empty one. `takes_tools`: tools are shown to the model. `reasoning`: the name under which the
+    template reads it; "blocks" are parts of the content.
     """
 
     arguments_text: bool = False
@@ -76,16 +76,17 @@ class Form:
         return {"type": "function", **call, "function": {**call["function"], "arguments": arguments}}
 
     def _reasoned(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Put the reasoning where the template reads it."""
-        if self.reasoning == "reasoning_content" or not (text := message.pop("reasoning_content", None)):
+        """Put the reasoning where the template reads it, too."""
+        text = message.get("reasoning_content")
+        if self.reasoning == "reasoning_content" or not text:
             return message
         content = message["content"]
         if self.reasoning == "blocks":
             said = [{"type": "text", "text": content}] if content else []
             return {**message, "content": [{"type": "thinking", "thinking": text}, *said]}
         if content and "tool_calls" in message:  # gpt-oss: one of the two beside a call, and it writes both alike
-            return {**message, "content": "", self.reasoning: f"{text}\n\n{content}"}
-        return {**message, self.reasoning: text}
+            return {**message, "content": "", "thinking": f"{text}\n\n{content}"}
+        return {**message, "thinking": text}
 
 
 def _described(function: Mapping[str, Any]) -> Mapping[str, Any]:
