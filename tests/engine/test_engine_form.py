@@ -89,6 +89,14 @@ def test_a_template_that_fails_on_the_made_up_dialogue_still_serves() -> None:
     assert shown("{{ messages[0].content }}{% if messages | length > 1 %}{{ raise_exception('no') }}{% endif %}") == "?"
 
 
+def test_no_template_runs_before_it_is_asked_to() -> None:
+    endless = ChatTemplate("{% for i in range(10**5) %}{% for j in range(10**5) %}x{% endfor %}{% endfor %}", "", "")
+    assert endless.source, "made in the warden, where it would never end"
+    plain = ChatTemplate("{{ messages[0].content }}", "", "")
+    assert plain.render([USER]) == "?"
+    assert "_form" not in vars(plain), "a conversation without calls needs no form"
+
+
 def assert_no_content(error: NoghostError) -> None:
     assert MARKER not in str(error) + repr(error)
     assert error.__context__ is None

@@ -206,6 +206,12 @@ MALFORMED: list[tuple[str, str, str, Answer | None]] = [
         Answer("", "<arg_key>city so Well.", [("get_weather", '{"days": 3}')]),
     ),
     (
+        "glm-4.7",
+        "</think>",
+        f"<tool_call>get_weather{GLM_4_7}<tool_call>get_time</tool_call>",
+        Answer("", "", [("get_weather", WEATHER), ("get_time", "{}")]),
+    ),
+    (
         "gpt-oss",
         GPT,
         "<|channel|>commentary to=functions.get<|message|>no JSON<|call|>",

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any, NoReturn
 
 from jinja2 import nodes
@@ -20,7 +21,7 @@ from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from noghost.engine.form import form_of
+from noghost.engine.form import FORMED, Form, form_of
 from noghost.errors import EngineError, RequestError
 
 Message = Mapping[str, Any]
@@ -72,7 +73,10 @@ class ChatTemplate:
                 "give the model a template that transformers can compile",
             ) from error
 
-        self._form = form_of(self.source, self._render)
+    @cached_property
+    def _form(self) -> Form:
+        """What tool calls, reasoning and tools need. In the instance: there alone a template runs."""
+        return form_of(self.source, self._render)
 
     @property
     def takes_tools(self) -> bool:
@@ -92,8 +96,10 @@ class ChatTemplate:
         Messages and tools are OpenAI's, with `reasoning_content` as well; `engine/form.py` says what is done to them.
         Raises RequestError (400) if the template refuses the messages, EngineError if it fails on them.
         """
-        formed = self._form.messages([flatten(message) for message in messages])
-        return self._render(formed, self._form.tools(tools), add_generation_prompt=add_generation_prompt, **kwargs)
+        formed = tools or any(not FORMED.isdisjoint(message) for message in messages)
+        form = self._form if formed else Form()
+        flat = form.messages([flatten(message) for message in messages])
+        return self._render(flat, form.tools(tools), add_generation_prompt=add_generation_prompt, **kwargs)
 
     def _render(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] | None, **variables: Any) -> str:
         """Render messages and tools as they are."""

@@ -1,9 +1,9 @@
-"""The form in which a chat template wants calls, reasoning and tools. PURE; found in the warden, used in an instance.
+"""The form in which a chat template wants tool calls, reasoning and tools. PURE, in an instance.
 
 Templates differ in what they take, and few of them refuse the rest: most drop a call, or write Python's form of a dict.
-So each form is tried on a small made-up dialogue when the template is compiled, and the first that comes through is the
-template's, as llama.cpp does it (common/chat.cpp: capabilities). Where nothing has to differ, a message reaches the
-template as it would in transformers.
+So each form is tried on a small made-up dialogue, and the first that comes through is the template's, as llama.cpp does
+it (common/chat.cpp: capabilities). Not in the warden: a template is a stranger's program, and runs where it is confined
+and has a deadline. Where nothing has to differ, a message reaches the template as it would in transformers.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from noghost.errors import NoghostError, RequestError
 
 Message = Mapping[str, Any]
 Render = Callable[[Sequence[Message], Sequence[Mapping[str, Any]] | None], str]
+
+FORMED = frozenset({"tool_calls", "reasoning_content"})  # the keys of a message that a form changes
 
 # Of the made-up dialogue. Mistral's templates refuse an id that has not nine letters or digits.
 NAME, KEY, VALUE, TEXT, CALL_ID = "probe_name", "probe_key", "probe_value", "probe text", "probe0000"

@@ -16,7 +16,7 @@ def mistral_call(reader: Reader, out: Output, tools: Tools) -> Step[bool]:
     name = yield from reader.one_of(*tools)
     between = yield from reader.one_of("[CALL_ID]", "[ARGS]")
     if between == "[CALL_ID]":  # the id is dropped: the caller of the parser makes ids
-        between = yield from reader.until(("[ARGS]", "\n"), nowhere)
+        between = yield from reader.until(("[ARGS]", "[TOOL_CALLS]", "\n"), nowhere)
     return (yield from _arguments(reader, out, name if between == "[ARGS]" else "", ()))
 
 
