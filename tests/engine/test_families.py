@@ -200,6 +200,12 @@ MALFORMED: list[tuple[str, str, str, Answer | None]] = [
         Answer("", "", [("get", '"{\\x}"')]),
     ),
     (
+        "qwen3",
+        "",
+        '<tool_call>{"name": "get", "arguments": "\\ud800"}</tool_call>',
+        Answer("", "", [("get", '"\\ud800"')]),
+    ),
+    (
         "glm-4.7",
         "</think>",
         "<tool_call>get_weather<arg_key>city<arg_key>days</arg_key><arg_value>3</arg_value> so </tool_call>Well.",

@@ -119,13 +119,16 @@ def _string(reader: Reader, emit: Emit) -> Step[bool]:
 
 
 def _quoted(reader: Reader, emit: Emit) -> Step[None]:
-    """Emit what a string says; one that is cut or wrong as it stands."""
+    """Emit what a string says; one that is cut, or wrong, or no Unicode, as it stands."""
     pieces = ['"']
     yield from _string(reader, pieces.append)
+    written = "".join(pieces)
     try:
-        emit(json.loads("".join(pieces)))
+        said = json.loads(written)
+        said.encode()  # half of a surrogate pair, which an escape can spell
     except ValueError:
-        emit("".join(pieces))
+        said = written
+    emit(said)
 
 
 def nowhere(text: str) -> None:

@@ -49,9 +49,8 @@ class Output:
 
     def arguments(self, text: str) -> None:
         """Add to the open call's arguments."""
-        if text:
-            self._has_arguments = True
-            self._add(CallArguments(self._calls - 1, text))
+        self._has_arguments = self._has_arguments or bool(text)
+        self._add(CallArguments(self._calls - 1, text))
 
     def end(self) -> None:
         """End the open call, if there is one. A call without arguments has an empty object of them."""
@@ -62,9 +61,7 @@ class Output:
     def finish(self) -> None:
         """The answer ends here: a call that is open stays as it was cut."""
         self._close()
-        if self._space:
-            self._add(self._kind(self._space))
-            self._space = ""
+        self._add(self._kind(self._space))
 
     def _close(self) -> None:
         if self._in_call:
@@ -73,19 +70,20 @@ class Output:
 
     def _text(self, kind: type[Reasoning | Content], text: str) -> None:
         if not self._trims:
-            return self._add(kind(text)) if text else None
+            self._add(kind(text))
+            return
         text = self._space + text
         if self._after_marker:
             text = text.lstrip()
         shown = text.rstrip()
         self._kind, self._space = kind, text[len(shown) :]
-        if shown:
-            self._after_marker = False
-            self._add(kind(shown))
-        return None
+        self._after_marker = self._after_marker and not shown
+        self._add(kind(shown))
 
     def _add(self, event: Reasoning | Content | CallArguments) -> None:
-        """Append, or join with the event before it if that is of the same kind."""
+        """Append, or join with the event before it if that is of the same kind; not if there is no text."""
+        if not event.text:
+            return
         last = self._events[-1] if self._events else None
         if isinstance(event, CallArguments):
             if isinstance(last, CallArguments) and last.index == event.index:
