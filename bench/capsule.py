@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import statistics
 import sys
 import time
@@ -20,11 +19,11 @@ from collections import defaultdict
 from pathlib import Path
 
 from facts import ROOT, facts, publish
-from hot import WORDS
-from hot_report import ratio
 
+from noghost.client.bench.ratio import ratio
 from noghost.client.conversation import Conversation
 from noghost.client.hunt.launch import own_server
+from noghost.client.timing.words import fresh_prompt
 from noghost.weights.find import find
 
 THREADS = 2
@@ -58,7 +57,7 @@ def main() -> None:
 def one_round(url: str, tokens: int, turn: int, samples: Samples) -> None:
     """One conversation."""
     settings = {"temperature": 0, "max_tokens": ANSWER_TOKENS, "ignore_eos": True}
-    question = " ".join(random.choices(WORDS.split(), k=tokens))
+    question = fresh_prompt(tokens)
     with (
         Conversation(url, **settings) as talk,
         Conversation(url, capsules=False, **settings) as plain,

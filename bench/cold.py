@@ -27,8 +27,8 @@ from pathlib import Path
 
 from cold_report import markdown, plot
 from facts import ROOT, facts
-from sse import stream
 
+from noghost.client.bench.stream import server_at, stream
 from noghost.weights.find import find
 
 sys.path.insert(0, str(ROOT / "tests"))  # one runner, shared with the tests
@@ -143,7 +143,7 @@ def start_stock(weights: Path) -> float:
     """Seconds from before the start of a stock server to the first token of its answer."""
     begun_s = time.monotonic()
     with stock_server(weights, n_ctx=8192) as stock:
-        timing = stream(stock.url, "default", QUESTION, 2)
+        timing = stream(server_at(stock.url), "default", QUESTION, 2)
         return time.monotonic() - begun_s - (timing.last_s - timing.first_s)
 
 

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hot_report import ratio
+from noghost.client.bench.ratio import ratio
 
 STEPS = {
     "process": "the interpreter starts",

@@ -22,10 +22,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from facts import ROOT, facts, publish
-from hot_report import ratio
-from sse import stream
 
 sys.path.insert(0, str(ROOT / "tests"))
+from noghost.client.bench.ratio import ratio
+from noghost.client.bench.stream import server_at, stream
 from noghost.client.status import counters, difference, private_bytes
 from noghost.weights.find import find
 from running import Service, children, running, state, wait_for
@@ -51,11 +51,11 @@ def main() -> None:
     ):
         peers = [("noghost", door.url), ("stock", stock.url)]
         for _, url in peers:
-            stream(url, "default", QUESTION, 2)  # not counted
+            stream(server_at(url), "default", QUESTION, 2)  # not counted
         for turn in range(rounds):
             for name, url in peers if turn % 2 == 0 else peers[::-1]:
                 both_deep(door, stock)
-                samples[name].append(stream(url, "default", QUESTION, 2).ttft_s)
+                samples[name].append(stream(server_at(url), "default", QUESTION, 2).ttft_s)
             print(f"round {turn + 1} of {rounds}", file=sys.stderr)
         both_deep(door, stock)
         rows = [row("noghost: door", door.pid, seconds), row("stock llama-server, asleep", stock.pid, seconds)]

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import random
 import statistics
 import subprocess
 import sys
@@ -24,10 +23,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from facts import ROOT, facts, publish
-from hot import WORDS
-from sse import stream
 
 sys.path.insert(0, str(ROOT / "tests"))  # one way to run a service, shared with the tests
+from noghost.client.bench import Peer, peer_at
+from noghost.errors import HuntError
 from noghost.weights.find import find
 from running import Service, private_bytes, running, wait_for
 
@@ -71,32 +70,13 @@ SITUATIONS = (
 )
 
 
-class Caller:
-    """The one who wants an answer."""
-
-    def __init__(self, service: Service) -> None:
-        self._url = service.url
-        warm = stream(self._url, "default", prompt(40), ANSWER_TOKENS)
-        self._overhead_tokens = warm.prompt_tokens - 40
-
-    def ttft_s(self, prompt_tokens: int) -> float:
-        """RuntimeError when it is refused."""
-        text = prompt(prompt_tokens - self._overhead_tokens)
-        return stream(self._url, "default", text, ANSWER_TOKENS).ttft_s
-
-
-def prompt(count: int) -> str:
-    """Random words of about one token each."""
-    return "".join(f" {word}" for word in random.choices(WORDS.split(), k=count))
-
-
 def main() -> None:
     options = parse()
     weights = find().path
     described = facts(weights, ("noghost", "llama-cpp-python"))
     rounds = 2 if options.quick else options.rounds
     with tempfile.TemporaryDirectory() as home, running(Path(home)) as service:
-        caller = Caller(service)
+        caller = peer_at("noghost", service.url)
         for turn in range(rounds):
             for situation in SITUATIONS if turn % 2 == 0 else SITUATIONS[::-1]:
                 measure(service, caller, situation)
@@ -107,13 +87,13 @@ def main() -> None:
     (options.out / "benchmarks" / "flood.json").write_text(text)
 
 
-def measure(service: Service, caller: Caller, situation: Situation) -> None:
+def measure(service: Service, caller: Peer, situation: Situation) -> None:
     """Each length once, while it goes on; then until all is normal."""
     with attacked(service, situation):
         for length in PROMPT_TOKENS:
             try:
-                situation.ttft_s[length].append(caller.ttft_s(length))
-            except (RuntimeError, OSError):
+                situation.ttft_s[length].append(caller.ask(length, ANSWER_TOKENS).ttft_s)
+            except HuntError:
                 situation.refused += 1
         look(service, situation)
     ended_s = time.monotonic()

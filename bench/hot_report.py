@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import random
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from noghost.client.bench.ratio import quartiles, ratio
+
 Samples = Mapping[str, Mapping[str, Mapping[int, Sequence[float]]]]  # peer, measure, size -> samples
 
-RESAMPLES = 4000
 PROMISED_TTFT = 1.10
 CROWDS = (4, 8)  # callers at once, of whom the slowest first tokens are told
 TITLES = {"hot": "Hot", "foreign": "Beside a busy core"}
@@ -28,7 +28,11 @@ def markdown(samples: Samples, facts: Mapping[str, str], name: str = "hot") -> s
         for measure, label, scale, unit in _MEASURES
         for size in sorted(samples[base][measure])
     ]
-    rows += [_tail(size, *(samples[side]["crowd_ttft_s"][size] for side in (base, subject))) for size in CROWDS]
+    rows += [
+        _tail(size, *(samples[side]["crowd_ttft_s"][size] for side in (base, subject)))
+        for size in CROWDS
+        if size in samples[base]["crowd_ttft_s"]
+    ]
     head = f"| | unit | {base} | {subject} | {subject} / {base} |\n|---|---|---|---|---|"
     about = "\n".join(f"| {key} | {value} |" for key, value in facts.items())
     return (
@@ -39,17 +43,6 @@ def markdown(samples: Samples, facts: Mapping[str, str], name: str = "hot") -> s
         f"{head}\n" + "\n".join(rows) + f"\n\n![TTFT ratio and throughput](../img/{name}.png)\n\n"
         f"| | |\n|---|---|\n{about}\n"
     )
-
-
-def ratio(base: Sequence[float], subject: Sequence[float]) -> tuple[float, float, float]:
-    """Ratio of medians, and the 2.5 % and 97.5 % quantiles of it over resampled rounds.
-
-    Rounds are resampled in pairs, since both were measured in the same minute of the machine.
-    """
-    dice = random.Random(0)
-    picks = ([dice.randrange(len(base)) for _ in base] for _ in range(RESAMPLES))
-    spread = sorted(_ratio([base[i] for i in pick], [subject[i] for i in pick]) for pick in picks)
-    return _ratio(base, subject), spread[RESAMPLES * 25 // 1000], spread[RESAMPLES * 975 // 1000]
 
 
 def plot(samples: Samples, path: Path) -> None:
@@ -79,18 +72,9 @@ def _tail(callers: int, base: Sequence[float], subject: Sequence[float]) -> str:
 
 
 def _cell(samples: Sequence[float]) -> str:
-    low, high = _quartiles(samples)
+    low, high = quartiles(samples)
     digits = 0 if statistics.median(samples) >= 100 else 1
     return f"{statistics.median(samples):.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
-
-
-def _quartiles(samples: Sequence[float]) -> tuple[float, float]:
-    low, _middle, high = statistics.quantiles(samples, n=4, method="inclusive")
-    return low, high
-
-
-def _ratio(base: Sequence[float], subject: Sequence[float]) -> float:
-    return statistics.median(subject) / statistics.median(base)
 
 
 def _plot_ttft(axes, samples: Samples) -> None:  # type: ignore[no-untyped-def]  # matplotlib's axes
@@ -116,7 +100,7 @@ def _plot_throughput(axes, samples: Samples) -> None:  # type: ignore[no-untyped
         by_callers = samples[name]["total_tok_s"]
         callers = sorted(by_callers)
         middles = [statistics.median(by_callers[count]) for count in callers]
-        spans = [_quartiles(by_callers[count]) for count in callers]
+        spans = [quartiles(by_callers[count]) for count in callers]
         bars = [
             [m - s[0] for m, s in zip(middles, spans, strict=True)],
             [s[1] - m for m, s in zip(middles, spans, strict=True)],

@@ -17,9 +17,10 @@ from collections import defaultdict
 from pathlib import Path
 
 from facts import ROOT, facts, publish
-from hot import TTFT_ANSWER_TOKENS, Peer, _prepare, _prompt, peers
-from sse import stream
+from hot import check, peers
 
+from noghost.client.bench import Peer
+from noghost.client.bench.rounds import TTFT_ANSWER_TOKENS
 from noghost.timeline import STEPS
 from noghost.weights.find import find
 
@@ -48,12 +49,12 @@ def main() -> None:
     ours: Samples = {length: defaultdict(list) for length in LENGTHS}
     stock: dict[int, list[float]] = {length: [] for length in LENGTHS}
     with peers(weights, "noghost") as pair:
-        words = _prepare(pair)
         for turn in range(rounds):
             for peer in pair if turn % 2 == 0 else pair[::-1]:
                 for length in LENGTHS:
-                    note(peer, words, length, ours, stock)
+                    note(peer, length, ours, stock)
             print(f"round {turn + 1} of {rounds}", file=sys.stderr)
+    check(pair)
     described |= {"rounds": str(rounds), "answers": f"{TTFT_ANSWER_TOKENS} tokens, greedy, streamed; one caller"}
     publish(options.out, "path", "Path: from the knock to the first token", table(ours, stock), described)
     text = json.dumps({"facts": described, "noghost_ms": ours, "stock_ttft_ms": stock})
@@ -61,11 +62,11 @@ def main() -> None:
     plot(ours, stock, options.out / "img" / "path.png")
 
 
-def note(peer: Peer, words: list[str], length: int, ours: Samples, stock: dict[int, list[float]]) -> None:
+def note(peer: Peer, length: int, ours: Samples, stock: dict[int, list[float]]) -> None:
     """One answer."""
     more = {} if peer.name == "stock" else {"noghost": {"path": True}}
-    prompt = _prompt(words, length - peer.overhead_tokens)
-    timing = stream(peer.url, peer.model, prompt, TTFT_ANSWER_TOKENS, **more)
+    timing = peer.ask(length, TTFT_ANSWER_TOKENS, **more)
+    peer.samples["prompt_tokens"][length].append(timing.prompt_tokens)
     if peer.name == "stock":
         stock[length].append(timing.ttft_s * 1e3)
         return

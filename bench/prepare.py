@@ -24,20 +24,18 @@ from typing import Any
 
 from facts import ROOT, facts, publish, sha256
 from hot import (
-    ANSWER_TOKENS,
     CONTEXT_TOKENS,
     PROMPT_TOKENS,
     SLOTS,
     THREADS,
-    Peer,
-    Plan,
-    _prepare,
-    _round,
     _stock,
+    check,
 )
-from hot_report import ratio
 
 sys.path.insert(0, str(ROOT / "tests"))  # one runner, shared with the tests
+from noghost.client.bench import Peer, Plan, measure, peer_at
+from noghost.client.bench.ratio import ratio
+from noghost.client.bench.rounds import ANSWER_TOKENS
 from noghost.weights.find import find
 from running import private_bytes, private_environment, running
 
@@ -59,11 +57,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="noghost-bench-") as home:
         made = prepared(Path(home))
         with peers(Path(home), made) as (trio, private):
-            words = _prepare([trio[2], *trio[:2]])  # the stock server first: it can tokenize for us
-            for turn in range(plan.rounds):
-                for peer in trio if turn % 2 == 0 else trio[::-1]:
-                    _round(peer, words, plan)
-                print(f"round {turn + 1} of {plan.rounds}", file=sys.stderr)
+            for turn in measure(trio, plan):
+                print(f"round {turn} of {plan.rounds}", file=sys.stderr)
+            check(trio)
         described |= {"prepared": f"{made['name']}, sha256 {made['sha256'][:16]}…"}
     settings = {
         "threads": str(THREADS),
@@ -95,7 +91,7 @@ def peers(home: Path, made: dict[str, Any]) -> Iterator[tuple[list[Peer], dict[s
         stock = stack.enter_context(_stock(made["path"]))
         pids = {DEFAULT: plain.pid, PREPARED: ours.pid, STOCK: stock.pid}
         private = {name: private_bytes(pid) for name, pid in pids.items()}
-        yield [Peer(DEFAULT, plain.url), Peer(PREPARED, ours.url), Peer(STOCK, stock.url)], private
+        yield [peer_at(DEFAULT, plain.url), peer_at(PREPARED, ours.url), peer_at(STOCK, stock.url)], private
 
 
 def write(

@@ -26,10 +26,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from facts import ROOT, facts, publish
-from hot_report import ratio
-from sse import Timing, stream
 
 sys.path.insert(0, str(ROOT / "tests"))  # one runner, shared with the tests
+from noghost.client.bench.ratio import ratio
+from noghost.client.bench.stream import Timing, server_at, stream
 from noghost.weights.find import find
 from running import private_bytes, private_environment, running
 from stock import stock_server
@@ -129,7 +129,7 @@ def _round(trio: list[Peer], length: int, prefix: str) -> None:
 
 
 def _ask(peer: Peer, prefix: str) -> Timing:
-    return stream(peer.url, peer.model, _words(QUESTION_WORDS), ANSWER_TOKENS, prefix)
+    return stream(server_at(peer.url), peer.model, _words(QUESTION_WORDS), ANSWER_TOKENS, prefix)
 
 
 def _words(count: int) -> str:

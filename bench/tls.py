@@ -3,9 +3,9 @@
     python bench/tls.py [--rounds N] [--out DIR]
 
 One service each without TLS, with it, and with it and padding, and a stock llama-server that is hot, all alive at the
-same time, on the same GGUF with the same threads, asked in turns through the same client (`sse.py`) on a connection
-of its own for each request. Handshakes are in all times: no session is ever resumed. Prompts are random words, new
-each time. Writes DIR/benchmarks/tls.md and tls.json (every sample).
+same time, on the same GGUF with the same threads, asked in turns through the same client (that of `noghost bench`) on a
+connection of its own for each request. Handshakes are in all times: no session is ever resumed. Prompts are random
+words, new each time. Writes DIR/benchmarks/tls.md and tls.json (every sample).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import random
+import ssl
 import statistics
 import sys
 import time
@@ -24,12 +24,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from facts import ROOT, facts, publish
-from hot import WORDS
-from hot_report import ratio
-from sse import connect, stream
 
 sys.path.insert(0, str(ROOT / "tests"))
+from noghost.client.bench.peer import said
+from noghost.client.bench.ratio import ratio
+from noghost.client.bench.stream import Server, stream
 from noghost.client.hunt.launch import own_server
+from noghost.client.reach import place_of
 from noghost.weights.find import find
 from stock import stock_server
 
@@ -40,6 +41,8 @@ FEW, MANY = 4, 36  # tokens of an answer: their difference is what a token costs
 HEALTHS = 5  # in a round
 SERVICES = {"plain": (), "TLS": ("--tls", "--no-pad"), "TLS, padded": ("--tls", "--pad")}
 STOCK = "stock llama-server, plain"
+UNCHECKED = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+UNCHECKED.check_hostname, UNCHECKED.verify_mode = False, ssl.CERT_NONE
 
 
 @dataclass
@@ -60,7 +63,7 @@ def main() -> None:
     described |= {"threads": str(THREADS), "rounds": str(options.rounds)}
     with servers(weights) as peers:
         for peer in peers:
-            peer.overhead_tokens = stream(peer.url, peer.model, prompt(40), FEW).prompt_tokens - 40
+            peer.overhead_tokens = stream(at(peer.url), peer.model, said(40), FEW).prompt_tokens - 40
             measure(replace(peer, samples=defaultdict(list)))  # to warm up
         for turn in range(options.rounds):
             for peer in peers[turn % len(peers) :] + peers[: turn % len(peers)]:
@@ -87,31 +90,31 @@ def measure(peer: Peer) -> None:
     if peer.name != STOCK:  # its own health page is no process's birth
         peer.samples["healthz_s"] += [health_s(peer.url) for _ in range(HEALTHS)]
     for length in PROMPT_TOKENS:
-        timing = stream(peer.url, peer.model, prompt(length - peer.overhead_tokens), FEW)
+        timing = stream(at(peer.url), peer.model, said(length - peer.overhead_tokens), FEW)
         if timing.prompt_tokens != length:
             raise SystemExit(f"a prompt of {length} tokens was counted as {timing.prompt_tokens}")
         peer.samples[f"ttft_{length}_s"].append(timing.ttft_s)
-    said = prompt(20)
-    few, many = (stream(peer.url, peer.model, said, tokens) for tokens in (FEW, MANY))
+    text = said(20)
+    few, many = (stream(at(peer.url), peer.model, text, tokens) for tokens in (FEW, MANY))
     peer.samples["token_bytes"].append((many.wire_bytes - few.wire_bytes) / (MANY - FEW))
     peer.samples["decode_tok_s"].append(many.decode_tok_s)
+
+
+def at(url: str) -> Server:
+    """Over https the certificate is not checked: it is our own server's."""
+    return Server(place_of(url), tls=UNCHECKED if url.startswith("https:") else None)
 
 
 def health_s(url: str) -> float:
     """A connection, a request that computes nothing, its answer, and the end."""
     netloc = urllib.parse.urlsplit(url).netloc
     began_s = time.perf_counter()
-    with connect(url) as connection:
+    with at(url).connect() as connection:
         connection.sendall(f"GET /healthz HTTP/1.1\r\nHost: {netloc}\r\n\r\n".encode())
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     if b" 200 " not in answer[:20]:
         raise SystemExit("the service is not healthy")
     return time.perf_counter() - began_s
-
-
-def prompt(count: int) -> str:
-    """Random words of one token each."""
-    return "".join(f" {word}" for word in random.choices(WORDS.split(), k=count))
 
 
 def table(peers: list[Peer]) -> list[str]:

@@ -19,6 +19,7 @@ COMMANDS = {
     "keys": "Make, list and revoke the keys that callers of a service need.",
     "hunt": "Search a server's memory and files for what you said to it.",
     "audit": "Ask a server whether it gives away what others said to it.",
+    "bench": "Compare a service with any other server, on your machine.",
     "receipts": "List, show and verify the signed records of invocations.",
     "replay": "Repeat an invocation from what you kept, and compare the answers.",
     "commit": "Make the commitment that ties a request to its receipt.",

@@ -39,7 +39,8 @@ class Place:
             connection.connect(self.unix)
             return connection
         parts = urlsplit(self.url)
-        return socket.create_connection((parts.hostname, parts.port or 443), TIMEOUT_S)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        return socket.create_connection((parts.hostname, port), TIMEOUT_S)
 
 
 def place_of(url: str, fingerprint: str | None = None) -> Place:
