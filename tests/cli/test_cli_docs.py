@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from noghost.cli.main import COMMANDS, cli
 
 DOCS = Path(__file__).parents[2] / "docs"
 HOW = "run: python docs/_generate_cli.py"
+GROFF = shutil.which("groff")
 
 
 @pytest.fixture(scope="module")
@@ -24,12 +26,29 @@ def generate() -> Callable[[], str]:
     return found
 
 
-def test_the_document_is_what_help_says_now() -> None:
+@pytest.mark.parametrize(("document", "function"), [("cli.md", "generate"), ("man/noghost.1", "generate_man")])
+def test_the_document_is_what_help_says_now(document: str, function: str) -> None:
     """In a process of its own: click keeps a command's help option from the first time that it was called."""
-    code = "import runpy, sys; sys.stdout.write(runpy.run_path(sys.argv[1])['generate']())"
-    command = [sys.executable, "-c", code, str(DOCS / "_generate_cli.py")]
+    code = "import runpy, sys; sys.stdout.write(runpy.run_path(sys.argv[1])[sys.argv[2]]())"
+    command = [sys.executable, "-c", code, str(DOCS / "_generate_cli.py"), function]
     now = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60, check=True).stdout
-    assert (DOCS / "cli.md").read_text("utf-8") == now, HOW
+    assert (DOCS / document).read_text("utf-8") == now, HOW
+
+
+@pytest.mark.skipif(GROFF is None, reason="groff is not installed")
+def test_the_man_page_is_one_without_a_complaint(tmp_path: Path) -> None:
+    page = (DOCS / "man" / "noghost.1").read_text("utf-8")
+    assert complaints(page) == ""
+    assert "NoSuchMacro" in complaints(page + ".NoSuchMacro\n"), "control"
+
+
+def complaints(page: str) -> str:
+    """What groff says of a man page, with every warning on."""
+    assert GROFF is not None
+    command = [GROFF, "-ww", "-man", "-Tutf8"]
+    done = subprocess.run(command, input=page, capture_output=True, encoding="utf-8", timeout=60)
+    assert "Language models that exist only when invoked." in done.stdout
+    return done.stderr
 
 
 def test_every_command_and_subcommand_is_there(generate: Callable[[], str]) -> None:

@@ -18,9 +18,7 @@ from noghost.errors import ConfigError
 OURS, OTHER = "noghost", "other"
 
 
-@click.command(
-    epilog="Example: noghost bench --against http://127.0.0.1:8080 --callers 1 --callers 4",
-)
+@click.command()
 @click.option("--against", metavar="URL", required=True, help="The other server, with or without /v1, or unix:PATH.")
 @click.option("--url", help="A service of ours that runs, as --against. Without it, `noghost serve` is started.")
 @click.option("--fingerprint", metavar="SHA256", help="Of our certificate, as `noghost serve --tls` prints it.")

@@ -6,8 +6,10 @@ import importlib
 import sys
 
 import click
+from click.shell_completion import CompletionItem
 
 from noghost import __version__
+from noghost.cli.examples import EXAMPLES, ROOT, epilog, with_examples
 from noghost.errors import NoghostError
 
 COMMANDS = {
@@ -40,7 +42,12 @@ class Lazy(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = getattr(importlib.import_module(f"noghost.cli.{cmd_name}"), cmd_name)
-        return command
+        return with_examples(command, cmd_name)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The names that begin so, without importing anything; and the options, as of any command."""
+        names = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in --help, without importing anything."""
@@ -48,7 +55,7 @@ class Lazy(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]}, epilog=epilog(EXAMPLES[ROOT]))
 @click.version_option(__version__, prog_name="noghost")
 def cli() -> None:
     """Language models that exist only when invoked."""
