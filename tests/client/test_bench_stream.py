@@ -113,6 +113,8 @@ def test_a_thought_is_content_and_a_role_or_a_word_about_content_is_none() -> No
             "answered 429: too fast\nhint: its rate",
         ),
         (b"HTTP/1.1 502 Bad\r\n\r\n<html>", "answered 502: nothing else"),
+        (PLAIN + FOUR + event({"usage": {"total_tokens": 5}}), "tells no usage"),
+        (PLAIN + FOUR + b'data: {"usage": {oh\n\n', "no answer from"),
         (b"SSH-2.0-OpenSSH\r\n", "no answer from"),
         (b"", "no answer from"),
     ],

@@ -89,7 +89,7 @@ def key_in(name: str | None) -> str | None:
     """The value of that variable; an error does not repeat the name, which may be a key by mistake."""
     if name is None:
         return None
-    if not (key := os.environ.get(name)):
+    if not (key := os.environ.get(name, "").strip()):
         raise ConfigError(
             "could not find the variable that --key-env names", "export it first; the flag takes its name, not the key"
         )

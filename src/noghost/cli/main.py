@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
 
 from noghost import __version__
 from noghost.cli.examples import EXAMPLES, ROOT, epilog, with_examples
 from noghost.errors import NoghostError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS = {
     "ask": "Answer one question, in a process that exists only for it.",
@@ -46,6 +49,8 @@ class Lazy(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The names that begin so, without importing anything; and the options, as of any command."""
+        from click.shell_completion import CompletionItem  # only a shell that asks needs it
+
         names = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
         return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 

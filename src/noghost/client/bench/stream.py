@@ -31,6 +31,7 @@ TIMEOUT_S = 600.0
 # A delta that is not empty; in the first chunk servers send "" or null beside the role. A thought is a token too.
 _CONTENT = re.compile(rb'"(?:content|reasoning_content|reasoning)":\s*"(?:[^"\\]|\\.)')
 _FACTS = re.compile(rb'"(?:usage|path_ms|error)":\s*[{"]')
+_COUNTS = {"prompt_tokens", "completion_tokens"}
 _HINTS = {
     400: "if a prompt is too long for it, lower --prompt-tokens",
     401: "it wants an API key: see --key-env; a service of ours takes NOGHOST_API_KEY",
@@ -165,7 +166,7 @@ def _timed(server: Server, request: bytes) -> Timing:
                 raise _refusal(server, response)
             first_s, last_s, facts = _receive(response)
             wire_bytes = _wire_bytes(connection)
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         hint = "see that the server runs and that the address is right"
         raise HuntError(f"no answer from {server.url} ({type(error).__name__})", hint) from None
     return _timing(server, begun_s, first_s, last_s, wire_bytes, facts)
@@ -189,7 +190,7 @@ def _timing(
 ) -> Timing:
     if any("error" in fact for fact in facts):
         raise HuntError(f"{server.url} broke off an answer with an error", "see its log")
-    usage = next((fact["usage"] for fact in reversed(facts) if fact.get("usage")), None)
+    usage = next((told for fact in reversed(facts) if (told := fact.get("usage") or {}).keys() >= _COUNTS), None)
     if not first_s:
         raise HuntError(f"{server.url} streamed no answer", "is it an OpenAI-compatible server that can stream?")
     if usage is None:
