@@ -10,34 +10,41 @@ import pytest
 from click.testing import CliRunner
 
 from noghost.cli.serve import serve
+from noghost.cli.settings import effective
 from noghost.config import Limits
 from noghost.errors import ConfigError
 
 PAGE = Path(__file__).parents[1] / "docs" / "limits.md"
 
 
+def limits(*pairs: str) -> Limits:
+    """Of a service that is started with these."""
+    return effective(None, pairs).config.limits
+
+
 def test_named_limits_change_and_the_others_stay() -> None:
-    limits = Limits.of(["request_s=2.5", "instances=7"])
-    assert (limits.request_s, limits.instances) == (2.5, 7)
-    assert limits.body_bytes == Limits().body_bytes
+    changed = limits("request_s=2.5", "instances=7")
+    assert (changed.request_s, changed.instances) == (2.5, 7)
+    assert changed.body_bytes == Limits().body_bytes
 
 
 @pytest.mark.parametrize(
     ("setting", "says"),
     [
-        ("speed=3", "no limit called speed"),
-        ("instances", "limit instances is ''"),
-        ("instances=many", "limit instances is 'many'"),
-        ("instances=2.5", "limit instances is '2.5'"),
-        ("instances=0", "limit instances is 0"),
-        ("request_s=-1", "limit request_s is -1.0"),
-        ("request_s=nan", "limit request_s is nan"),
-        ("invocation_s=1000000", "limit invocation_s is 1000000"),
+        ("speed=3", "--limit: unknown key `speed`"),
+        ("request=3", "--limit: unknown key `request`; did you mean `request_s`?"),
+        ("instances", "--limit instances: limit.instances is not a whole number"),
+        ("instances=many", "limit.instances is not a whole number"),
+        ("instances=2.5", "limit.instances is not a whole number"),
+        ("instances=0", "--limit instances: limit.instances is 0"),
+        ("request_s=-1", "limit.request_s is -1.0"),
+        ("request_s=nan", "limit.request_s is nan"),
+        ("invocation_s=1000000", "limit.invocation_s is 1000000"),
     ],
 )
 def test_what_is_wrong_is_said(setting: str, says: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(says)) as raised:
-        Limits.of([setting])
+        limits(setting)
     assert raised.value.hint
 
 

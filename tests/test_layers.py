@@ -18,9 +18,9 @@ SOURCE = Path(__file__).parents[1] / "src"
 # From the bottom up. A module imports from layers below its own, and from its own unit (the first name after noghost).
 LAYERS = (
     {"", "errors"},  # "": the package itself, which holds the version
-    {"config", "messages", "log", "host", "board", "timeline"},
-    {"weights", "engine", "ledger", "keys", "config_file"},
-    {"instance", "reaper", "client", "api", "templates", "preparing"},
+    {"config", "messages", "log", "host", "board", "timeline", "toml_lines"},
+    {"weights", "engine", "ledger", "keys", "settings"},
+    {"instance", "reaper", "client", "api", "templates", "preparing", "config_file"},
     {"warden", "doctor"},
     {"service"},
     {"cli"},

@@ -6,7 +6,6 @@ import hashlib
 import ipaddress
 import os
 import re
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,41 +26,32 @@ MOST = {
 }
 
 
+def bound(default: Any, says: str) -> Any:
+    """A field of Limits, with what it bounds."""
+    return field(default=default, metadata={"help": says})
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds of one invocation and of the service. Sizes in bytes, times in seconds."""
 
-    body_bytes: int = 4 * 1024 * 1024
-    capsule_bytes: int = 256 * 1024 * 1024  # given, which comes on top of the body, or made
-    header_bytes: int = 16 * 1024
-    request_s: float = 30.0  # from the connection to the last byte of the request
-    invocation_s: int = 600  # from the connection to the end
-    stall_s: float = 30.0  # a caller that reads nothing of what waits for it
-    instances: int = 256  # alive at once; the callers above them are answered 503
-    unheard: int = 64  # of these, alive at once with an unfinished request; above them the oldest ends
-    silent: int = 1024  # connections that have not sent a byte: they wait in the warden, without a process
-    queue: int = 64  # instances that wait for a seat; the next is answered 503
-    memory_bytes: int = 1 << 30  # that one instance may map beyond what it was born with
-    refusals: int = 64  # refused system calls of one instance, before it is killed
+    header_bytes: int = bound(16 * 1024, "Bytes of a request's header.")
+    body_bytes: int = bound(4 * 1024 * 1024, "Bytes of a request's body.")
+    capsule_bytes: int = bound(256 * 1024 * 1024, "Bytes of a capsule: given, on top of the body, or made.")
+    request_s: float = bound(30.0, "Seconds from the connection to the last byte of the request.")
+    invocation_s: int = bound(600, "Seconds from the connection to the end.")
+    stall_s: float = bound(30.0, "Seconds in which a caller reads nothing of what waits for it.")
+    silent: int = bound(1024, "Connections that have not sent a byte; they wait without a process.")
+    unheard: int = bound(64, "Instances alive with an unfinished request; above them the oldest ends.")
+    instances: int = bound(256, "Instances alive; callers above them are answered 503.")
+    queue: int = bound(64, "Instances that wait for a seat; the next is answered 503.")
+    memory_bytes: int = bound(1 << 30, "Bytes that one instance may map beyond what it was born with.")
+    refusals: int = bound(64, "Refused system calls of one instance, before it is killed.")
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            check_range(f"limit {name}", value, isinstance(value, int), MOST.get(name, 1 << 30))
-
-    @classmethod
-    def of(cls, settings: Iterable[str]) -> Limits:
-        """From NAME=VALUE; what is not named keeps its default. Raises ConfigError with what there is."""
-        kinds: dict[str, type[int] | type[float]] = {name: type(value) for name, value in asdict(cls()).items()}
-        changed: dict[str, Any] = {}
-        for setting in settings:
-            name, _, value = setting.partition("=")
-            if name not in kinds:
-                raise ConfigError(f"there is no limit called {name}", f"there are: {', '.join(kinds)}")
-            try:
-                changed[name] = kinds[name](value)
-            except ValueError:
-                raise ConfigError(f"limit {name} is {value!r}", "write NAME=NUMBER, as in request_s=30") from None
-        return cls(**changed)
+            most = MOST.get(name, 1 << 30)
+            check_range(f"limit.{name}", value, isinstance(value, int), most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +63,9 @@ class Tls:
 
     def __post_init__(self) -> None:
         if (self.certificate is None) != (self.key is None):
-            raise ConfigError("only one of certificate and key is given", "give both, or neither for a self-signed one")
+            given = "tls_cert" if self.key is None else "tls_key"
+            alone = "only one of certificate and key is given"
+            raise ConfigError(alone, "give both, or neither for a self-signed one", key=given)
 
 
 def is_template_name(name: str) -> bool:
@@ -128,24 +120,27 @@ class Config:
         check_range("port", self.port, 0, 65535)
         check_range("seats", self.seats, 0, 256)
         check_range("threads", self.threads, 0, 256)
-        check_range("context_tokens", self.context_tokens, 64, 1 << 20)
+        check_range("context", self.context_tokens, 64, 1 << 20)
         if len({source.name for source in self.templates}) < len(self.templates):
             raise ConfigError("two templates have one name", "give each a name of its own")
-        check_range("idle_exit_s", self.idle_exit_s, 0, 1 << 30)
+        check_range("idle_exit", self.idle_exit_s, 0, 1 << 30)
         if self.idle_exit_s and self.tls is not None and self.tls.certificate is None:
             raise ConfigError(
                 "a self-signed certificate ends with the service, which --idle-exit ends at every pause",
                 "give --tls-cert and --tls-key: callers then see the same certificate after it",
+                key="idle_exit",
             )
         if self.reachable and self.tls is None and not self.insecure:
             raise ConfigError(
                 f"no TLS on {self.host}, which others can reach",
                 "add --tls, or say --insecure where something else encrypts",
+                key="host",
             )
         if self.reachable and not self.asks_keys and not self.insecure:
             raise ConfigError(
                 f"no API keys on {self.host}, which others can reach",
                 "leave out --no-keys and make a key with `noghost keys add NAME`, or say --insecure as well",
+                key="host",
             )
 
     @property
@@ -191,7 +186,7 @@ def check_range(name: str, value: float, low: int, high: int) -> None:
     """Raise ConfigError unless low <= value <= high."""
     if not low <= value <= high:
         kind = "a whole number" if isinstance(value, int) else "a number"
-        raise ConfigError(f"{name} is {value}", f"{name} takes {kind} from {low} to {high}")
+        raise ConfigError(f"{name} is {value}", f"{name} takes {kind} from {low} to {high}", key=name)
 
 
 def data_dir() -> Path:

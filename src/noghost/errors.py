@@ -32,7 +32,11 @@ class NoghostError(Exception):
 
 
 class ConfigError(NoghostError):
-    """A setting is wrong."""
+    """A setting is wrong; `key` is its name in settings.py, where it is one of those."""
+
+    def __init__(self, message: str, hint: str = "", *, key: str = "") -> None:
+        super().__init__(message, hint)
+        self.key = key
 
 
 class HostError(NoghostError):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "ask": "Answer one question, in a process that exists only for it.",
     "serve": "Serve the OpenAI-compatible API.",
+    "config": "Show and check the configuration of a service.",
     "chat": "Talk with a running service; the conversation stays with you.",
     "templates": "Add, list and remove public prefixes that a service computes once.",
     "models": "Pull, list, check and remove models; prepare one for this processor.",

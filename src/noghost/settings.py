@@ -1,0 +1,133 @@
+"""Every setting of `noghost serve`, once: the file, the environment, the flags and the documentation come from here.
+
+Of a key `idle_exit`: `idle_exit = 60` in the file, NOGHOST_IDLE_EXIT in the environment, `--idle-exit` as a flag. Of a
+limit `limit.queue`: `queue = 8` in the file's table `[limit]`, NOGHOST_LIMIT_QUEUE, `--limit queue=8`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from noghost.config import DEFAULT_CONTEXT_TOKENS, DEFAULT_HOST, DEFAULT_PORT, Limits
+from noghost.errors import ConfigError
+
+LIMIT = "limit."
+HINT = "docs/configuration.md has all of them, `noghost config show` what is in force"
+WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+KINDS: dict[type, str] = {  # as one says it to a person
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    Path: "a path",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One setting."""
+
+    name: str
+    kind: type  # one of KINDS
+    help: str
+    default: Any = None  # None: decided at start, or not there
+    many: bool = False  # a list; its default is empty
+    metavar: str | None = None
+
+    @property
+    def variable(self) -> str:
+        """Its name in the environment."""
+        return f"NOGHOST_{self.name.upper().replace('.', '_')}"
+
+    @property
+    def flag(self) -> str:
+        """Its name on the command line."""
+        if self.name.startswith(LIMIT):
+            return f"--limit {self.name.removeprefix(LIMIT)}"
+        return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def wanted(self) -> str:
+        """What it takes, in words."""
+        return f"a list of {KINDS[self.kind]}" if self.many else KINDS[self.kind]
+
+    def parse(self, text: str, source: str) -> Any:
+        """The value that a text means. Raises ConfigError, which does not repeat the text: it may be a secret that
+        came to the wrong place."""
+        if self.many:
+            return tuple(part.strip() for part in text.split(",") if part.strip())
+        try:
+            return WORDS[text.lower()] if self.kind is bool else self.kind(text)
+        except (ValueError, KeyError):
+            raise wrong(source, self.name, self.wanted) from None
+
+
+def wrong(source: str, name: str, wanted: str) -> ConfigError:
+    """The error for a value of another kind."""
+    return ConfigError(f"{source}: {name} is not {wanted}", f"give {name} {wanted}", key=name)
+
+
+def unknown(source: str, name: str, known: Iterable[str]) -> ConfigError:
+    """The error for a key that is none, with the nearest that is one."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, 1)
+    if near:
+        return ConfigError(f"{source}: unknown key `{name}`; did you mean `{near[0]}`?", HINT)
+    return ConfigError(f"{source}: unknown key `{name}`", f"there are: {', '.join(names)}")
+
+
+KEYS = (
+    Key("host", str, "Address to listen on.", DEFAULT_HOST),
+    Key("port", int, "Port; 0 takes a free one.", DEFAULT_PORT),
+    Key("unix", Path, "Listen on a Unix socket, mode 0600, in the place of host and port."),
+    Key("tls", bool, "TLS, ended in the instance; a self-signed certificate is made at start.", False),
+    Key("tls_cert", Path, "TLS with this certificate chain (PEM) in the place of a self-signed one."),
+    Key("tls_key", Path, "Its private key (PEM, no password)."),
+    Key("insecure", bool, "Allow an address that others can reach without TLS or without API keys.", False),
+    Key("allow_host", str, "A name that a request's Host may have besides the address.", (), many=True, metavar="NAME"),
+    Key("keys", bool, "Ask every caller for an API key (default: where others can reach the address)."),
+    Key("pad", bool, "Streamed events of equal size, whatever a token's length (default: with TLS)."),
+    Key(
+        "model",
+        str,
+        "A GGUF file or a known name. The first is the default.",
+        (),
+        many=True,
+        metavar="PATH_OR_NAME",
+    ),
+    Key(
+        "template",
+        str,
+        "Hold this public prefix ready (see `noghost templates`).",
+        (),
+        many=True,
+        metavar="NAME",
+    ),
+    Key("seats", int, "Instances that compute at once (0: four for each core).", 0),
+    Key("threads", int, "Most threads of one instance (0: the cores).", 0),
+    Key("context", int, "Most tokens of prompt and answer.", DEFAULT_CONTEXT_TOKENS),
+    Key("ledger", Path, "Where the ledger and its key lie."),
+    Key("unverified", bool, "Serve although this host cannot trace instances; every receipt says so.", False),
+    Key(
+        "idle_exit",
+        float,
+        "Seconds without a connection after which nothing but the door is left; the next knock starts the service "
+        "again (0: never).",
+        0.0,
+        metavar="SECONDS",
+    ),
+    Key(
+        "without",
+        str,
+        "Do without this step of the confinement; every receipt says so.",
+        (),
+        many=True,
+        metavar="STEP",
+    ),
+    *(Key(f"{LIMIT}{one.name}", type(one.default), one.metadata["help"], one.default) for one in fields(Limits)),
+)
+BY_NAME = {key.name: key for key in KEYS}
