@@ -18,10 +18,10 @@ SOURCE = Path(__file__).parents[1] / "src"
 # From the bottom up. A module imports from layers below its own, and from its own unit (the first name after noghost).
 LAYERS = (
     {"", "errors"},  # "": the package itself, which holds the version
-    {"config", "messages", "log", "host", "board", "timeline", "toml_lines"},
-    {"weights", "engine", "ledger", "keys", "settings"},
+    {"config", "messages", "log", "host", "metrics", "timeline", "toml_lines"},
+    {"weights", "engine", "ledger", "keys", "settings", "board"},
     {"instance", "reaper", "client", "api", "templates", "preparing", "config_file"},
-    {"warden", "doctor"},
+    {"warden", "doctor", "scraping"},
     {"service"},
     {"cli"},
 )
@@ -49,7 +49,7 @@ CONTENT_FREE_INSTANCE = {
     "noghost.instance.sandbox",
     "noghost.instance.seccomp",
 }
-CONTENT_FREE_UNITS = {"", "errors", "config", "messages", "log", "host", "board", "timeline", "weights"}
+CONTENT_FREE_UNITS = {"", "errors", "config", "messages", "log", "host", "board", "metrics", "timeline", "weights"}
 CONTENT_FREE_UNITS |= {"ledger", "reaper", "warden"}
 NEVER_SEES_CONTENT = ("ledger", "reaper", "warden")
 SERVES = {"api", "engine", "instance", "reaper", "warden", "service"}
@@ -59,6 +59,7 @@ DOCTOR_USES = {"noghost.reaper", "noghost.reaper.trace", "noghost.reaper.wipe"}
 
 PROTECTING_FOLDERS = ("warden", "instance", "reaper", "ledger", "keys")
 ALSO_PROTECTING = {
+    "noghost.metrics",
     "noghost.messages",
     "noghost.log",
     "noghost.engine.context",
@@ -76,6 +77,7 @@ ALSO_PROTECTING = {
     "noghost.api.tls",
     "noghost.client.reach",
     "noghost.api.keys",
+    "noghost.api.metrics",
     "noghost.client.hunt",
     "noghost.client.receipts",
 }
@@ -83,6 +85,7 @@ ALSO_PROTECTING = {
 PLAIN = {
     "noghost.instance.share": "chooses a number of threads",
     "noghost.reaper.duty": "a record",
+    "noghost.reaper.lives": "a record",
     "noghost.warden.process": "a title, limits, a quiet collector; instance/memory.py says what it covers",
     "noghost.warden.births": "forks; what it must not do (read the connection) is in warden/listen.py",
     "noghost.instance.calls": "a table; seccomp.py says what it covers",

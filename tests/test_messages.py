@@ -2,11 +2,13 @@
 
 import pytest
 
-from noghost.messages import MAX_BYTES, Birth, Found, Gate, Open, Opened, Told, pack, unpack
+from noghost.messages import MAX_BYTES, Ask, Birth, Found, Gate, Open, Opened, Ready, Told, pack, unpack
 
 ONE_OF_EACH = [
     Birth(4711),
     Gate(1),
+    Ask(),
+    Ready(6),
     Open(bytes(range(16)), 2, True, b"\x07" * 32),
     Open(bytes(range(16)), 2, True, b"\x07" * 32, 256, 3, True, 2**32 - 2),
     Found(1, b"a receipt"),
@@ -19,7 +21,7 @@ def test_a_message_survives_its_datagram(message):
     assert unpack(pack(message), type(message)) == message
 
 
-@pytest.mark.parametrize("message", ONE_OF_EACH[:4], ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("message", ONE_OF_EACH[:6], ids=lambda m: type(m).__name__)
 @pytest.mark.parametrize("damage", [lambda d: d[:-1], lambda d: d + b"\0", lambda d: b"\xff" + d[1:]])
 def test_a_damaged_datagram_raises(message, damage):
     with pytest.raises(ValueError, match="none of"):

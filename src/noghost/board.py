@@ -1,10 +1,10 @@
-"""One shared page that says how many seats are taken. Written by the reaper, read by instances; no content.
+"""What reaper, warden and instances know together without a message: how many seats are taken, and what was counted.
 
 An instance reads it before every decode and takes its share of the cores (instance/share.py): ggml's barriers spin,
 and 4 instances of 2 threads on 2 cores decode at a small fraction of what 4 of 1 thread do.
 
-The page is sealed: only the mapping that exists before the seal (the reaper's) can be written, so no instance
-can leave anything in it.
+The page of the seats is sealed: only the mapping that exists before the seal (the reaper's) can be written, so no
+instance can leave anything in it. The page of the counts (metrics.py) no instance has.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import fcntl
 import mmap
 import os
 import struct
+
+from noghost.metrics import Counts
 
 PAGE_BYTES = mmap.PAGESIZE
 TAKEN = struct.Struct("=I")
@@ -32,9 +34,11 @@ class Board:
             self._readable = mmap.mmap(descriptor, PAGE_BYTES, prot=mmap.PROT_READ)
         finally:
             os.close(descriptor)
+        self.counts = Counts()
 
     def forget_writing(self) -> None:
-        """Drop the only mapping that can be written, in every process but the reaper."""
+        """Drop the only mapping that can be written, and keep the counts from children: in all but the reaper."""
+        self.counts.keep_from_children()
         if self._writable is not None:
             self._writable.close()
             self._writable = None

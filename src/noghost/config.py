@@ -15,6 +15,7 @@ from noghost.errors import ConfigError
 SEATS_PER_CORE = 4  # with fewer, later callers wait for whole answers; the throughput is the same (bench/hot.py)
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8462
+MOST_PORT = 65535
 DEFAULT_CONTEXT_TOKENS = 8192
 MOST = {
     "memory_bytes": 1 << 40,
@@ -94,6 +95,32 @@ class TemplateSource:
 
 
 @dataclass(frozen=True, slots=True)
+class Address:
+    """Where something listens."""
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    unix: Path | None = None  # a Unix socket's path, in the place of host and port
+
+    @classmethod
+    def of(cls, text: str, key: str) -> Address:
+        """From HOST:PORT, with an IPv6 address in brackets, or from a path with a slash in it. Raises ConfigError."""
+        if "/" in text:
+            return cls(unix=Path(text))
+        host, _, port = text.rpartition(":")
+        if not host or not port.isdecimal() or int(port) > MOST_PORT:
+            raise ConfigError(
+                f"{key} is no address", "give HOST:PORT, or the path of a Unix socket with a / in it", key=key
+            )
+        return cls(host.removeprefix("[").removesuffix("]"), int(port))
+
+    @property
+    def reachable(self) -> bool:
+        """Others than this machine can reach it: neither a Unix socket nor loopback."""
+        return self.unix is None and not is_loopback(self.host)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """A service, or one `noghost ask`."""
 
@@ -112,12 +139,13 @@ class Config:
     unverified: bool = False
     without: tuple[str, ...] = ()  # steps of the confinement that this service does without; in every receipt
     ledger: Path | None = None
+    metrics: Address | None = None  # where they can be scraped; None: nowhere
     idle_exit_s: float = 0  # the service ends after so long without a connection; 0: never
     limits: Limits = field(default_factory=Limits)
     templates: tuple[TemplateSource, ...] = ()
 
     def __post_init__(self) -> None:
-        check_range("port", self.port, 0, 65535)
+        check_range("port", self.port, 0, MOST_PORT)
         check_range("seats", self.seats, 0, 256)
         check_range("threads", self.threads, 0, 256)
         check_range("context", self.context_tokens, 64, 1 << 20)
@@ -129,6 +157,12 @@ class Config:
                 "a self-signed certificate ends with the service, which --idle-exit ends at every pause",
                 "give --tls-cert and --tls-key: callers then see the same certificate after it",
                 key="idle_exit",
+            )
+        if self.idle_exit_s and self.metrics is not None:
+            raise ConfigError(
+                "there are no metrics of a service that --idle-exit ends: every scrape would keep it, or find nobody",
+                "leave out --metrics or --idle-exit",
+                key="metrics",
             )
         if self.reachable and self.tls is None and not self.insecure:
             raise ConfigError(
@@ -144,9 +178,14 @@ class Config:
             )
 
     @property
+    def address(self) -> Address:
+        """Where callers find it."""
+        return Address(self.host, self.port, self.unix)
+
+    @property
     def reachable(self) -> bool:
-        """Others than this machine can reach the address: neither a Unix socket nor loopback."""
-        return self.unix is None and not is_loopback(self.host)
+        """Others than this machine can reach it."""
+        return self.address.reachable
 
     @property
     def asks_keys(self) -> bool:

@@ -7,8 +7,8 @@ receipt, which the reaper writes.
 
     warden   ── Birth, with the reaper's end of the line ──▶ reaper
     warden   ◀── Heard, Gone ───────────────────────────── reaper
-    instance ◀── Gate, Opened, Durable, Found ──────────── reaper      over the invocation's own line
-    instance ── Confined, with a listener; Open, Sync, Ended, Lookup ──▶ reaper
+    instance ◀── Gate, Opened, Durable, Found, Ready ───── reaper      over the invocation's own line
+    instance ── Confined, with a listener; Open, Sync, Ended, Lookup, Ask ──▶ reaper
     instance ── Told ─────────────────────────────────────▶ its caller   `noghost ask` only
 """
 
@@ -179,6 +179,23 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """Instance to reaper: could an invocation open now?"""
+
+    FORM: ClassVar[struct.Struct] = struct.Struct("<B")
+    TAG: ClassVar[int] = 22
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Reaper to instance: yes, or why not."""
+
+    FORM: ClassVar[struct.Struct] = struct.Struct("<BB")
+    TAG: ClassVar[int] = 23
+    answer: int
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """Instance to the caller of `noghost ask`: exact figures, which go to the caller alone."""
 
@@ -195,7 +212,23 @@ class Told:
     cut: bool  # ended by max_tokens or the end of the context
 
 
-Message = Birth | Gone | Heard | Gate | Confined | Open | Opened | Sync | Durable | Ended | Lookup | Found | Told
+Message = (
+    Birth
+    | Gone
+    | Heard
+    | Gate
+    | Confined
+    | Open
+    | Opened
+    | Sync
+    | Durable
+    | Ended
+    | Lookup
+    | Found
+    | Ask
+    | Ready
+    | Told
+)
 M = TypeVar("M", bound=Message)
 
 

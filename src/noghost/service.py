@@ -15,7 +15,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
@@ -23,21 +23,21 @@ from noghost import __version__
 from noghost.board import Board
 from noghost.config import Config, TemplateSource, cores, ledger_dir
 from noghost.engine.batches import BATCH_RULE
-from noghost.errors import ConfigError, HostError
+from noghost.errors import ConfigError
 from noghost.host import build_digest, host_class, processor
 from noghost.instance.fitness import make_fences, try_fences
 from noghost.instance.life import Equip, Equipped, Instance, live
-from noghost.instance.line import Line
 from noghost.instance.memory import keep_malloc_pages
 from noghost.instance.newborn import Newborn
 from noghost.instance.question import Question
-from noghost.instance.sandbox import STEPS, Fences, allow_tracer
+from noghost.instance.sandbox import STEPS, Fences
 from noghost.instance.share import Share
-from noghost.messages import MAX_BYTES, Birth, Gone, Heard, Outcome, Told, pack, unpack
+from noghost.messages import MAX_BYTES, Gone, Outcome, Told, unpack
 from noghost.reaper.duty import Duty, Stated
 from noghost.reaper.spawn import Spawned, spawn_reaper
 from noghost.reaper.wipe import Wiper, wipe_in_steps
 from noghost.warden.births import Nursery, bear
+from noghost.warden.command import be_traced, wait_until_gone
 from noghost.warden.network import leave_network, leave_network_as_root
 from noghost.warden.process import allow_descriptors, prepare_process, settle_memory
 from noghost.weights import tried
@@ -54,9 +54,11 @@ if TYPE_CHECKING:
     from noghost.engine.loaded import Loaded
     from noghost.keys.ring import Ring
     from noghost.warden.door import Door
+    from noghost.warden.hatch import Hatch
 
 
-Ready = Callable[[str, str | None], None]  # address; SHA-256 of the certificate where there is TLS
+# Address; SHA-256 of the certificate where there is TLS; where the metrics are, if anywhere.
+Ready = Callable[[str, str | None, str | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +77,19 @@ def serve(config: Config, ready: Ready, *, listener: socket.socket | None = None
     WeightsError or HostError before it is ready, and HostError when the reaper ends.
     """
     from noghost.warden.activation import adopted
-    from noghost.warden.door import open_door
+    from noghost.warden.door import open_door, open_hatch
 
     gc.disable()  # until all is loaded: it would look again and again at what stays
     prepare_process("noghost: warden")
     allow_descriptors(config.limits)
-    with closing(open_door(config) if listener is None else adopted(config, listener)) as door:
-        serve_at(door, config, ready, wiper)
+    with ExitStack() as doors:
+        door = doors.enter_context(closing(open_door(config) if listener is None else adopted(config, listener)))
+        side = doors.enter_context(closing(open_hatch(config.metrics))) if config.metrics else None
+        serve_at(door, side, config, ready, wiper)
 
 
-def serve_at(door: Door, config: Config, ready: Ready, wiper: Wiper) -> None:
-    """The same, at a door that is open already."""
+def serve_at(door: Door, side: Door | None, config: Config, ready: Ready, wiper: Wiper) -> None:
+    """The same, at doors that are open already; `side` is for the metrics."""
     from noghost.keys.ring import Ring
     from noghost.keys.store import default_path
     from noghost.reaper.role import start_reaper
@@ -109,27 +113,42 @@ def serve_at(door: Door, config: Config, ready: Ready, wiper: Wiper) -> None:
         most_refusals=config.limits.refusals,
         wiper=wiper,
     )
-    births, reaper_pid = start_reaper(duty, board, shut=door.sockets)
+    shut = (*door.sockets, *(side.sockets if side else ()))
+    births, reaper_pid = start_reaper(duty, board, shut=shut)
     try:
         secured = secure_late(config)
         equip = prepare_serving(config, models, board, ring, secured.context if secured else None)
+        nursery = Nursery(births, reaper_pid, live_with(equip_for_nothing, config, fences))
+        hatch = hatch_at(side, config, board, nursery, fences) if side else None
         settle_memory()
-        probe(Nursery(births, reaper_pid, live_with(equip_for_nothing, config, fences)))
+        probe(nursery)
         warden = Warden(
             door,
             Nursery(births, reaper_pid, live_with(equip, config, fences), ring.refresh if ring else None),
             config.limits,
+            counts=board.counts,
+            hatch=hatch,
             cores=cores(),
             computing=board.taken,
             idle_exit_s=config.idle_exit_s,
         )
-        ready(door.address, secured.fingerprint if secured else None)
+        ready(door.address, secured.fingerprint if secured else None, side.address if side else None)
         tell_keeper()
         warden.run()
     finally:
         births.close()
         with suppress(ChildProcessError):  # SIGCHLD is ignored: this waits until the last child is gone
             os.waitpid(reaper_pid, 0)
+
+
+def hatch_at(side: Door, config: Config, board: Board, nursery: Nursery, fences: Fences) -> Hatch:
+    """Where the metrics are scraped, with what a scrape needs imported."""
+    from noghost.scraping import prepare_scraping
+    from noghost.warden.hatch import Hatch
+
+    assert config.metrics is not None
+    equip = prepare_scraping(config.metrics, config.limits, lambda: board.counts.noted)
+    return Hatch(side.listener, replace(nursery, live=live_with(equip, config, fences)))
 
 
 def secure_late(config: Config) -> Secured | None:
@@ -369,31 +388,3 @@ def ask(config: Config, question: Question, reaper: Spawned | None = None) -> Li
     data = ear.recv(MAX_BYTES)
     own_line.close()
     return Lived(gone, unpack(data, Told) if data else None, knock_ns)
-
-
-def be_traced(births: socket.socket, reaper_pid: int) -> socket.socket:
-    """Have this very process traced, so that what it holds of the question is wiped when it ends.
-
-    Returns its line, to be kept open. Raises HostError where the host refuses.
-    """
-    allow_tracer(reaper_pid)
-    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with suppress(BrokenPipeError):
-        socket.send_fds(births, [pack(Birth(os.getpid()))], [here.fileno()])
-    here.close()
-    Line(there).wait_at_gate()
-    return there
-
-
-def wait_until_gone(births: socket.socket, pid: int) -> Gone:
-    """Until the reaper has wiped, verified and let go the instance. Ctrl-C goes to the instance as well."""
-    while True:
-        try:
-            data = births.recv(MAX_BYTES)
-        except KeyboardInterrupt:
-            continue
-        if not data:
-            raise HostError("the reaper has ended while it was answering", "see what ended it, and ask again")
-        word = unpack(data, Gone, Heard)
-        if isinstance(word, Gone) and word.pid == pid:
-            return word

@@ -121,6 +121,12 @@ KEYS = (
         metavar="SECONDS",
     ),
     Key(
+        "metrics",
+        str,
+        "Where Prometheus can scrape metrics: HOST:PORT, or the path of a Unix socket (default: nowhere).",
+        metavar="ADDRESS",
+    ),
+    Key(
         "without",
         str,
         "Do without this step of the confinement; every receipt says so.",

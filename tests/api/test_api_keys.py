@@ -24,7 +24,7 @@ from noghost.timeline import Timeline
 from running import Service, running
 
 PATHS = ("/v1/models", "/v1/receipts/" + "0" * 32, "/docs", "/openapi.json", "/nothing", "/healthz/", "//healthz")
-PATHS += ("/v1/embeddings", "/v1/tokenize", "/v1/detokenize")
+PATHS += ("/v1/embeddings", "/v1/tokenize", "/v1/detokenize", "/metrics", "/readyz/")
 FORMS = ("Authorization: Bearer {}", "authorization: bearer  {} ", "X-Api-Key: {}", "x-api-key:{}")
 
 
@@ -151,10 +151,12 @@ def test_while_the_hashes_cannot_be_read_nobody_is_let_in(keyed: Keyed) -> None:
             reply = exchange(keyed.service, head("GET", "/v1/models", f"X-Api-Key: {keyed.key}"))
             assert (reply.status, reply.error["code"]) == (503, "keys_unreadable")
             assert reply.headers["retry-after"]
+        assert get(keyed.service, "/readyz").error["code"] == "keys_unreadable"
         assert healthy(keyed.service)
     finally:
         keyed.path.write_bytes(whole)
     assert keyed.status(keyed.key) == 200
+    assert get(keyed.service, "/readyz").json == {"status": "ready"}
     assert keyed.service.log.count("keys_unreadable:") == 1
 
 

@@ -10,6 +10,7 @@ from running import Service
 
 PATHS = {
     "/healthz",
+    "/readyz",
     "/v1/models",
     "/v1/models/{name}",
     "/v1/receipts/{id}",

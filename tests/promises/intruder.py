@@ -165,7 +165,7 @@ def main(port: int, without: tuple[str, ...]) -> None:
 
     api.make_app = with_intruder  # type: ignore[assignment]
     config = Config(port=port, context_tokens=512, without=without, limits=Limits(refusals=100))
-    serve(config, lambda address, _fingerprint: click.echo(f"listening on {address}"))
+    serve(config, lambda address, *_more: click.echo(f"listening on {address}"))
 
 
 if __name__ == "__main__":

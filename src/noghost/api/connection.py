@@ -22,7 +22,7 @@ from typing import Any, cast
 
 import h11
 import uvicorn
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
@@ -38,7 +38,7 @@ LINGER_S = 1.0  # without a byte, and the caller has ceased to send
 LINGER_BYTES = 64 * 1024
 
 
-def uvicorn_config(app: FastAPI, limits: Limits) -> uvicorn.Config:
+def uvicorn_config(app: Starlette, limits: Limits) -> uvicorn.Config:
     """In the warden, before fork: everything that uvicorn imports and builds. Its loggers are switched off:
     they would write paths and tracebacks."""
     logging.disable(logging.CRITICAL)
@@ -157,7 +157,7 @@ def equip(connection: socket.socket, stall_s: float) -> Equipment:
 
 
 def serve_connection(
-    config: uvicorn.Config, app: FastAPI, equipment: Equipment, now: Here, tls: ssl.SSLContext | None = None
+    config: uvicorn.Config, app: Starlette, equipment: Equipment, now: Here, tls: ssl.SSLContext | None = None
 ) -> Outcome:
     """Serve the one request of the connection; returns when the caller has left or has been answered."""
     app.state.here = now

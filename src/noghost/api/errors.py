@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from noghost.api.schemas import FIELDS, UnsupportedError
@@ -90,21 +91,23 @@ def place(parts: tuple[int | str, ...]) -> str | None:
     return known.removeprefix(".") or None
 
 
-def install(app: FastAPI) -> None:
+def install(app: Starlette) -> None:
     """Teach `app` to answer every error in this shape."""
 
-    @app.exception_handler(NoghostError)
-    async def ours(_request: Request, error: NoghostError) -> JSONResponse:
+    async def ours(_request: Request, error: Exception) -> JSONResponse:
         return error_response(error)
 
-    @app.exception_handler(RequestValidationError)
-    async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+    async def invalid(_request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
         return error_response(from_validation(error))
 
-    @app.exception_handler(HTTPException)
-    async def by_status(_request: Request, error: HTTPException) -> JSONResponse:
+    async def by_status(_request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
         message = WORDS.get(error.status_code) or http.HTTPStatus(error.status_code).phrase.lower()
         return JSONResponse(error_body(message, error.status_code), error.status_code, error.headers)
+
+    for kind, handler in ((NoghostError, ours), (RequestValidationError, invalid), (HTTPException, by_status)):
+        app.add_exception_handler(kind, handler)
 
 
 def describe(app: FastAPI) -> None:

@@ -33,6 +33,9 @@ class Recorder(Protocol):
     def sync(self) -> None:
         """Until the entry is on the disk; LedgerError."""
 
+    def ready(self) -> None:
+        """Return if an invocation could open now; LedgerError, or RequestError 503."""
+
     def receipt(self, invocation: bytes) -> str:
         """The receipt's text; ReceiptNotFound."""
 

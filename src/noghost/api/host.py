@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from noghost.api.body import marked
 from noghost.api.errors import error_response
 from noghost.api.here import Here
-from noghost.config import Config, is_loopback
+from noghost.config import Address, Config, is_loopback
 from noghost.errors import RequestError
 
 HINT = "say localhost or the address itself, or start the service with --allow-host NAME"
@@ -26,9 +26,14 @@ WRONG = RequestError(f"this service is not the host that the request is for ({HI
 
 def hosts_of(config: Config) -> frozenset[str] | None:
     """The names that requests may be for, besides loopback's own; None: any."""
-    if not config.hosts and (config.reachable or config.unix is not None):
+    return hosts_at(config.address, config.hosts)
+
+
+def hosts_at(address: Address, more: tuple[str, ...] = ()) -> frozenset[str] | None:
+    """The same at any address."""
+    if not more and (address.reachable or address.unix is not None):
         return None
-    return frozenset(name.lower() for name in (config.host, *config.hosts))
+    return frozenset(name.lower() for name in (address.host, *more))
 
 
 def is_for_us(values: list[bytes], hosts: frozenset[str]) -> bool:

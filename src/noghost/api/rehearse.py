@@ -11,10 +11,12 @@ import base64
 import contextlib
 import importlib
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, cast
 
 from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.responses import StreamingResponse
 from starlette.types import Message
 
@@ -46,13 +48,26 @@ def rehearse(app: FastAPI, keys: Keys | None = None) -> None:
     """Run a few requests through `app`, an answer that is streamed among them, and forget them. With `keys`, one more
     whose key is none of them: what checks a key is loaded then."""
     importlib.import_module("anyio._backends._asyncio")  # chosen by name at run time
-    recorder = cast(Recorder, NoReceipt())
-    app.state.here = Here(bytes(16), Timeline(), (), recorder, Limits(), 1, lambda: 1)
-    try:
+    with nowhere(app):
         asyncio.run(rehearse_all(app))
         if keys is not None:
             app.state.here = replace(app.state.here, keys=keys)
             asyncio.run(rehearse_key(app))
+
+
+def rehearse_path(app: Starlette, path: str) -> None:
+    """Run one request through an app that has little more."""
+    with nowhere(app):
+        asyncio.run(app(scope_of("GET", path), whole(b""), discard))
+
+
+@contextlib.contextmanager
+def nowhere(app: Starlette) -> Iterator[None]:
+    """The invocation that a rehearsal is."""
+    recorder = cast(Recorder, NoReceipt())
+    app.state.here = Here(bytes(16), Timeline(), (), recorder, Limits(), 1, lambda: 1)
+    try:
+        yield
     finally:
         del app.state.here
 

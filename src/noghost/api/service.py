@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from pydantic.config import JsonDict
 
 from noghost.api.here import here
+from noghost.api.keys import UNREADABLE
 from noghost.errors import RequestError
 
 HEX = set("0123456789abcdef")
@@ -23,6 +24,17 @@ router = APIRouter()
 async def healthz() -> dict[str, str]:
     """Answered by a process of its own, like everything."""
     return {"status": "ok"}
+
+
+@router.get("/readyz", summary="Could a request be computed now?")
+async def readyz(request: Request) -> dict[str, str]:
+    """Yes, or a 503 that says why not: too many wait for a seat, the ledger or the keys are out of order. That the
+    models are loaded, an answer of any kind says."""
+    now = here(request)
+    if now.keys is not None and not now.keys.readable:
+        raise UNREADABLE
+    now.recorder.ready()
+    return {"status": "ready"}
 
 
 @router.get("/v1/models", summary="The models of this service; the first is the default")

@@ -40,8 +40,10 @@ def warn() -> None:
         click.echo(f"noghost: {line} (see noghost doctor)", err=True)
 
 
-def announce(address: str, fingerprint: str | None) -> None:
-    """The line that says it is ready; with TLS a second one, with what callers can pin."""
+def announce(address: str, fingerprint: str | None, metrics: str | None) -> None:
+    """The line that says it is ready; with TLS another, with what callers can pin; another, where the metrics are."""
     click.echo(f"listening on {address}")
     if fingerprint:
         click.echo(f"certificate sha256 {fingerprint}")
+    if metrics:
+        click.echo(f"metrics on {metrics}")

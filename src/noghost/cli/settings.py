@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from noghost.config import Config, Limits, TemplateSource, Tls, ledger_dir
+from noghost.config import Address, Config, Limits, TemplateSource, Tls, ledger_dir
 from noghost.config_file import Setting, Settings, read_settings
 from noghost.errors import ConfigError
 from noghost.settings import BY_NAME, KEYS, LIMIT, Key, unknown
@@ -18,7 +18,7 @@ from noghost.templates import store
 
 FILE = "NOGHOST_CONFIG"
 FIELDS = {"allow_host": "hosts", "model": "models", "context": "context_tokens", "idle_exit": "idle_exit_s"}
-COMPOSED = ("tls", "tls_cert", "tls_key", "template")  # no field of Config by themselves
+COMPOSED = ("tls", "tls_cert", "tls_key", "template", "metrics")  # no field of Config by themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +132,7 @@ def made_of(values: Mapping[str, Any], templates: tuple[TemplateSource, ...]) ->
     return Config(
         **simple,
         tls=Tls(values["tls_cert"], values["tls_key"]) if tls else None,
+        metrics=Address.of(values["metrics"], "metrics") if values["metrics"] else None,
         limits=Limits(**limits),
         templates=(*templates, *(store.get(name).source for name in values["template"])),
     )

@@ -11,6 +11,7 @@ from noghost.ledger.entry import bucket
 from noghost.messages import (
     MAX_BYTES,
     Answer,
+    Ask,
     Confined,
     Durable,
     Ended,
@@ -21,6 +22,7 @@ from noghost.messages import (
     Open,
     Opened,
     Outcome,
+    Ready,
     Sync,
     pack,
     unpack,
@@ -65,10 +67,12 @@ class Line:
         digest = commitment or bytes(32)
         self._say(Open(invocation, model, committed, digest, threads or 0, template, seeded, seed or 0))
         answer = self._hear(Opened).answer
-        if answer == Answer.FULL:
-            raise RequestError(QUEUE_FULL, status=503, code="queue_full")
-        if answer != Answer.YES:
-            raise LedgerError("the invocation could not be recorded", LEDGER_HINT)
+        self._expect_seat(answer, "the invocation could not be recorded")
+
+    def ready(self) -> None:
+        """Return if an invocation could open now; raises as `open` does."""
+        self._say(Ask())
+        self._expect_seat(self._hear(Ready).answer, "no invocation can be recorded now")
 
     def sync(self) -> None:
         """Until the entry is on the disk; raises LedgerError when it cannot be."""
@@ -94,6 +98,12 @@ class Line:
         self._has_ended = True
         with contextlib.suppress(OSError):
             self._say(Ended(outcome, bucket(prompt_tokens), bucket(answer_tokens)))
+
+    def _expect_seat(self, answer: int, unrecorded: str) -> None:
+        if answer == Answer.FULL:
+            raise RequestError(QUEUE_FULL, status=503, code="queue_full")
+        if answer != Answer.YES:
+            raise LedgerError(unrecorded, LEDGER_HINT)
 
     def _say(self, message: Message) -> None:
         self._end.send(pack(message))

@@ -45,6 +45,16 @@ def sync_directory(path: Path) -> None:
         os.close(fd)
 
 
+def try_room(path: Path, size_bytes: int) -> None:
+    """Have the disk reserve so much under a name, and give it back. Raises OSError."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+    try:
+        os.posix_fallocate(fd, 0, size_bytes)
+    finally:
+        os.close(fd)
+        path.unlink()
+
+
 def replace(path: Path, data: bytes) -> None:
     """Write a file so that any crash leaves either the old one or the new one. Raises OSError.
 

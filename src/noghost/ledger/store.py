@@ -11,6 +11,7 @@ One `Ledger` belongs to one thread of one process: open it after fork.
     <directory>/tail              the newest records, at most 256, in the form of an entry bundle
     <directory>/tile/...          all that is full, as tlog-tiles
     <directory>/lock, presence    flock: who writes now; who has the ledger open
+    <directory>/room              for a moment, while `try_room` looks whether there is some
     <directory>/settled           up to which entry `recover_lost` has looked; a hint only
 """
 
@@ -30,6 +31,8 @@ from noghost.ledger.keys import Signer
 from noghost.ledger.receipt import Consistency, Receipt, to_item
 from noghost.ledger.tail import Tail
 from noghost.ledger.tiles import WIDTH, Hashes, Tiles, damaged, join_records
+
+ROOM_BYTES = 1 << 18  # for an entry, a checkpoint, and a tail that is sealed and begun anew
 
 
 class Ledger:
@@ -109,6 +112,11 @@ class Ledger:
         self._check_usable()
         with files.reporting(attempt):
             self._flush()
+
+    def try_room(self) -> None:
+        """Return if the disk would take more entries now: neither full nor read-only, no quota or limit reached."""
+        with self._locked("write to the ledger"):
+            files.try_room(self.path / "room", ROOM_BYTES)
 
     def checkpoint(self) -> str:
         """Make everything durable, sign it, store the signed note and return it."""

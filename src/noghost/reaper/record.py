@@ -38,6 +38,9 @@ class Recorder(Protocol):
     def settle(self) -> bool:
         """Write every "closed" that could not be written when it was due."""
 
+    def ready(self) -> bool:
+        """Whether an invocation could be recorded now."""
+
     def lookup(self, invocation: bytes) -> Found:
         """A receipt, or why there is none."""
 
@@ -105,6 +108,16 @@ class LedgerRecorder:
         except (LedgerError, OSError):
             failed()
         return not self._owed
+
+    def ready(self) -> bool:
+        """Try it: what is owed is written, and the disk has room."""
+        if not self.settle():
+            return False
+        try:
+            self._ledger.try_room()
+        except (LedgerError, OSError):
+            return failed()
+        return True
 
     def lookup(self, invocation: bytes) -> Found:
         """The receipt in UTF-8. It may have to be signed first, which a ledger can fail to do that has the entry."""

@@ -72,6 +72,7 @@ def be_the_reaper(duty: Duty, board: Board, births: socket.socket) -> None:
             births,
             recorder,
             seats,
+            board.counts,
             unverified=duty.unverified,
             exact=duty.exact,
             most_refusals=duty.most_refusals,

@@ -23,6 +23,16 @@ class Seats:
         self._waiting: deque[int] = deque()
 
     @property
+    def most(self) -> int:
+        """So many may compute at once."""
+        return self._most
+
+    @property
+    def waiting(self) -> int:
+        """So many stand in line."""
+        return len(self._waiting)
+
+    @property
     def full(self) -> bool:
         """Nobody more can even stand in line."""
         return len(self._holders) >= self._most and len(self._waiting) >= self._queue

@@ -14,15 +14,14 @@ import signal
 import socket
 import time
 from collections import deque
-from dataclasses import dataclass, field
 
 from noghost.config import Limits
 from noghost.errors import HostError, WipeError
-from noghost.ledger.entry import BUCKET_MAX
 from noghost.log import Event, log
 from noghost.messages import (
     MAX_BYTES,
     Answer,
+    Ask,
     Birth,
     Confined,
     Durable,
@@ -35,43 +34,22 @@ from noghost.messages import (
     Open,
     Opened,
     Outcome,
+    Ready,
     Sync,
     Wipe,
     pack,
     unpack,
 )
+from noghost.metrics import Counts
 from noghost.reaper import trace
+from noghost.reaper.lives import Life, is_sound, outcome_of
 from noghost.reaper.record import Recorder
 from noghost.reaper.refusals import is_listener, refuse_one
 from noghost.reaper.seats import Seats
-from noghost.reaper.wipe import Steps, Wiped, Wiper, wipe_in_steps
+from noghost.reaper.tally import Tally
+from noghost.reaper.wipe import Wiper, wipe_in_steps
 
-NOTHING = Wiped(0, 0)
 NO_MESSAGE = bytes(1)  # no kind has this tag
-LAST_WORDS = set(Outcome) - {Outcome.LOST}
-CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGSYS, signal.SIGTRAP}
-
-
-@dataclass(slots=True)
-class Life:
-    """What the reaper knows of one instance."""
-
-    pid: int
-    line: socket.socket
-    windows: trace.Windows | None = None
-    wants: Open | None = None
-    opened: bool = False  # the "opened" entry is written
-    ended: Ended | None = None
-    expelled: bool = False  # the reaper itself ended it, whatever it said before
-    listener: int = -1  # the kernel tells of refused system calls here
-    refusals: int = 0
-    wipe: Wipe = Wipe.UNSEEN
-    wiped: Wiped = NOTHING
-    wiping: Steps | None = None  # what is left of its wipe
-    status: int | None = None  # wait status; unknown where nobody traced
-    stop_ns: int = 0
-    gone_ns: int = 0
-    taken: set[type[Message]] = field(default_factory=set)  # kinds that are allowed once and came
 
 
 class Reaper:
@@ -82,6 +60,7 @@ class Reaper:
         births: socket.socket,
         recorder: Recorder,
         seats: Seats,
+        counts: Counts,
         *,
         unverified: bool = False,
         exact: bool = False,
@@ -91,6 +70,7 @@ class Reaper:
         self._births = births
         self._recorder = recorder
         self._seats = seats
+        self._tally = Tally(counts, seats)
         self._unverified = unverified
         self._exact = exact
         self._wiper = wiper
@@ -138,6 +118,7 @@ class Reaper:
         life = Life(pid, socket.socket(fileno=descriptors[0]))
         life.line.setblocking(False)
         self._lives[life.pid] = life
+        self._tally.born()
         self._selector.register(life.line, selectors.EVENT_READ, lambda _line: self._on_line(life))
         self._attach(life)
 
@@ -179,7 +160,7 @@ class Reaper:
                 self._expel(life)
             return
         try:
-            self._take(life, unpack(data, Confined, Open, Sync, Ended, Lookup))
+            self._take(life, unpack(data, Confined, Open, Sync, Ended, Lookup, Ask))
         except ValueError:
             self._expel(life)
 
@@ -238,6 +219,9 @@ class Reaper:
                 self._expel(life)
             case Lookup():
                 self._say(life, self._recorder.lookup(message.invocation))
+            case Ask():
+                able = Answer.YES if self._recorder.ready() else Answer.LEDGER_FAILED
+                self._say(life, Ready(Answer.FULL if self._seats.full else able))
 
     def _on_open(self, life: Life, wants: Open) -> None:
         """Its request is complete, which the warden is told; a seat, a place in line, or neither."""
@@ -245,10 +229,12 @@ class Reaper:
             self._births.send(pack(Heard(life.pid)))
         if self._seats.full:
             self._say(life, Opened(Answer.FULL))
+            self._tally.turned_away("queue_full")
             return
-        life.wants = wants
+        life.wants, life.asked_ns = wants, time.monotonic_ns()
         if self._seats.want(life.pid):
             self._seat(life)
+        self._tally.waits()
 
     def _seat(self, life: Life) -> None:
         """Write "opened", then let the instance compute; only afterwards bring the entry to the disk."""
@@ -257,6 +243,9 @@ class Reaper:
         self._say(life, Opened(Answer.YES if life.opened else Answer.LEDGER_FAILED))
         if life.opened:
             self._recorder.durable()
+            self._tally.opened(life)
+        else:
+            self._tally.turned_away("ledger_failed")
 
     def _expel(self, life: Life) -> None:
         """A message out of turn means that the instance is not what we forked: it ends, wiped like any other."""
@@ -354,38 +343,16 @@ class Reaper:
         if life.opened and life.wants:
             self._recorder.closed(life.wants, outcome, life.wipe, life.wiped, life.ended, life.refusals)
         self._tell_warden(life, outcome)
+        self._tally.ended(life, outcome)
 
     def _leave_seat(self, life: Life) -> None:
         following = self._seats.leave(life.pid)
         if following is not None:
             self._seat(self._lives[following])
+        self._tally.waits()
 
     def _tell_warden(self, life: Life, outcome: Outcome) -> None:
         exact = (life.wiped.wiped_bytes, life.wiped.verified_bytes, life.stop_ns, life.gone_ns)
         figures = exact if self._exact else (0, 0, 0, 0)
         with contextlib.suppress(OSError):  # the warden may have gone first
             self._births.send(pack(Gone(life.pid, outcome, life.wipe, *figures)))
-
-
-def is_sound(word: Ended) -> bool:
-    """Whether a last word can stand in the ledger."""
-    return word.outcome in LAST_WORDS and max(word.prompt_bucket, word.answer_bucket) <= BUCKET_MAX
-
-
-def outcome_of(life: Life) -> Outcome:
-    """How the invocation ended, from its wait status and its own last word: a SIGKILL after that is its own, unless
-    the reaper sent it."""
-    said = None if life.expelled else life.ended
-    number = os.WTERMSIG(life.status) if life.status is not None and os.WIFSIGNALED(life.status) else 0
-    if number and not (said and number == signal.SIGKILL):
-        return outcome_of_signal(number)
-    return Outcome(said.outcome) if said else Outcome.CRASHED
-
-
-def outcome_of_signal(number: int) -> Outcome:
-    """SIGALRM is the instance's own deadline; an assertion of native code, a fault, or somebody outside."""
-    if number == signal.SIGALRM:
-        return Outcome.TIMEOUT
-    if number == signal.SIGABRT:
-        return Outcome.ABORTED
-    return Outcome.CRASHED if number in CRASHES else Outcome.KILLED

@@ -15,7 +15,7 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from noghost.config import Config
+from noghost.config import Address, Config
 from noghost.errors import ConfigError
 from noghost.warden.peer import Peers
 
@@ -59,10 +59,19 @@ class Door:
 
 def open_door(config: Config) -> Door:
     """Listen where the configuration says. Raises ConfigError with the address when it cannot be had."""
-    scheme = "https" if config.tls else "http"
-    if config.unix is None:
-        return Door(listen_on_address(config.host, config.port), scheme)
-    path = config.unix.absolute()
+    return open_at(config.address, "https" if config.tls else "http")
+
+
+def open_hatch(address: Address) -> Door:
+    """Listen for scrapes of the metrics. Raises ConfigError as above."""
+    return open_at(address, "http")
+
+
+def open_at(address: Address, scheme: str) -> Door:
+    """Listen there; ConfigError."""
+    if address.unix is None:
+        return Door(listen_on_address(address.host, address.port), scheme)
+    path = address.unix.absolute()
     listener = listen_on_path(path)
     return Door(listener, scheme, path, path.lstat().st_ino)
 
@@ -79,7 +88,7 @@ def listen_on_address(host: str, port: int) -> socket.socket:
         listener.close()
         raise ConfigError(
             f"cannot listen on {host} port {port} ({refused.strerror})",
-            "take another --port, or stop what has it",
+            "take another port, or stop what has it",
         ) from refused
     listener.setblocking(False)
     return listener
@@ -97,7 +106,7 @@ def listen_on_path(path: Path) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as refused:
         listener.close()
-        raise ConfigError(f"cannot listen on {path} ({refused.strerror})", "give --unix another path") from refused
+        raise ConfigError(f"cannot listen on {path} ({refused.strerror})", "give the socket another path") from refused
     finally:
         os.umask(before)
     listener.setblocking(False)
@@ -111,11 +120,13 @@ def make_way(path: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as refused:
-        raise ConfigError(f"cannot listen on {path} ({refused.strerror})", "give --unix another path") from refused
+        raise ConfigError(f"cannot listen on {path} ({refused.strerror})", "give the socket another path") from refused
     if not stat.S_ISSOCK(status.st_mode):
-        raise ConfigError(f"cannot listen on {path}: it is there, and no socket", "give --unix another path")
+        raise ConfigError(f"cannot listen on {path}: it is there, and no socket", "give the socket another path")
     if answers(path):
-        raise ConfigError(f"cannot listen on {path}: a service listens there", "stop it, or give --unix another path")
+        raise ConfigError(
+            f"cannot listen on {path}: a service listens there", "stop it, or give the socket another path"
+        )
     path.unlink()
 
 

@@ -17,12 +17,15 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
+from noghost import metrics
 from noghost.config import Limits
 from noghost.errors import HOW_TO_TRACE, HostError
 from noghost.log import Event, log
 from noghost.messages import MAX_BYTES, Gone, Heard, Wipe, unpack
+from noghost.metrics import Counts
 from noghost.warden.births import Nursery, bear
 from noghost.warden.door import Door
+from noghost.warden.hatch import Hatch
 from noghost.warden.living import Alive, Living
 from noghost.warden.lobby import Guest, Lobby, Said, origin_of, said
 
@@ -43,6 +46,8 @@ class Warden:
         nursery: Nursery,
         limits: Limits,
         *,
+        counts: Counts,
+        hatch: Hatch | None,
         cores: int,
         computing: Callable[[], int],
         idle_exit_s: float = 0,
@@ -50,6 +55,9 @@ class Warden:
         self._door = door
         self._nursery = nursery
         self._limits = limits
+        self._counts = counts
+        self._hatch = hatch
+        self._computing = computing
         self._poll = select.epoll()
         self._lobby = Lobby(self._poll, most=limits.silent, patience_s=limits.request_s)
         self._living = Living(cores=cores, deadline_s=limits.invocation_s, computing=computing)
@@ -98,6 +106,8 @@ class Warden:
             self._on_bell()
         elif self._listening and descriptor == self._door.listener.fileno():
             self._on_knock()
+        elif self._hatch and descriptor == self._hatch.listener.fileno():
+            self._on_scrape(self._hatch)
         else:
             self._lobby.on_event(descriptor, events)
 
@@ -118,12 +128,17 @@ class Warden:
         elif not wanted and self._listening:
             self._poll.unregister(self._door.listener)
         self._listening = wanted
+        if self._hatch:
+            self._hatch.mind(self._poll, wanted=not self._stopping and self._short_s is None)
 
     def _leave_the_door(self) -> None:
         """Let nobody in any more."""
         self._mind_the_door()
         self._door.listener.close()
         self._lobby.close()
+        if self._hatch:
+            self._hatch.listener.close()
+            self._hatch = None
 
     def _on_knock(self) -> None:
         """Let in who waits outside, some at a time."""
@@ -138,6 +153,20 @@ class Warden:
             except OSError as short:
                 self._be_short(short)
                 return
+
+    def _on_scrape(self, hatch: Hatch) -> None:
+        """Note what the warden alone knows, beside what the reaper has counted; an instance tells it."""
+        for family, number in (
+            (metrics.SEATS_TAKEN, self._computing()),
+            (metrics.INSTANCES, len(self._living)),
+            (metrics.GUESTS, len(self._lobby)),
+        ):
+            self._counts.set(family, number)
+        self._counts.note()
+        try:
+            hatch.on_knock()
+        except OSError as short:
+            self._be_short(short)
 
     def _be_short(self, short: OSError) -> None:
         """Of descriptors: dismiss one that says nothing. Of anything else, or where all speak: try again soon."""
@@ -178,6 +207,8 @@ class Warden:
             connection.close()
             self._be_short(short)
             return
+        if busy:
+            self._counts.add(metrics.TURNED_AWAY, "busy")
         likely = said(said_bytes) is Said.MUCH
         self._living.born(Alive(pid, guest.origin, time.monotonic(), likely, said_bytes))
 
@@ -196,6 +227,8 @@ class Warden:
                 self._living.heard(pid)
             case Gone(pid=pid):
                 self._living.gone(pid)
+                if self._hatch:
+                    self._hatch.gone(pid)
 
     def _patience_s(self) -> float | None:
         """How long to sleep: for ever when nobody waits and nobody lives."""
