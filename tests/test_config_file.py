@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from noghost.config import Config, TemplateSource
-from noghost.config_file import Settings, read_settings
+from noghost.config_file import read_settings
 from noghost.errors import ConfigError
-from noghost.settings import BY_NAME, KEYS, LIMIT
+from noghost.settings import BY_NAME, KEYS, LIMIT, Settings
 
 
 @pytest.fixture

@@ -16,13 +16,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from noghost.config import TemplateSource
 from noghost.errors import ConfigError
-from noghost.settings import BY_NAME, LIMIT, Key, unknown, wrong
+from noghost.settings import BY_NAME, LIMIT, Key, Setting, Settings, unknown, wrong
 from noghost.toml_lines import Place, lines_of
 
 MOST_BYTES = 1 << 16
@@ -30,23 +29,6 @@ MOST_TEXT_BYTES = 4 << 20
 TEMPLATE_KEYS = {"name": True, "system": True, "tools": False, "model": False}  # whether it must be there
 TABLE, TEMPLATES = LIMIT.removesuffix("."), "template"
 KNOWN = [name for name in BY_NAME if name != TEMPLATES] + [TEMPLATES]
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A value and where it came from: default, FILE:LINE, a variable of the environment, or a flag."""
-
-    value: Any
-    source: str = "default"
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a file sets, by the names of settings.py."""
-
-    values: Mapping[str, Setting] = field(default_factory=dict)
-    templates: tuple[TemplateSource, ...] = ()
-    template_sources: tuple[str, ...] = ()  # FILE:LINE of each
 
 
 class Reader:

@@ -6,13 +6,12 @@ limit `limit.queue`: `queue = 8` in the file's table `[limit]`, NOGHOST_LIMIT_QU
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from noghost.config import DEFAULT_CONTEXT_TOKENS, DEFAULT_HOST, DEFAULT_PORT, Limits
+from noghost.config import DEFAULT_CONTEXT_TOKENS, DEFAULT_HOST, DEFAULT_PORT, Limits, TemplateSource
 from noghost.errors import ConfigError
 
 LIMIT = "limit."
@@ -66,6 +65,23 @@ class Key:
             raise wrong(source, self.name, self.wanted) from None
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value and where it came from: default, FILE:LINE, a variable of the environment, or a flag."""
+
+    value: Any
+    source: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a file sets, by name."""
+
+    values: Mapping[str, Setting] = field(default_factory=dict)
+    templates: tuple[TemplateSource, ...] = ()
+    template_sources: tuple[str, ...] = ()  # FILE:LINE of each
+
+
 def wrong(source: str, name: str, wanted: str) -> ConfigError:
     """The error for a value of another kind."""
     return ConfigError(f"{source}: {name} is not {wanted}", f"give {name} {wanted}", key=name)
@@ -73,6 +89,8 @@ def wrong(source: str, name: str, wanted: str) -> ConfigError:
 
 def unknown(source: str, name: str, known: Iterable[str]) -> ConfigError:
     """The error for a key that is none, with the nearest that is one."""
+    import difflib  # here: a service that starts has no use for it, and would keep it
+
     names = list(known)
     near = difflib.get_close_matches(name, names, 1)
     if near:

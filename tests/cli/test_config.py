@@ -82,19 +82,15 @@ LAYERED = {"seats", "threads", "context", "tls", "limit.queue", "limit.silent", 
 
 def test_every_key_has_a_variable_that_sets_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     texts = {bool: "yes", int: "77", float: "77", str: "a, b", Path: str(tmp_path / "x")}
-    left_out = {
-        "host",
-        "template",
-        "tls_key",
-    }  # "a, b" is no address and no template; the key comes with its certificate
+    left_out = {"host", "template", "metrics"}  # "a, b" is no address and no template; with idle_exit no metrics
     for key in KEYS:
         if key.name not in left_out:
             monkeypatch.setenv(key.variable, texts[key.kind])
-    monkeypatch.setenv("NOGHOST_TLS_KEY", "key.pem")
     found = shown()
     assert {name for name, one in found.items() if one == [] or one["source"] == "default"} == {
         "host",
         "template",
+        "metrics",
         "templates_in_file",
     }
     assert found["without"]["value"] == ["a", "b"]
@@ -142,6 +138,9 @@ def test_no_secret_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ('host = "0.0.0.0"', ":1: no TLS on 0.0.0.0"),
         ('\ntls_cert = "a"', ":2: only one of certificate and key"),
         ("context = 1", ":1: context is 1"),
+        ('\nmetrics = "9464"', ":2: metrics is no address"),
+        ('metrics = "localhost:65536"', ":1: metrics is no address"),
+        ('metrics = "localhost:1"\nidle_exit = 5', ":1: there are no metrics of a service that --idle-exit ends"),
         ("tls = true\nidle_exit = 5", ":2: a self-signed certificate ends with the service"),
     ],
 )

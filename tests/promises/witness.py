@@ -17,10 +17,11 @@ from pathlib import Path
 from noghost.cli.serve import announce
 from noghost.client.hunt import count_in_fd, needles_for, regions_of
 from noghost.config import Config, Limits, Tls
-from noghost.config_file import Settings, read_settings
+from noghost.config_file import read_settings
 from noghost.reaper.trace import Windows
 from noghost.reaper.wipe import Steps, Wiped, Wiper, read_all, wipe_in_steps
 from noghost.service import serve
+from noghost.settings import Settings
 
 
 def canary() -> str:

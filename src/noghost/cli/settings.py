@@ -11,9 +11,8 @@ from typing import Any
 import click
 
 from noghost.config import Address, Config, Limits, TemplateSource, Tls, ledger_dir
-from noghost.config_file import Setting, Settings, read_settings
 from noghost.errors import ConfigError
-from noghost.settings import BY_NAME, KEYS, LIMIT, Key, unknown
+from noghost.settings import BY_NAME, KEYS, LIMIT, Key, Setting, Settings, unknown
 from noghost.templates import store
 
 FILE = "NOGHOST_CONFIG"
@@ -77,11 +76,18 @@ CONFIG = click.option(
 def effective(config: Path | None, limit: tuple[str, ...] = (), **flags: Any) -> Effective:
     """What is in force: flags before the environment, that before the file. Raises ConfigError, which names where
     the mistake stands."""
-    file = read_settings(config) if config else Settings()
+    file = read(config) if config else Settings()
     given = {name: Setting(value, BY_NAME[name].flag) for name, value in flags.items() if value not in (None, ())}
     layers = (given | limits_of(limit), from_environment(os.environ), file.values)
     settings = {key.name: first_of(layers, key) for key in KEYS}
     return Effective(settings, file, config_of(settings, file.templates))
+
+
+def read(path: Path) -> Settings:
+    """A file's. What reads TOML is imported where there is one: a service would keep it in its idle memory."""
+    from noghost.config_file import read_settings
+
+    return read_settings(path)
 
 
 def first_of(layers: tuple[Mapping[str, Setting], ...], key: Key) -> Setting:
