@@ -28,7 +28,6 @@ MOST_BYTES = 1 << 16
 MOST_TEXT_BYTES = 4 << 20
 TEMPLATE_KEYS = {"name": True, "system": True, "tools": False, "model": False}  # whether it must be there
 TABLE, TEMPLATES = LIMIT.removesuffix("."), "template"
-KNOWN = [name for name in BY_NAME if name != TEMPLATES] + [TEMPLATES]
 
 
 class Reader:
@@ -61,7 +60,7 @@ class Reader:
         found = top + [(f"{LIMIT}{name}", (TABLE, name), value) for name, value in limits.items()]
         for name, place, _ in found:
             if name not in BY_NAME or ("." in name and len(place) == 1):
-                raise unknown(self._at(place), name, KNOWN)
+                raise unknown(self._at(place), name, BY_NAME)
         return [(BY_NAME[name], place, value) for name, place, value in found]
 
     def _setting(self, key: Key, place: Place, value: Any) -> Setting:

@@ -242,8 +242,8 @@ class Reaper:
         life.opened = self._recorder.opened(life.wants)
         self._say(life, Opened(Answer.YES if life.opened else Answer.LEDGER_FAILED))
         if life.opened:
-            self._recorder.durable()
             self._tally.opened(life)
+            self._recorder.durable()
         else:
             self._tally.turned_away("ledger_failed")
 
