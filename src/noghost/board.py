@@ -4,7 +4,8 @@ An instance reads the seats before every decode and takes its share of the cores
 spin, and 4 instances of 2 threads on 2 cores decode at a small fraction of what 4 of 1 thread do.
 
 The page of the seats is sealed: only the mapping that exists before the seal (the reaper's) can be written, so no
-instance can leave anything in it. The page of the counts (metrics.py) is written by reaper and warden; no instance has it.
+instance can leave anything in it. The page of the counts (metrics.py) is written by reaper and warden; no instance has
+it.
 """
 
 from __future__ import annotations
