@@ -43,6 +43,9 @@ MAN_TAIL = """\
 .B NOGHOST_API_KEY
 The API key that the commands which talk to a service send.
 .TP
+.B NOGHOST_CONFIG, NOGHOST_PORT, ...
+Every option of serve, by its name in capitals; noghost config show says what is in force.
+.TP
 .B XDG_DATA_HOME
 Ledger, keys, templates and models lie in its folder noghost; \\(ti/.local/share unless it is set.
 .TP

@@ -15,7 +15,8 @@ import yaml
 
 from noghost.api.keys import OPEN_PATHS
 from noghost.cli.main import cli
-from noghost.config import DEFAULT_PORT, Config, Limits, Tls
+from noghost.cli.settings import effective
+from noghost.config import DEFAULT_PORT, Config
 
 MANIFESTS = Path(__file__).parents[2] / "contrib" / "kubernetes"
 VERSIONS = ("1.30", "1.37")  # the oldest that is meant, and the newest whose schema is here
@@ -28,19 +29,8 @@ def parsed(arguments: list[str]) -> Config:
     """What `noghost serve` makes of them; click raises for one that it does not know."""
     command = cli.get_command(click.Context(cli), arguments[0])
     assert command is not None
-    command.make_context("serve", arguments[1:])
-    given = [argument.removeprefix("--").partition("=") for argument in arguments[1:]]
-    said = {name: value for name, _, value in given}
-    return Config(
-        host=said["host"],
-        port=int(said.get("port", DEFAULT_PORT)),
-        tls=Tls(Path(said["tls-cert"]), Path(said["tls-key"])) if "tls-cert" in said else None,
-        insecure="insecure" in said,
-        keys=True if "keys" in said else None,
-        seats=int(said["seats"]),
-        threads=int(said["threads"]),
-        limits=Limits.of(value for name, _, value in given if name == "limit"),
-    )
+    with command.make_context("serve", arguments[1:]) as context:
+        return effective(**context.params).config
 
 
 def objects(name: str) -> list[Object]:
