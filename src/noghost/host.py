@@ -41,23 +41,24 @@ def core_pattern() -> str:
     return "pipe" if read("/proc/sys/kernel/core_pattern").startswith(("|", "@")) else "file"
 
 
-def engine_version() -> str:
-    """Of llama-cpp-python, by the name of the folder that pip left beside it: importlib.metadata, which opens that
+def version_of(package: str, distribution: str) -> str:
+    """Of an installed package, by the name of the folder that pip left beside it: importlib.metadata, which opens that
     folder, takes 20 ms to import and is asked only where the name does not say it."""
-    found = PathFinder.find_spec("llama_cpp")
+    found = PathFinder.find_spec(package)
     beside = Path((found.submodule_search_locations or [""])[0]).parent if found else Path()
-    names = [path.name for path in beside.glob("llama_cpp_python-*.dist-info")]
+    names = [path.name for path in beside.glob(f"{distribution}-*.dist-info")]
     if len(names) == 1:
-        return names[0].removeprefix("llama_cpp_python-").removesuffix(".dist-info")
+        return names[0].removeprefix(f"{distribution}-").removesuffix(".dist-info")
     from importlib import metadata
 
-    return metadata.version("llama-cpp-python")
+    return metadata.version(distribution)
 
 
 def build_digest() -> str:
-    """SHA-256 over the engine's shared libraries, its version, Python's and the C library's (whose expf and powf the
-    engine calls): the same build, the same bytes."""
-    versions = (engine_version(), platform.python_version(), libc_version())
+    """SHA-256 over the engine's shared libraries, its version, that of the grammars, Python's and the C library's
+    (whose expf and powf the engine calls): the same build, the same bytes."""
+    engine = version_of("llama_cpp", "llama_cpp_python")
+    versions = (engine, version_of("llguidance", "llguidance"), platform.python_version(), libc_version())
     total = hashlib.sha256(f"{' '.join(versions)}\n".encode())
     found = PathFinder.find_spec("llama_cpp")
     places = found.submodule_search_locations if found else None

@@ -66,7 +66,7 @@ WRONG: list[tuple[dict[str, Any], str, str | None]] = [
     ({"tools": [{}]}, "tools", "unsupported_parameter"),
     ({"tool_choice": "required"}, "tool_choice", "unsupported_parameter"),
     ({"functions": [{}]}, "functions", "unsupported_parameter"),
-    ({"response_format": {"type": "json_object"}}, "response_format", "unsupported_parameter"),
+    ({"response_format": {"type": "yaml"}}, "response_format.type", None),
     ({"top_logprobs": 3}, "top_logprobs", "unsupported_parameter"),
     ({"modalities": ["text", "audio"]}, "modalities", "unsupported_parameter"),
     ({"n": 0}, "n", None),

@@ -109,6 +109,7 @@ def test_every_endpoint_answers_without_a_single_refusal(tmp_path: Path) -> None
             request(service, "GET", path, b"")
         for body in (b"{", b"[]", b"\xff", json.dumps({"messages": [], "stream": True}).encode()):
             request(service, "POST", "/v1/chat/completions", body)
+        request(service, "POST", "/v1/chat/completions", HELD_TO_A_SCHEMA)
         wait_for(lambda: not service.instances(), END_S, "all instances to end")
         assert "refused" not in service.log
         rows = json.loads(service.noghost("receipts", "--json").stdout)
@@ -116,6 +117,13 @@ def test_every_endpoint_answers_without_a_single_refusal(tmp_path: Path) -> None
         assert {row["ended"]["refused_calls"] for row in rows} == {0}
 
 
+HELD_TO_A_SCHEMA = json.dumps(
+    {
+        "messages": [{"role": "user", "content": "Hi"}],
+        "max_tokens": 8,
+        "response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {"enum": ["red", "white"]}}},
+    }
+).encode()
 BODIES = {
     "/v1/chat/completions": json.dumps(
         {"messages": [{"role": "user", "content": "Say yes. " * 40}], "max_tokens": 3, "stream": True}

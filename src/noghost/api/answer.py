@@ -65,7 +65,7 @@ def work_for(
         ignore_eos=body.ignore_eos,
     )
     own = body.noghost
-    marks = own.threads, own.record_seed, param, wish, own.path, body.n or 1, body.most_logprobs
+    marks = own.threads, own.record_seed, param, wish, own.path, body.n or 1, body.held_to, body.most_logprobs
     return Work(model, tokens, params, max_tokens, body.stops, commitment, *marks, echo=body.echoed)
 
 

@@ -12,6 +12,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic.config import JsonDict
 
+from noghost.engine.schema import Schema
+
 MOST_TOKENS = 2**31 - 1
 MOST_STOPS = 16
 MOST_CHOICES = 128  # as OpenAI's API
@@ -88,7 +90,7 @@ class Strict(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_options: Any) -> None:
-        FIELDS.update(cls.model_fields)
+        FIELDS.update(field.alias or name for name, field in cls.model_fields.items())
 
     @field_validator("*", mode="before")
     @classmethod
@@ -154,6 +156,36 @@ class StreamOptions(Strict):
     include_obfuscation: bool | None = Field(
         default=None, description="events filled up to one size; null: where this service speaks TLS"
     )
+
+
+class JsonSchema(Strict):
+    """A schema with a name; whether `strict` or not, an answer is held to it."""
+
+    name: str = Field(pattern="^[a-zA-Z0-9_-]{1,64}$")
+    description: str | None = None
+    schema_: dict[str, Any] = Field(alias="schema")
+    strict: bool | None = None
+
+
+class ResponseFormat(Strict):
+    """OpenAI's `response_format`."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JsonSchema | None = None
+
+    @model_validator(mode="after")
+    def with_its_schema(self) -> ResponseFormat:
+        """A schema comes with the type that is named after it."""
+        if (self.json_schema is not None) != (self.type == "json_schema"):
+            raise ValueError("response_format takes json_schema with the type json_schema, and with no other")
+        return self
+
+    @property
+    def schema_of_answer(self) -> Schema | None:
+        """What the answer is held to."""
+        if self.json_schema is not None:
+            return Schema(self.json_schema.schema_)
+        return Schema({"type": "object"}) if self.type == "json_object" else None
 
 
 class ThreadOptions(Strict):
@@ -245,6 +277,11 @@ class Generation(Strict):
         return None
 
     @property
+    def held_to(self) -> Schema | None:
+        """The schema that the answer is held to. Raises RequestError for one that it cannot be held to."""
+        return None
+
+    @property
     def most_tokens(self) -> int | None:
         """How many tokens the answer may have; None where nothing is said."""
         return self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
@@ -266,6 +303,7 @@ class ChatRequest(Generation):
     messages: list[ChatMessage] = Field(min_length=1)
     add_generation_prompt: bool = Field(default=True, description=OPENING)
     continue_final_message: bool | None = Field(default=None, description=CONTINUING)
+    response_format: ResponseFormat | None = None
     logprobs: bool = False
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
 
@@ -276,10 +314,22 @@ class ChatRequest(Generation):
             raise UnsupportedError("top_logprobs", "top_logprobs needs logprobs: true")
         return self
 
+    @model_validator(mode="after")
+    def end_with_the_json(self) -> ChatRequest:
+        """Behind a whole JSON value there is nothing to go on with."""
+        if self.ignore_eos and self.response_format is not None and self.response_format.type != "text":
+            raise UnsupportedError("ignore_eos", "ignore_eos has no meaning with this response_format; leave it out")
+        return self
+
     @property
     def most_logprobs(self) -> int | None:
         """How many likeliest tokens each token of the answer comes with; None without logprobs."""
         return (self.top_logprobs or 0) if self.logprobs else None
+
+    @property
+    def held_to(self) -> Schema | None:
+        """The schema that the answer is held to. Raises RequestError for one that it cannot be held to."""
+        return self.response_format.schema_of_answer if self.response_format else None
 
     @model_validator(mode="before")
     @classmethod
@@ -292,7 +342,6 @@ class ChatRequest(Generation):
                 "tool_choice": ("none", "auto"),
                 "functions": ([],),
                 "function_call": ("none", "auto"),
-                "response_format": ({"type": "text"},),
                 "audio": (),
                 "modalities": (["text"],),
                 "web_search_options": (),

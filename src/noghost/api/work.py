@@ -11,10 +11,12 @@ from noghost.api.compute import Compute, check_threads
 from noghost.api.here import Here
 from noghost.engine.context import Context
 from noghost.engine.generate import Chunk, Done, generate, rewind
+from noghost.engine.grammar import Constraint
 from noghost.engine.loaded import Loaded
 from noghost.engine.logprobs import TokenLogprob, logprobs_of_prompt
 from noghost.engine.prefix import Start
 from noghost.engine.sampler import SamplingParams
+from noghost.engine.schema import Schema
 from noghost.errors import RequestError
 
 
@@ -34,6 +36,7 @@ class Work:
     wish: Wish  # a capsule that is given or wanted
     path: bool = False  # the caller wants to know how long each step took
     choices: int = 1  # answers to the one prompt; the seed of each is one more than that of the one before
+    schema: Schema | None = None  # what every choice is held to
     top_logprobs: int | None = None  # the caller wants the tokens' probabilities, and those of so many others
     echo: str | None = None  # the prompt, which the answer begins with; its probabilities too where they are wanted
 
@@ -142,6 +145,7 @@ class Job:
                 stops=work.stops,
                 threads=self._threads,
                 top_logprobs=work.top_logprobs,
+                constraint=Constraint(loaded.model, work.schema) if work.schema else None,
             )
         except RequestError as error:
             error.param = work.param if error.param == "messages" else error.param

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from noghost.engine.batches import batches_of, cut_of, start_of
 from noghost.engine.context import Context
@@ -17,6 +17,9 @@ from noghost.engine.model import Model
 from noghost.engine.sampler import Sampler, SamplingParams
 from noghost.engine.text import AnswerText
 from noghost.errors import EngineError, RequestError
+
+if TYPE_CHECKING:  # the library behind it is for those who serve
+    from noghost.engine.grammar import Constraint
 
 
 @dataclass(frozen=True, repr=False)  # no repr: it would hold content
@@ -76,6 +79,7 @@ def generate(
     top_logprobs: int | None = None,
     shown: Collection[int] = (),
     ends: Collection[int] = (),
+    constraint: Constraint | None = None,
 ) -> Iterator[Chunk | Done]:
     """Answer a prompt: chunks of text, then one `Done`.
 
@@ -85,6 +89,7 @@ def generate(
     also ends a longer answer. With `top_logprobs`, 0 or more, each chunk brings the probabilities of its tokens.
     `shown`: control tokens that are text here (`Family.markers`, for a parser); of all others nothing is seen. `ends`:
     tokens that end the answer beside those of the GGUF (`Family.ends`).
+    A `constraint` that nothing was said under yet holds the answer to its grammar, if its end is not reached before.
 
     Raises RequestError at once, before anything is computed, if the prompt does not fit the context or a
     parameter is wrong; EngineError, while iterating, if llama.cpp fails.
@@ -95,7 +100,7 @@ def generate(
     if ctx.position >= len(prompt_tokens):
         raise EngineError("the context holds as many tokens as the prompt, or more")
     limit = room if max_tokens is None else min(max_tokens, room)
-    sampler = Sampler(model, params)
+    sampler = Sampler(model, params, constraint)
     sampler.accept(prompt_tokens)
     run = _Run(ctx, sampler, threads, model.is_control)
     if top_logprobs is not None:

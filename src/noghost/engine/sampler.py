@@ -8,14 +8,17 @@ parameter switches off is left out of the chain; that changes no result.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from noghost.engine.context import Context
 from noghost.engine.llama import C, set_fields
 from noghost.engine.model import Model
 from noghost.errors import RequestError
+
+if TYPE_CHECKING:  # the library behind it is for those who serve
+    from noghost.engine.grammar import Constraint
 
 MIN_KEEP = 0  # candidates that top-p and min-p always keep; llama-server's default
 # llama.cpp takes the seed 0xFFFFFFFF (LLAMA_DEFAULT_SEED) as "draw one": no seed is ever folded onto it.
@@ -67,17 +70,15 @@ class SamplingParams:
 class Sampler:
     """A sampler chain for one answer. Never freed: it ends with its process.
 
-    Raises RequestError for a biased token that the vocabulary has not (llama.cpp does not check the id).
+    With a constraint, no token is chosen that it forbids. Raises RequestError for a biased token that the vocabulary
+    has not (llama.cpp does not check the id).
     """
 
-    def __init__(self, model: Model, params: SamplingParams) -> None:
+    def __init__(self, model: Model, params: SamplingParams, constraint: Constraint | None = None) -> None:
         """Build the chain."""
         self._params = params
-        chain_params = C.llama_sampler_chain_default_params()
-        set_fields(chain_params, no_perf=True)
-        self._chain = C.llama_sampler_chain_init(chain_params)
-        for sampler in _samplers(model, params):
-            C.llama_sampler_chain_add(self._chain, sampler)
+        self._constraint = constraint
+        self._chain = _chain(_samplers(model, params))
 
     def accept(self, tokens: Sequence[int]) -> None:
         """Let the penalties know the prompt, as llama-server does."""
@@ -87,7 +88,29 @@ class Sampler:
 
     def sample(self, ctx: Context) -> int:
         """Choose the token after the last decoded one, and accept it."""
-        return int(C.llama_sampler_sample(self._chain, ctx.handle, -1))
+        if self._constraint is None:
+            return int(C.llama_sampler_sample(self._chain, ctx.handle, -1))
+        token = self._sample_allowed(ctx, self._constraint.biases())
+        self._constraint.accept(token)
+        return token
+
+    def _sample_allowed(self, ctx: Context, biases: Any) -> int:
+        """Put a sampler before the chain that forbids: llama.cpp has none whose biases can be changed."""
+        chain = _chain((C.llama_sampler_init_logit_bias(len(biases), len(biases), biases), self._chain))
+        token = int(C.llama_sampler_sample(chain, ctx.handle, -1))
+        C.llama_sampler_chain_remove(chain, 1)  # ours goes on
+        C.llama_sampler_free(chain)
+        return token
+
+
+def _chain(samplers: Iterable[int]) -> Any:
+    """A sampler that applies others in order."""
+    params = C.llama_sampler_chain_default_params()
+    set_fields(params, no_perf=True)
+    chain = C.llama_sampler_chain_init(params)
+    for sampler in samplers:
+        C.llama_sampler_chain_add(chain, sampler)
+    return chain
 
 
 def _samplers(model: Model, params: SamplingParams) -> Iterator[int]:
