@@ -46,6 +46,7 @@ def test_an_answer_is_of_its_schema(service: Service, strict: bool | None) -> No
     assert jsonschema_rs.is_valid(SHIP, json.loads(texts(reply)[0]))
 
 
+@pytest.mark.slow
 def test_a_json_object_and_its_control(service: Service) -> None:
     """An object may be of any length, so some are cut."""
     asked = SAMPLED | {"max_tokens": 60, "messages": [{"role": "user", "content": "The capital of France, as JSON?"}]}
@@ -57,6 +58,7 @@ def test_a_json_object_and_its_control(service: Service) -> None:
     assert not any(text.startswith("{") for text in free)
 
 
+@pytest.mark.slow
 def test_streamed_and_whole_are_the_same_and_repeat(service: Service) -> None:
     asked = SAMPLED | {"response_format": held_to(SHIP)}
     whole = [texts(ask(service, **asked))[0] for _ in range(2)]
@@ -66,6 +68,7 @@ def test_streamed_and_whole_are_the_same_and_repeat(service: Service) -> None:
     assert texts(ask(service, **(asked | {"seed": 4})))[0] != whole[0], "control: the seed does matter"
 
 
+@pytest.mark.slow
 def test_each_choice_is_of_the_schema_and_of_its_own_seed(service: Service) -> None:
     asked = SAMPLED | {"response_format": held_to(SHIP)}
     together = texts(ask(service, **asked, n=2))
@@ -83,6 +86,7 @@ def test_logprobs_are_of_the_models_own_logits(service: Service) -> None:
     assert not unheld["token"].startswith("{")
 
 
+@pytest.mark.slow
 def test_stop_and_limit_cut_an_answer_short(service: Service) -> None:
     asked = SAMPLED | {"response_format": held_to(SHIP)}
     (whole,) = texts(ask(service, **asked))
@@ -92,6 +96,7 @@ def test_stop_and_limit_cut_an_answer_short(service: Service) -> None:
     assert whole.startswith(texts(reply)[0])
 
 
+@pytest.mark.slow
 def test_with_a_capsule(service: Service) -> None:
     """The whole answer and its state; what follows starts from it, and is held to its own schema."""
     asked = {"response_format": held_to(SHIP), "max_tokens": 150}

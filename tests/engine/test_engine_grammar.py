@@ -122,12 +122,14 @@ def test_an_answer_is_valid_at_temperature_1(model: Model, prompt: list[int], na
         assert is_valid(SCHEMAS[name], text)
 
 
+@pytest.mark.slow
 def test_without_it_none_is(model: Model, prompt: list[int]) -> None:
     """Control: the model does not do it by itself."""
     texts = [answer(model, prompt, None, seed, max_tokens=30)[0] for seed in (1, 2, 3)]
     assert not any(is_valid(schema, text) for schema in SCHEMAS.values() for text in texts)
 
 
+@pytest.mark.slow
 def test_the_same_seed_repeats_and_another_does_not(model: Model, prompt: list[int]) -> None:
     texts = [answer(model, prompt, PERSON, seed)[0] for seed in (1, 1, 2)]
     assert texts[0] == texts[1] != texts[2]

@@ -113,7 +113,7 @@ def test_every_endpoint_answers_without_a_single_refusal(tmp_path: Path) -> None
         wait_for(lambda: not service.instances(), END_S, "all instances to end")
         assert "refused" not in service.log
         rows = json.loads(service.noghost("receipts", "--json").stdout)
-        assert len(rows) == 3
+        assert len(rows) == 4
         assert {row["ended"]["refused_calls"] for row in rows} == {0}
 
 
