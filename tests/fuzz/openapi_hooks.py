@@ -1,6 +1,6 @@
 """What schemathesis must know of this service: an answer may be long, a token's id is below the vocabulary's size,
-threads are at most the service's own, a bound of 2^63 stands in the document as a float, and what one field or another
-model makes possible a schema cannot say.
+threads are at most the service's own, a bound of 2^63 stands in the document as a float, not every schema is one that
+an answer is held to, and what one field or another model makes possible a schema cannot say.
 
 Loaded by its command, in a process of its own. Nothing that is wrong is put right here: only numbers that the
 document allows, and that would compute for minutes or that this model or machine has not, are made small.
@@ -68,6 +68,12 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         body["top_logprobs"] = None  # needs the other
     for name in {"tokens", "input", "prompt"} & set(body):
         body[name] = known(body[name])
+    held = body.get("response_format")
+    inner = held.get("json_schema") if isinstance(held, dict) else None
+    if isinstance(inner, dict) and isinstance(inner.get("schema"), dict):
+        inner["schema"] = {"type": "boolean"}
+    if isinstance(held, dict) and body.get("ignore_eos") is True:
+        body["ignore_eos"] = False  # has no meaning beside one
     bias = body.get("logit_bias")
     if isinstance(bias, dict) and all(key.isascii() and key.isdigit() and len(key) <= 10 for key in bias):
         body["logit_bias"] = {str(int(key) % VOCABULARY_TOKENS): value for key, value in bias.items()}

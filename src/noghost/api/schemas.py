@@ -167,9 +167,18 @@ class JsonSchema(Strict):
     strict: bool | None = None
 
 
+def say_which(schema: dict[str, Any]) -> None:
+    """In the document: what `with_its_schema` asks for."""
+    say_null(schema)
+    without = {"type": {"enum": ["text", "json_object"]}, "json_schema": {"type": "null"}}
+    with_one = {"type": {"const": "json_schema"}, "json_schema": {"type": "object"}}
+    schema["anyOf"] = [{"properties": without}, {"properties": with_one, "required": ["json_schema"]}]
+
+
 class ResponseFormat(Strict):
     """OpenAI's `response_format`."""
 
+    model_config = ConfigDict(json_schema_extra=say_which)
     type: Literal["text", "json_object", "json_schema"]
     json_schema: JsonSchema | None = None
 
