@@ -98,6 +98,7 @@ def prompt() -> list[int]:
     return random.Random(7).choices(range(100, 40_000), k=700)
 
 
+@pytest.mark.slow
 def test_this_build_has_the_bytes_that_the_division_counts_on(model: Model, prompt: list[int]) -> None:
     """And the control: one batch below 64 changes them. If that fails, ggml's tile has another size now."""
     whole = decoded(model, prompt, [(0, 512), (512, 700)], 1)

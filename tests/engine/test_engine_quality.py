@@ -90,6 +90,7 @@ def test_the_ratio_is_that_of_perplexities_with_its_error() -> None:
     assert ratio(source, [2.2, 3.0, 4.0, 5.2])["perplexity_ratio_error"] > 0.05
 
 
+@pytest.mark.slow
 def test_speeds_are_of_both(loaded: Loaded) -> None:
     contexts = {name: Context(loaded.model, 1024) for name in ("one", "other")}
     for context in contexts.values():

@@ -45,12 +45,12 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     body.setdefault("max_tokens", MOST_TOKENS)
     for name in ("max_tokens", "max_completion_tokens"):
         value = body.get(name)
-        if type(value) is int and MOST_TOKENS < value <= DOCUMENTED_MOST_TOKENS:
+        if is_whole(value) and MOST_TOKENS < value <= DOCUMENTED_MOST_TOKENS:
             body[name] = MOST_TOKENS
     if body["max_tokens"] is None:
         body["max_tokens"] = MOST_TOKENS
     own = body.get("noghost")
-    if isinstance(own, dict) and type(own.get("threads")) is int and 1 < own["threads"] <= DOCUMENTED_MOST_THREADS:
+    if isinstance(own, dict) and is_whole(own.get("threads")) and 1 < own["threads"] <= DOCUMENTED_MOST_THREADS:
         own["threads"] = 1
     if isinstance(own, dict) and own.get("capsule") is True:
         own["capsule"] = False  # needs a key in a header, which a schema cannot say

@@ -54,6 +54,7 @@ def test_every_page_is_zero_afterwards() -> None:
         assert not any(os.pread(windows.mem, BYTES, address))
 
 
+@pytest.mark.slow
 def test_a_wipe_is_done_in_steps() -> None:
     """Between two of them others have their turn; each leaves a little more that is zero."""
     with stopped_child() as (windows, address):

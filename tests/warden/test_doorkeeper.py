@@ -36,6 +36,7 @@ from running import (
 IDLE = ("--idle-exit", "0.3", "--context", "512")
 MOST_BYTES = 12_000_000
 MARK = "zyxomma petiolata"  # a dragonfly: in no text but this test's
+pytestmark = pytest.mark.slow  # services that start and end again
 
 
 def wardens(door: Service) -> list[int]:
