@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from noghost.errors import ConfigError
+from noghost.upstream import Upstream
 
 SEATS_PER_CORE = 4  # with fewer, later callers wait for whole answers; the throughput is the same (bench/hot.py)
 DEFAULT_HOST = "127.0.0.1"
@@ -143,6 +144,7 @@ class Config:
     idle_exit_s: float = 0  # the service ends after so long without a connection; 0: never
     limits: Limits = field(default_factory=Limits)
     templates: tuple[TemplateSource, ...] = ()
+    upstreams: tuple[Upstream, ...] = ()  # models that somebody else serves
 
     def __post_init__(self) -> None:
         check_range("port", self.port, 0, MOST_PORT)
@@ -151,6 +153,8 @@ class Config:
         check_range("context", self.context_tokens, 64, 1 << 20)
         if len({source.name for source in self.templates}) < len(self.templates):
             raise ConfigError("two templates have one name", "give each a name of its own")
+        if len({upstream.name for upstream in self.upstreams}) < len(self.upstreams):
+            raise ConfigError("two upstreams have one name", "give each a name of its own", key="upstream")
         check_range("idle_exit", self.idle_exit_s, 0, 1 << 30)
         if self.idle_exit_s and self.tls is not None and self.tls.certificate is None:
             raise ConfigError(

@@ -19,6 +19,7 @@ class Event(Enum):
     LOST = "invocations of an earlier run whose end nobody saw; each has a 'lost' entry now"
     NOT_TRACED = "an instance could not be traced and was turned away at the gate"
     REAPER_GONE = "the reaper has ended; its instances were killed with it; stopping"
+    CONNECTOR_GONE = "the connector has ended or takes no more; remote models cannot be reached"
     REFUSED = "an instance tried a system call that it is refused; its receipt counts how often"
     OUT_OF_TURN = "a message came out of turn; the invocation was ended"
     TEMPLATE_REFUSED = "a template's state at rest was damaged or foreign; it is computed again"

@@ -9,6 +9,9 @@ receipt, which the reaper writes.
     warden   ◀── Heard, Gone ───────────────────────────── reaper
     instance ◀── Gate, Opened, Durable, Found, Ready ───── reaper      over the invocation's own line
     instance ── Confined, with a listener; Open, Sync, Ended, Lookup, Ask ──▶ reaper
+    instance ── Connect ──────────────────────────────────▶ reaper      its model is remote
+    reaper   ── Dial, with its end of the line ───────────▶ connector
+    instance ◀── Connected, with a connection ─────────── connector   over the line
     instance ── Told ─────────────────────────────────────▶ its caller   `noghost ask` only
 """
 
@@ -54,6 +57,8 @@ class Answer(IntEnum):
     OUT_OF_TURN = 4  # the message was not allowed now
     NOT_TRACED = 5  # the host refused to trace this process: do not pass the gate
     FULL = 6  # too many wait for a seat
+    UNREACHABLE = 7  # the upstream cannot be connected with
+    LATE = 8  # it did not answer in time
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +217,32 @@ class Told:
     cut: bool  # ended by max_tokens or the end of the context
 
 
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Instance to reaper, once and after Opened: the connection to my model's upstream, please."""
+
+    FORM: ClassVar[struct.Struct] = struct.Struct("<B")
+    TAG: ClassVar[int] = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Reaper to connector: connect, and answer on the line that comes with this message."""
+
+    FORM: ClassVar[struct.Struct] = struct.Struct("<BH")
+    TAG: ClassVar[int] = 25
+    upstream: int  # index into the service's upstreams
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """Connector to instance: the connection comes with this message, or there is none."""
+
+    FORM: ClassVar[struct.Struct] = struct.Struct("<BB")
+    TAG: ClassVar[int] = 26
+    answer: int
+
+
 Message = (
     Birth
     | Gone
@@ -228,6 +259,9 @@ Message = (
     | Ask
     | Ready
     | Told
+    | Connect
+    | Dial
+    | Connected
 )
 M = TypeVar("M", bound=Message)
 

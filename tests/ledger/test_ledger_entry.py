@@ -47,6 +47,14 @@ births = st.builds(
     seed=st.integers(0, SEED_MAX).map(str) | st.just("-"),
     commitment=digests | st.just("-"),
 )
+remote = st.builds(
+    replace,
+    births,
+    weights=st.from_regex(r"\Aremote/[a-z0-9]([a-z0-9.-]{0,98}[a-z0-9])?\Z"),
+    threads=st.just("free"),
+    template=st.just("-"),
+    seed=st.just("-"),
+)
 ends = st.builds(
     Ended,
     minute=minutes,
@@ -61,13 +69,13 @@ ends = st.builds(
 lost = st.builds(Ended.lost, minutes, ids)
 
 
-@given(births | ends | lost)
+@given(births | remote | ends | lost)
 def test_parse_undoes_render(entry: Entry) -> None:
     assert parse(render(entry)) == entry
     assert parse_bytes(render(entry).encode()) == entry
 
 
-@given(births | ends, st.data())
+@given(births | remote | ends, st.data())
 def test_a_changed_character_gives_another_entry_or_none(entry: Entry, data: st.DataObject) -> None:
     text = render(entry)
     at = data.draw(st.integers(0, len(text) - 1))

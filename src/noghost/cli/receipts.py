@@ -181,9 +181,17 @@ def _verified_text(verified: Verified) -> str:
         (
             f"ok: {verified.id}",
             f"  opened   {verified.opened.minute}",
+            f"  model    {_model_text(verified.opened.weights)}",
             f"  end      {end}",
             f"  log      {signed.origin}, {signed.size} entries",
             f"  key      {'known before' if verified.pinned else 'taken from the receipt'}",
             f"  history  {_SINCE_TEXT[verified.since]}",
         )
     )
+
+
+def _model_text(weights: str) -> str:
+    if weights.startswith("remote/"):
+        host = weights.removeprefix("remote/")
+        return f"computed by {host}; what was sent there is not covered: nothing beyond this machine is proved"
+    return f"weights {weights}"

@@ -52,7 +52,7 @@ def to_text(seen: Status) -> str:
     total = sum(process.private_bytes for process in seen.processes if process.role != "instance")
     lines.append(f"in the gap: {total / 1e6:.1f} MB private memory, watched for {seen.watched_s:g} s")
     lines += [
-        f"  {process.role:8} pid {process.pid:<8} {process.private_bytes / 1e6:6.1f} MB private  "
+        f"  {process.role:9} pid {process.pid:<8} {process.private_bytes / 1e6:6.1f} MB private  "
         f"{did.wakeups} wake-ups  {did.cpu_ms:g} ms of processor time"
         for process in seen.processes
         if (did := seen.activity.get(process.pid))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CHECKPOINT = "checkpoint"  # the ledger's newest signed checkpoint: src/noghost/ledger/store.py
-ROLE = re.compile(rb"^noghost: (door|warden|reaper|instance)\0*$")
+ROLE = re.compile(rb"^noghost: (door|warden|reaper|connector|instance)\0*$")
 TICK_HZ = 100  # USER_HZ: the unit of utime and stime in /proc/PID/stat on every Linux
 
 
@@ -18,7 +18,7 @@ class Process:
 
     pid: int
     parent: int
-    role: str  # door, warden, reaper or instance
+    role: str  # door, warden, reaper, connector or instance
     private_bytes: int  # anonymous memory that is its alone; 0 where it may not be read
 
 

@@ -1,7 +1,8 @@
 """The system calls of an instance, as data: what is allowed, with which arguments; all else is refused.
 
 Nothing here opens, starts, maps a file, sends to a new address, or gives memory back to the kernel: the only way out
-of an instance is the connection that it was born with, and every page that it ever wrote is there at its end.
+of an instance is the connection that it was born with (and, with remote models, one that it is handed), and every page
+that it ever wrote is there at its end.
 
 Numbers: asm/unistd_64.h (x86_64) and asm-generic/unistd.h (aarch64). A call that an architecture does not have is
 None.
@@ -94,6 +95,9 @@ ALLOWED = (
     Call("kill", 62, 129, (When(0, SELF), When(1, signal.SIGKILL))),
     Call("tgkill", 234, 131, (When(0, SELF), When(2, signal.SIGABRT))),  # abort(3)
 )
+
+# Besides, where the service has remote models: takes the connection to one from the connector.
+OUTWARD = (Call("recvmsg", 47, 212),)
 
 # Refused without being counted, since the C library asks and then does without. (The call, the error; 0 returns 0.)
 QUIET = (

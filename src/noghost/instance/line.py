@@ -13,6 +13,8 @@ from noghost.messages import (
     Answer,
     Ask,
     Confined,
+    Connect,
+    Connected,
     Durable,
     Ended,
     Found,
@@ -30,6 +32,8 @@ from noghost.messages import (
 
 M = TypeVar("M", bound=Message)
 QUEUE_FULL = "too many requests wait for a seat in this service; come back later"
+UPSTREAM_AWAY = "the provider of this model cannot be connected with"
+UPSTREAM_LATE = "the provider of this model did not take the connection in time"
 LEDGER_HINT = "the service's ledger cannot be written; nothing is computed unrecorded"
 
 
@@ -79,6 +83,19 @@ class Line:
         self._say(Sync())
         if self._hear(Durable).answer != Answer.YES:
             raise LedgerError("the record of the invocation is not on the disk", LEDGER_HINT)
+
+    def connect(self) -> socket.socket:
+        """The connection to the upstream of the model that was opened, not blocking. Raises RequestError."""
+        self._say(Connect())
+        data, descriptors, _, _ = socket.recv_fds(self._end, MAX_BYTES, 1)
+        answer = unpack(data, Connected).answer if data else Answer.UNREACHABLE
+        if answer == Answer.LATE:
+            raise RequestError(UPSTREAM_LATE, status=504, code="upstream_timeout")
+        if answer != Answer.YES or not descriptors:
+            raise RequestError(UPSTREAM_AWAY, status=502, code="upstream_unreachable")
+        connection = socket.socket(proto=0, fileno=descriptors[0])  # no protocol: asking for it is a call too many
+        connection.setblocking(False)
+        return connection
 
     def receipt(self, invocation: bytes) -> str:
         """The text of a receipt; raises ReceiptNotFound, or LedgerError when the ledger fails."""

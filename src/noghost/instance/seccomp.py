@@ -21,7 +21,7 @@ import struct
 from dataclasses import dataclass
 
 from noghost.errors import HostError
-from noghost.instance.calls import ALLOWED, QUIET, SELF, Call
+from noghost.instance.calls import ALLOWED, OUTWARD, QUIET, SELF, Call
 
 LOAD, JUMP_EQUAL, JUMP_AT_LEAST, AND, RETURN = 0x20, 0x15, 0x35, 0x54, 0x06
 NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16  # offsets in seccomp_data
@@ -70,8 +70,9 @@ class Filter:
         return listener if self.counted else -1
 
 
-def assemble(*, counted: bool, machine: str = platform.machine()) -> Filter:
-    """The filter for an architecture; raises HostError for one whose numbers calls.py does not have."""
+def assemble(*, counted: bool, outward: bool = False, machine: str = platform.machine()) -> Filter:
+    """The filter for an architecture; raises HostError for one whose numbers calls.py does not have. `outward`: a
+    connection may be handed to the instance."""
     if machine not in AUDIT_ARCH:
         raise HostError(
             f"there is no list of system calls for {machine}", "use x86_64 or aarch64, or serve --without seccomp"
@@ -85,7 +86,7 @@ def assemble(*, counted: bool, machine: str = platform.machine()) -> Filter:
         instruction(JUMP_AT_LEAST, X32, 0, 1),
         instruction(RETURN, KILL_PROCESS),
     ]
-    for call in ALLOWED:
+    for call in (*ALLOWED, *(OUTWARD if outward else ())):
         code += rule(number_of(call, machine), conditions(call, refuse), ALLOW)
     for call, error in QUIET:
         code += rule(number_of(call, machine), [], ERRNO | error)

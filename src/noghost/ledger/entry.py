@@ -24,10 +24,11 @@ SEED_MAX = 2**32 - 2
 OUTCOMES = ("answered", "refused", "disconnected", "timeout", "crashed", "killed", "aborted", "lost")
 
 _DIGEST = r"[0-9a-f]{64}"
+_REMOTE = r"remote/[a-z0-9]([a-z0-9.-]{0,98}[a-z0-9])?"
 _FORMS = {
     "minute": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}Z"),
     "id": re.compile(r"[0-9a-f]{32}"),
-    "weights": re.compile(_DIGEST),
+    "weights": re.compile(rf"{_DIGEST}|{_REMOTE}"),
     "release": re.compile(r"[0-9A-Za-z.+-]{1,32}"),
     "build": re.compile(_DIGEST),
     "policy": re.compile(_DIGEST),
@@ -50,7 +51,8 @@ _NUMBER = re.compile(r"0|[1-9][0-9]?")
 class Opened:
     """A birth, written before the first token is computed.
 
-    `weights`, `build` and `policy` are SHA-256 in lower-case hex; `id` is 16 random bytes in hex;
+    `weights`, `build` and `policy` are SHA-256 in lower-case hex, `weights` or "remote/" and the name of the host that
+    computed: nothing beyond this machine is known. `id` is 16 random bytes in hex;
     `commitment` is the caller's own 32 bytes in hex, or "-". `processor` to `seed` are what a repeat needs besides:
     `threads` is a number where the request fixed it, `seed` where the caller asked to have it here.
     Raises LedgerError for any other form.
@@ -77,6 +79,13 @@ class Opened:
         _check_forms(self)
         if self.seed != "-" and int(self.seed) > SEED_MAX:
             raise _malformed("its seed is out of range")
+        if self.is_remote and (self.threads, self.template, self.seed) != ("free", "-", "-"):
+            raise _malformed("it says how another machine computed")
+
+    @property
+    def is_remote(self) -> bool:
+        """Somebody else's machine computed."""
+        return self.weights.startswith("remote/")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,30 +17,42 @@ from noghost.errors import NoghostError
 from noghost.ledger.store import Ledger
 from noghost.log import Event, log
 from noghost.reaper.duty import Duty
+from noghost.reaper.outward import Outward
 from noghost.reaper.record import LedgerRecorder, Recorder, minute_now
 from noghost.reaper.seats import Seats
 from noghost.reaper.spawn import OUTLIVED, connected, read_duty
 from noghost.reaper.watch import Reaper
 
 
-def start_reaper(duty: Duty, board: Board, shut: tuple[socket.socket, ...] = ()) -> tuple[socket.socket, int]:
+def start_reaper(
+    duty: Duty, board: Board, shut: tuple[socket.socket, ...] = (), connector: socket.socket | None = None
+) -> tuple[socket.socket, int]:
     """Fork the reaper, before the service imports or loads much; (the warden's end of their socket, process id).
 
-    `shut`: what is the warden's alone, and closed in the reaper.
+    `shut`: what is the warden's alone, and closed in the reaper. `connector`: where it asks for connections; the
+    reaper's alone from here on, so that the connector sees its end.
     """
     here, there = connected()
+    pid = fork_role(lambda: be_the_reaper(duty, board, there, connector), (here, *shut))
+    there.close()
+    if connector is not None:
+        connector.close()
+    board.forget_writing()
+    return here, pid
+
+
+def fork_role(role: Callable[[], None], shut: tuple[socket.socket, ...]) -> int:
+    """Fork a process that does this and nothing else, with `shut` closed; its process id."""
     pid = os.fork()
     if pid == 0:
         status = 1
         try:
-            for one in (here, *shut):
+            for one in shut:
                 one.close()
-            status = guarded(lambda: be_the_reaper(duty, board, there))
+            status = guarded(role)
         finally:
             os._exit(status)
-    there.close()
-    board.forget_writing()
-    return here, pid
+    return pid
 
 
 def guarded(role: Callable[[], None]) -> int:
@@ -56,7 +68,7 @@ def guarded(role: Callable[[], None]) -> int:
     return 0
 
 
-def be_the_reaper(duty: Duty, board: Board, births: socket.socket) -> None:
+def be_the_reaper(duty: Duty, board: Board, births: socket.socket, connector: socket.socket | None = None) -> None:
     """Open the ledger, say what an earlier run left open, watch until the warden and every instance are gone."""
     setproctitle("noghost: reaper")
     for number in OUTLIVED:
@@ -77,6 +89,7 @@ def be_the_reaper(duty: Duty, board: Board, births: socket.socket) -> None:
             exact=duty.exact,
             most_refusals=duty.most_refusals,
             wiper=duty.wiper,
+            outward=Outward(connector, duty.stated.weights),
         ).run()
         recorder.settle()
 

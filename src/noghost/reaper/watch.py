@@ -24,6 +24,7 @@ from noghost.messages import (
     Ask,
     Birth,
     Confined,
+    Connect,
     Durable,
     Ended,
     Gate,
@@ -43,6 +44,7 @@ from noghost.messages import (
 from noghost.metrics import Counts
 from noghost.reaper import trace
 from noghost.reaper.lives import Life, is_sound, outcome_of
+from noghost.reaper.outward import Outward
 from noghost.reaper.record import Recorder
 from noghost.reaper.refusals import is_listener, refuse_one
 from noghost.reaper.seats import Seats
@@ -66,6 +68,7 @@ class Reaper:
         exact: bool = False,
         most_refusals: int = Limits().refusals,
         wiper: Wiper = wipe_in_steps,
+        outward: Outward | None = None,
     ) -> None:
         self._births = births
         self._recorder = recorder
@@ -74,6 +77,7 @@ class Reaper:
         self._unverified = unverified
         self._exact = exact
         self._wiper = wiper
+        self._outward = outward or Outward()
         self._most_refusals = most_refusals
         self._lives: dict[int, Life] = {}
         self._stopped: deque[Life] = deque()  # at their exit, wiped one by one; births and seats go between the steps
@@ -160,7 +164,7 @@ class Reaper:
                 self._expel(life)
             return
         try:
-            self._take(life, unpack(data, Confined, Open, Sync, Ended, Lookup, Ask))
+            self._take(life, unpack(data, Confined, Open, Sync, Ended, Lookup, Ask, Connect))
         except ValueError:
             self._expel(life)
 
@@ -199,8 +203,8 @@ class Reaper:
             life.listener = -1
 
     def _take(self, life: Life, message: Message) -> None:
-        """Act on one message; Confined, Open and Ended are allowed once."""
-        if isinstance(message, (Confined, Open, Ended)):
+        """Act on one message; all but Sync and Lookup are allowed once."""
+        if isinstance(message, (Confined, Open, Ended, Connect)):
             if type(message) in life.taken:
                 self._expel(life)
                 return
@@ -217,6 +221,10 @@ class Reaper:
                 life.ended = message
             case Ended():
                 self._expel(life)
+            case Connect() if life.opened and life.wants and self._outward.is_remote(life.wants):
+                self._outward.dial(life.wants, life.line)
+            case Connect():
+                self._expel(life)
             case Lookup():
                 self._say(life, self._recorder.lookup(message.invocation))
             case Ask():
@@ -227,12 +235,13 @@ class Reaper:
         """Its request is complete, which the warden is told; a seat, a place in line, or neither."""
         with contextlib.suppress(OSError):  # the warden may have gone first
             self._births.send(pack(Heard(life.pid)))
-        if self._seats.full:
+        remote = self._outward.is_remote(wants)  # nothing is computed here: it takes no seat
+        if self._seats.full and not remote:
             self._say(life, Opened(Answer.FULL))
             self._tally.turned_away("queue_full")
             return
         life.wants, life.asked_ns = wants, time.monotonic_ns()
-        if self._seats.want(life.pid):
+        if remote or self._seats.want(life.pid):
             self._seat(life)
         self._tally.waits()
 

@@ -21,10 +21,10 @@ SIGNER = Signer("noghost.local/vectors", bytes(range(32)))
 OTHER = Signer("noghost.local/vectors", bytes(range(1, 33)))
 
 
-def birth(number: int, threads: str = "free", seed: str = "-", commitment: str = "-") -> Opened:
+def birth(number: int, threads: str = "free", seed: str = "-", commitment: str = "-", weights: str = "11" * 32) -> Opened:
     host = "swap=none,init_on_free=0,core=file,network=own,memory=unlocked,without=none"
     repeat = ("x86_64=avx.f16c.fma.avx2", "8192", "tile-64", threads, "-" if seed == "-" else "44" * 32, seed)
-    return Opened(MINUTE, f"{number:032x}", "11" * 32, "0.1.0", "22" * 32, "33" * 32, host, *repeat, commitment)
+    return Opened(MINUTE, f"{number:032x}", weights, "0.1.0", "22" * 32, "33" * 32, host, *repeat, commitment)
 
 
 def end(number: int) -> Ended:
@@ -33,11 +33,13 @@ def end(number: int) -> Ended:
 
 def make(directory: Path, scratch: Path) -> None:
     """Write every vector and `index.json`, which says what each must give."""
-    scratch.mkdir(parents=True)
-    (scratch / "key").write_text(SIGNER.render() + "\n")
-    (scratch / "key").chmod(0o600)
     index = []
-    with Ledger.open(scratch) as ledger:
+    with Ledger.open(begun(scratch / "other")) as ledger:
+        ledger.append(birth(6, weights="remote/openrouter.ai"))
+        ledger.append(end(6))
+        ledger.checkpoint()
+        remote = ledger.receipt(f"{6:032x}").render()
+    with Ledger.open(begun(scratch / "ledger")) as ledger:
         ledger.append(birth(1))
         ledger.append(end(1))
         seen = ledger.checkpoint()
@@ -50,6 +52,7 @@ def make(directory: Path, scratch: Path) -> None:
             "opened": ledger.receipt(f"{2:032x}").render(),
             "lost": ledger.receipt(f"{3:032x}").render(),
             "grown": ledger.receipt(f"{1:032x}", since_size=2).render(),
+            "remote": remote,
         }
     rows = [("good", name, text) for name, text in good.items()]
     rows += [("bad", name, text) for name, text in bad(good)]
@@ -68,6 +71,14 @@ def make(directory: Path, scratch: Path) -> None:
     (directory / "index.json").write_text(
         json.dumps({"vkey": SIGNER.verifier.render(), "vectors": index}, indent=1) + "\n"
     )
+
+
+def begun(directory: Path) -> Path:
+    """A new ledger's directory, with the key."""
+    directory.mkdir(parents=True)
+    (directory / "key").write_text(SIGNER.render() + "\n")
+    (directory / "key").chmod(0o600)
+    return directory
 
 
 def bad(good: dict[str, str]) -> Iterator[tuple[str, str]]:
@@ -111,6 +122,9 @@ def bad(good: dict[str, str]) -> Iterator[tuple[str, str]]:
     }
     for name, (old, new) in changes.items():
         yield name, _changed(closed, old, new)
+    yield "remote-says-threads", _changed(good["remote"], "threads free", "threads 2")
+    yield "remote-upper-case-host", _changed(good["remote"], "remote/openrouter.ai", "remote/OpenRouter.ai")
+    yield "remote-without-a-host", _changed(good["remote"], "remote/openrouter.ai", "remote/")
     yield "lost-claims-a-wipe", _changed(lost, "wipe unseen", "wipe verified")
     old_root = grown.split("root ")[1].split("\n")[0]
     yield "consistency-root-changed", _changed(grown, old_root, encode64(bytes(32)))
@@ -140,4 +154,4 @@ def _swapped(text: str) -> str:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as scratch:
-        make(Path(sys.argv[1]), Path(scratch) / "ledger")
+        make(Path(sys.argv[1]), Path(scratch))
