@@ -30,6 +30,10 @@ queue = 8
 [[template]]                 # see templates.md; again for more
 name = "support"
 system = "support.txt"
+
+[[upstream]]                 # see upstream.md; again for more
+name = "z-ai/glm-4.7"
+url = "https://openrouter.ai/api/v1"
 ```
 
 ```console
@@ -51,7 +55,7 @@ seats = 2  # --seats
 - A switch that is on in the file is turned off by `--no-…`, such as `--no-tls`.
 - `noghost config show` takes the options of `serve`, reads the same file and environment, and says of each setting
   where it came from; `--json` for programs. It shows no secret: none is a setting. Its text is itself a file that sets
-  the same, but for templates.
+  the same, but for templates and upstreams.
 - `noghost config check` tries no model, certificate or address.
 - The settings are those of `noghost serve` alone. Other commands have their own flags, and read `NOGHOST_API_KEY`.
 - In Kubernetes a Service that is called `noghost` would put `NOGHOST_PORT=tcp://…` into every container beside it,
@@ -75,7 +79,8 @@ def rows(limits: bool) -> str:
 
 def row(key: Key) -> str:
     """One setting."""
-    taken = "tables, or a list of names as a variable or flag" if key.name == "template" else key.wanted
+    arrays = {"template": "names", "upstream": "NAME=URL"}
+    taken = f"tables, or a list of {arrays[key.name]} as a variable or flag" if key.name in arrays else key.wanted
     names = (f"`{key.name.removeprefix(LIMIT)}`", taken, default(key), f"`{key.variable}`", f"`{key.flag}`", key.help)
     return f"| {' | '.join(names)} |\n"
 

@@ -18,6 +18,7 @@ SOURCE = Path(__file__).parents[1] / "src"
 # From the bottom up. A module imports from layers below its own, and from its own unit (the first name after noghost).
 LAYERS = (
     {"", "errors"},  # "": the package itself, which holds the version
+    {"upstream"},
     {"config", "messages", "log", "host", "metrics", "timeline", "toml_lines"},
     {"weights", "engine", "ledger", "keys", "settings", "board"},
     {"instance", "reaper", "client", "api", "templates", "preparing", "config_file"},
@@ -49,7 +50,8 @@ CONTENT_FREE_INSTANCE = {
     "noghost.instance.sandbox",
     "noghost.instance.seccomp",
 }
-CONTENT_FREE_UNITS = {"", "errors", "config", "messages", "log", "host", "board", "metrics", "timeline", "weights"}
+CONTENT_FREE_UNITS = {"", "errors", "upstream", "config", "messages", "log", "host", "board", "metrics", "timeline"}
+CONTENT_FREE_UNITS |= {"weights"}
 CONTENT_FREE_UNITS |= {"ledger", "reaper", "warden"}
 NEVER_SEES_CONTENT = ("ledger", "reaper", "warden")
 SERVES = {"api", "engine", "instance", "reaper", "warden", "service"}

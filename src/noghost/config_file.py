@@ -8,6 +8,10 @@
     system = "support.txt"      # paths are relative to the folder of the file
     tools = "tools.json"        # optional
     model = "default"           # optional
+    [[upstream]]
+    name = "z-ai/glm-4.7"
+    url = "https://openrouter.ai/api/v1"
+    key_file = "openrouter.key" # optional, like the others of UPSTREAM_KEYS: docs/upstream.md
 
 What it does not know is an error, never ignored; every error names the line.
 """
@@ -15,19 +19,26 @@ What it does not know is an error, never ignored; every error names the line.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from noghost.config import TemplateSource
 from noghost.errors import ConfigError
-from noghost.settings import BY_NAME, LIMIT, Key, Setting, Settings, unknown, wrong
+from noghost.settings import BY_NAME, KINDS, LIMIT, Key, Setting, Settings, unknown, wrong
 from noghost.toml_lines import Place, lines_of
+from noghost.upstream import Upstream
 
 MOST_BYTES = 1 << 16
 MOST_TEXT_BYTES = 4 << 20
 TEMPLATE_KEYS = {"name": True, "system": True, "tools": False, "model": False}  # whether it must be there
-TABLE, TEMPLATES = LIMIT.removesuffix("."), "template"
+UPSTREAM_KEYS = {
+    **dict.fromkeys(("name", "url", "model", "key_env"), str),
+    **dict.fromkeys(("key_file", "ca"), Path),
+    "silence_s": float,
+    "loosen": bool,
+}
+TABLE, TEMPLATES, UPSTREAMS = LIMIT.removesuffix("."), "template", "upstream"
 
 
 class Reader:
@@ -44,19 +55,22 @@ class Reader:
 
     def settings(self) -> Settings:
         """All of it; raises ConfigError."""
-        templates = self._document.get(TEMPLATES, [])
+        templates, upstreams = self._tables(TEMPLATES), self._tables(UPSTREAMS)
         return Settings(
             {key.name: self._setting(key, place, value) for key, place, value in self._found()},
-            self._templates(templates),
-            tuple(self._at((TEMPLATES, index)) for index in range(len(templates))),
+            tuple(self._template(table, place) for place, table in templates),
+            tuple(self._at(place) for place, _ in templates),
+            tuple(self._upstream(table, place) for place, table in upstreams),
+            tuple(self._at(place) for place, _ in upstreams),
         )
 
     def _found(self) -> list[tuple[Key, Place, Any]]:
-        """Every key with its place and value, templates left out. Raises ConfigError for one that is none."""
+        """Every key with its place and value, arrays of tables left out. Raises ConfigError for one that is none."""
         limits = self._document.get(TABLE, {})
         if not isinstance(limits, dict):
             raise wrong(self._at((TABLE,)), TABLE, "a table: write [limit]")
-        top = [(name, (name,), value) for name, value in self._document.items() if name not in (TABLE, TEMPLATES)]
+        tables = (TABLE, TEMPLATES, UPSTREAMS)
+        top = [(name, (name,), value) for name, value in self._document.items() if name not in tables]
         found = top + [(f"{LIMIT}{name}", (TABLE, name), value) for name, value in limits.items()]
         for name, place, _ in found:
             if name not in BY_NAME or ("." in name and len(place) == 1):
@@ -80,23 +94,43 @@ class Reader:
             return str(self._path.parent / value)
         return float(value) if key.kind is float else value
 
-    def _templates(self, tables: Any) -> tuple[TemplateSource, ...]:
-        """The `[[template]]` tables, with the files that they name."""
+    def _tables(self, name: str) -> list[tuple[Place, dict[str, Any]]]:
+        """The tables of an array, each with its place."""
+        tables = self._document.get(name, [])
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-            raise wrong(self._at((TEMPLATES,)), TEMPLATES, "an array of tables: write [[template]]")
-        return tuple(self._template(table, (TEMPLATES, index)) for index, table in enumerate(tables))
+            raise wrong(self._at((name,)), name, f"an array of tables: write [[{name}]]")
+        return [((name, index), table) for index, table in enumerate(tables)]
+
+    def _upstream(self, table: Mapping[str, Any], place: Place) -> Upstream:
+        """An `[[upstream]]` table; paths are relative to the folder of the file."""
+        for key, value in table.items():
+            source = self._at((*place, key))
+            if key not in UPSTREAM_KEYS:
+                raise unknown(source, key, UPSTREAM_KEYS)
+            if not fits(UPSTREAM_KEYS[key], value):
+                raise wrong(source, key, KINDS[UPSTREAM_KEYS[key]])
+        self._check_there(table, place, ("name", "url"), UPSTREAM_KEYS)
+        paths = {key: self._path.parent / Path(table[key]).expanduser() for key in ("key_file", "ca") if key in table}
+        try:
+            return Upstream(**{**table, **paths})
+        except ConfigError as error:
+            raise ConfigError(f"{self._at(place)}: {error.message}", error.hint) from error
+
+    def _check_there(self, table: Mapping[str, Any], place: Place, needed: Iterable[str], known: Iterable[str]) -> None:
+        for key in needed:
+            if key not in table:
+                missing = f"{self._at(place)}: this {place[0]} has no `{key}`"
+                raise ConfigError(missing, f"there are: {', '.join(known)}")
 
     def _template(self, table: Mapping[str, Any], place: Place) -> TemplateSource:
+        """A `[[template]]` table, with the files that it names."""
         for key, value in table.items():
             source = self._at((*place, key))
             if key not in TEMPLATE_KEYS:
                 raise unknown(source, key, TEMPLATE_KEYS)
             if not isinstance(value, str):
                 raise wrong(source, key, "text")
-        for key, needed in TEMPLATE_KEYS.items():
-            if needed and key not in table:
-                missing = f"{self._at(place)}: this template has no `{key}`"
-                raise ConfigError(missing, f"there are: {', '.join(TEMPLATE_KEYS)}")
+        self._check_there(table, place, (key for key, needed in TEMPLATE_KEYS.items() if needed), TEMPLATE_KEYS)
         folder = self._path.parent
         tools = folder / table["tools"] if "tools" in table else None
         try:

@@ -49,8 +49,11 @@ from noghost.weights.gguf import check_gguf
 if TYPE_CHECKING:
     import ssl
 
+    from fastapi import FastAPI
+
     from noghost.api.certificate import Secured
     from noghost.api.here import Served
+    from noghost.api.upstream.remote import Remote
     from noghost.engine.loaded import Loaded
     from noghost.keys.ring import Ring
     from noghost.warden.door import Door
@@ -94,14 +97,17 @@ def serve_at(door: Door, side: Door | None, config: Config, ready: Ready, wiper:
     from noghost.keys.store import default_path
     from noghost.reaper.role import start_reaper
     from noghost.warden.activation import follow_keeper, tell_keeper
+    from noghost.warden.connector import start_connector
     from noghost.warden.listen import Warden, probe
 
     ring = Ring(default_path()) if config.asks_keys else None
     models = find_models(config)
     board = Board()
+    shut = (*door.sockets, *(side.sockets if side else ()))
+    connector = start_connector(config.upstreams, shut)
     own_network = leave_network() if "network" not in config.without else False
     follow_keeper()  # only now: the kernel forgets this with a change of namespace
-    fences = make_fences(config.without)
+    fences = make_fences(config.without, outward=bool(config.upstreams))
     try_fences(fences)
     stated = state(config, models, fences, own_network)
     duty = Duty(
@@ -113,8 +119,7 @@ def serve_at(door: Door, side: Door | None, config: Config, ready: Ready, wiper:
         most_refusals=config.limits.refusals,
         wiper=wiper,
     )
-    shut = (*door.sockets, *(side.sockets if side else ()))
-    births, reaper_pid = start_reaper(duty, board, shut=shut)
+    births, reaper_pid = start_reaper(duty, board, shut, connector)
     try:
         secured = secure_late(config)
         equip = prepare_serving(config, models, board, ring, secured.context if secured else None)
@@ -201,7 +206,7 @@ def state(config: Config, models: tuple[Found, ...], fences: Fences, own_network
     digest = hashlib.sha256(policy.encode()).hexdigest()
     host = f"{host_class()},{confinement}"
     return Stated(
-        tuple(model.digest for model in models),
+        (*(model.digest for model in models), *(upstream.mark for upstream in config.upstreams)),
         __version__,
         build_digest(),
         digest,
@@ -238,6 +243,7 @@ def prepare_serving(
 
     served = tuple(load_served(config, model, templates_for(config, models, model)) for model in models)
     app = make_app()
+    remotes = prepare_upstreams(config, app, served) if config.upstreams else ()
     settings = uvicorn_config(app, config.limits)
     rehearse(app, ring.now if ring else None)
     hosts = hosts_of(config)
@@ -260,6 +266,7 @@ def prepare_serving(
             pads=config.pads,
             templates=tuple(source.name for source in config.templates),
             build=build,
+            remotes=remotes,
         )
         outcome = serve_connection(settings, app, equipment, now, tls)
         line.last_word(outcome, now.tally.prompt_tokens, now.tally.answer_tokens)
@@ -272,6 +279,14 @@ def prepare_serving(
         return Equipped(lambda instance: serve_one(instance, equipment), keep)
 
     return equip_one
+
+
+def prepare_upstreams(config: Config, app: FastAPI, served: Sequence[Served]) -> tuple[Remote, ...]:
+    """The models that others serve. What it imports costs 1 MB: only where there are any."""
+    from noghost.api.upstream.ready import install, remotes_of
+
+    install(app)
+    return remotes_of(config, [model.name for model in served])
 
 
 def load_served(config: Config, found: Found, sources: Sequence[TemplateSource] = ()) -> Served:

@@ -13,6 +13,7 @@ from typing import Any
 
 from noghost.config import DEFAULT_CONTEXT_TOKENS, DEFAULT_HOST, DEFAULT_PORT, Limits, TemplateSource
 from noghost.errors import ConfigError
+from noghost.upstream import Upstream
 
 LIMIT = "limit."
 HINT = "docs/configuration.md has all of them, `noghost config show` what is in force"
@@ -80,6 +81,8 @@ class Settings:
     values: Mapping[str, Setting] = field(default_factory=dict)
     templates: tuple[TemplateSource, ...] = ()
     template_sources: tuple[str, ...] = ()  # FILE:LINE of each
+    upstreams: tuple[Upstream, ...] = ()
+    upstream_sources: tuple[str, ...] = ()
 
 
 def wrong(source: str, name: str, wanted: str) -> ConfigError:
@@ -124,6 +127,14 @@ KEYS = (
         (),
         many=True,
         metavar="NAME",
+    ),
+    Key(
+        "upstream",
+        str,
+        "Pass requests for this model on to an OpenAI-compatible API over https (keys: docs/upstream.md).",
+        (),
+        many=True,
+        metavar="NAME=URL",
     ),
     Key("seats", int, "Instances that compute at once (0: four for each core).", 0),
     Key("threads", int, "Most threads of one instance (0: the cores).", 0),

@@ -61,9 +61,19 @@ class Upstream:
         return urlsplit(self.url).port or HTTPS_PORT
 
     @property
+    def has_default_port(self) -> bool:
+        """It is left out where the host is named."""
+        return self.port == HTTPS_PORT
+
+    @property
     def path(self) -> str:
         """What stands before every endpoint."""
         return urlsplit(self.url).path.rstrip("/")
+
+    @property
+    def is_openrouter(self) -> bool:
+        """It is OpenRouter's, of any region."""
+        return self.host == "openrouter.ai" or self.host.endswith(".openrouter.ai")
 
     @property
     def mark(self) -> str:

@@ -62,13 +62,18 @@ def secure(config: Config) -> Secured | None:
 
 def bare_context() -> ssl.SSLContext:
     """The settings, without a certificate."""
-    os.environ.pop("SSLKEYLOGFILE", None)  # Python's default contexts obey it, and OpenSSL itself can be built to
+    forget_key_log()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.num_tickets = 0
     context.options |= ssl.OP_NO_TICKET
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+def forget_key_log() -> None:
+    """Whatever the environment asks for: Python's default contexts obey it, and OpenSSL itself can be built to."""
+    os.environ.pop("SSLKEYLOGFILE", None)
 
 
 def load(context: ssl.SSLContext, pair: Pair) -> None:
@@ -179,14 +184,21 @@ def day(moment: datetime) -> str:
 
 def rehearse(context: ssl.SSLContext) -> None:
     """One handshake in memory and one that fails: OpenSSL loads much at its first, and an instance opens no file."""
-    for greeting in (None, b"\x16\x03\x01\x00\x02no"):
+    for greeting in (b"", b"\x16\x03\x01\x00\x02no"):
         caller = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         caller.check_hostname, caller.verify_mode = False, ssl.CERT_NONE
-        there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
-        ends = [caller.wrap_bio(back, there), context.wrap_bio(there, back, server_side=True)]
-        if greeting:
-            there.write(greeting)
-            ends.reverse()
-        for end in ends * 2:
-            with suppress(ssl.SSLError):
-                end.do_handshake()
+        shake_hands(caller, context, greeting)
+
+
+def shake_hands(
+    caller: ssl.SSLContext, service: ssl.SSLContext, greeting: bytes = b"", name: str | None = None
+) -> None:
+    """In memory, as far as the two get; `greeting`: what the service hears first. `name`: whom the caller means."""
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [caller.wrap_bio(back, there, server_hostname=name), service.wrap_bio(there, back, server_side=True)]
+    if greeting:
+        there.write(greeting)
+        ends.reverse()
+    for end in ends * 2:
+        with suppress(ssl.SSLError):
+            end.do_handshake()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from fastapi import Request
 
+from noghost.api.upstream.remote import Remote
 from noghost.config import Limits
 from noghost.engine.loaded import Loaded
 from noghost.errors import RequestError
@@ -35,6 +37,9 @@ class Recorder(Protocol):
 
     def ready(self) -> None:
         """Return if an invocation could open now; LedgerError, or RequestError 503."""
+
+    def connect(self) -> socket.socket:
+        """The connection to the upstream of the model that was opened; RequestError."""
 
     def receipt(self, invocation: bytes) -> str:
         """The receipt's text; ReceiptNotFound."""
@@ -77,6 +82,7 @@ class Here:
     build: str = ""  # SHA-256 of the engine build, hex
     busy: bool = False  # too many are alive: this one only asks its caller to come back later
     templates: tuple[str, ...] = ()  # names, in the order in which the reaper knows them
+    remotes: tuple[Remote, ...] = ()  # models that somebody else serves, counted on after `models`
     tally: Tally = field(default_factory=Tally)
 
     @property
@@ -91,12 +97,16 @@ class Here:
     def find_model(self, name: str) -> int:
         """Index of the model called `name`; "default" is the first. RequestError 404 when there is none."""
         names = [served.name for served in self.models]
+        remotes = [remote.upstream.name for remote in self.remotes]
+        if name in remotes:
+            message = f"this model is another's: it takes chat and text completions alone; here are: {', '.join(names)}"
+            raise RequestError(message, code="unsupported_parameter", param="model")
         if name == "default":
             return 0
         if name in names:
             return names.index(name)
         raise RequestError(
-            f"there is no such model here; this service has: {', '.join(names)}",
+            f"there is no such model here; this service has: {', '.join(names + remotes)}",
             status=404,
             code="model_not_found",
             param="model",

@@ -40,13 +40,17 @@ async def readyz(request: Request) -> dict[str, str]:
 @router.get("/v1/models", summary="The models of this service; the first is the default")
 async def models(request: Request) -> dict[str, Any]:
     """OpenAI's list, with the digest and the context of each."""
-    return {"object": "list", "data": [entry(request, index) for index in range(len(here(request).models))]}
+    now = here(request)
+    own = [entry(request, index) for index in range(len(now.models))]
+    return {"object": "list", "data": own + [remote.listed() for remote in now.remotes]}
 
 
 @router.get("/v1/models/{name:path}", summary="One model")
 async def model(name: str, request: Request) -> dict[str, Any]:
     """One entry of the list."""
-    return entry(request, here(request).find_model(name))
+    now = here(request)
+    remote = next((one for one in now.remotes if one.upstream.name == name), None)
+    return remote.listed() if remote else entry(request, now.find_model(name))
 
 
 @router.get("/v1/receipts/{id}", summary="The receipt of an invocation", response_class=PlainTextResponse)

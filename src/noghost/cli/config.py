@@ -12,6 +12,8 @@ import click
 from noghost.cli.settings import Effective, effective, options
 from noghost.settings import KEYS, LIMIT
 
+ARRAYS = ("template", "upstream")  # of tables in a file
+
 
 @click.group()
 def config() -> None:
@@ -24,8 +26,8 @@ def config() -> None:
 def show(as_json: bool, **flags: Any) -> None:
     """What `noghost serve` would do with the same options here: every setting, and where it came from.
 
-    The text is TOML, fit for a file; what is decided at start stands there as it was decided. Of templates and TLS keys
-    it shows names and paths, never what is in them.
+    The text is TOML, fit for a file; what is decided at start stands there as it was decided. Of templates and keys it
+    shows names and paths, never what is in them.
     """
     found = effective(**flags)
     click.echo(json.dumps(to_json(found)) if as_json else "\n".join(to_toml(found)))
@@ -43,31 +45,37 @@ def check(file: Path | None) -> None:
 
 
 def to_json(found: Effective) -> dict[str, Any]:
-    """Each setting by its name: value and source; of templates their names."""
+    """Each setting by its name: value and source; of tables what names them."""
     settings = {
         key.name: {"value": plain(found.value(key.name)), "source": found.settings[key.name].source} for key in KEYS
     }
-    in_file = [{"value": name, "source": source} for name, source in templates(found)]
-    return settings | {"templates_in_file": in_file}
+    tables = {
+        f"{kind}s_in_file": [{"value": name, "source": source} for name, source in in_file(found, kind)]
+        for kind in ARRAYS
+    }
+    return settings | tables
 
 
 def to_toml(found: Effective) -> Iterator[str]:
     """The same as lines of a file."""
-    bare = [key.name for key in KEYS if not key.name.startswith(LIMIT) and key.name != "template"]
+    bare = [key.name for key in KEYS if not key.name.startswith(LIMIT) and key.name not in ARRAYS]
     yield from (line(found, name, name) for name in bare)
-    for name in found.settings["template"].value:
-        yield f"# template {name}  # {found.settings['template'].source}"
-    for name, source in templates(found):
-        yield f"# template {name}  # {source}"
+    for kind in ARRAYS:
+        for value in found.settings[kind].value:
+            yield f"# {kind} {value}  # {found.settings[kind].source}"
+        for name, source in in_file(found, kind):
+            yield f"# {kind} {name}  # {source}"
     yield f"[{LIMIT.removesuffix('.')}]"
     limits = [key.name for key in KEYS if key.name.startswith(LIMIT)]
     yield from (line(found, name, name.removeprefix(LIMIT)) for name in limits)
 
 
-def templates(found: Effective) -> Iterator[tuple[str, str]]:
+def in_file(found: Effective, kind: str) -> Iterator[tuple[str, str]]:
     """(name, FILE:LINE) of the file's own."""
-    names = (template.name for template in found.file.templates)
-    return zip(names, found.file.template_sources, strict=True)
+    file = found.file
+    if kind == "template":
+        return zip((template.name for template in file.templates), file.template_sources, strict=True)
+    return zip((f"{one.name}={one.url}" for one in file.upstreams), file.upstream_sources, strict=True)
 
 
 def line(found: Effective, name: str, shown: str) -> str:

@@ -10,14 +10,15 @@ from typing import Any
 
 import click
 
-from noghost.config import Address, Config, Limits, TemplateSource, Tls, ledger_dir
+from noghost.config import Address, Config, Limits, Tls, ledger_dir
 from noghost.errors import ConfigError
 from noghost.settings import BY_NAME, KEYS, LIMIT, Key, Setting, Settings, unknown
 from noghost.templates import store
+from noghost.upstream import Upstream
 
 FILE = "NOGHOST_CONFIG"
 FIELDS = {"allow_host": "hosts", "model": "models", "context": "context_tokens", "idle_exit": "idle_exit_s"}
-COMPOSED = ("tls", "tls_cert", "tls_key", "template", "metrics")  # no field of Config by themselves
+COMPOSED = ("tls", "tls_cert", "tls_key", "template", "upstream", "metrics")  # no field of Config by themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def effective(config: Path | None, limit: tuple[str, ...] = (), **flags: Any) ->
     given = {name: Setting(value, BY_NAME[name].flag) for name, value in flags.items() if value not in (None, ())}
     layers = (given | limits_of(limit), from_environment(os.environ), file.values)
     settings = {key.name: first_of(layers, key) for key in KEYS}
-    return Effective(settings, file, config_of(settings, file.templates))
+    return Effective(settings, file, config_of(settings, file))
 
 
 def read(path: Path) -> Settings:
@@ -115,10 +116,10 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, Setting]:
     }
 
 
-def config_of(settings: Mapping[str, Setting], templates: tuple[TemplateSource, ...] = ()) -> Config:
+def config_of(settings: Mapping[str, Setting], file: Settings) -> Config:
     """The configuration of these settings. Raises ConfigError, with where the wrong one came from."""
     try:
-        return made_of({name: setting.value for name, setting in settings.items()}, templates)
+        return made_of({name: setting.value for name, setting in settings.items()}, file)
     except ConfigError as error:
         setting = settings.get(error.key, Setting(None))
         if setting.source == Setting(None).source:
@@ -126,8 +127,8 @@ def config_of(settings: Mapping[str, Setting], templates: tuple[TemplateSource, 
         raise ConfigError(f"{setting.source}: {error.message}", error.hint, key=error.key) from None
 
 
-def made_of(values: Mapping[str, Any], templates: tuple[TemplateSource, ...]) -> Config:
-    """The same from bare values."""
+def made_of(values: Mapping[str, Any], file: Settings) -> Config:
+    """The same from bare values; `file` has the tables."""
     tls = values["tls"] or values["tls_cert"] or values["tls_key"]
     limits = {name.removeprefix(LIMIT): value for name, value in values.items() if name.startswith(LIMIT)}
     simple = {
@@ -140,5 +141,6 @@ def made_of(values: Mapping[str, Any], templates: tuple[TemplateSource, ...]) ->
         tls=Tls(values["tls_cert"], values["tls_key"]) if tls else None,
         metrics=Address.of(values["metrics"], "metrics") if values["metrics"] else None,
         limits=Limits(**limits),
-        templates=(*templates, *(store.get(name).source for name in values["template"])),
+        templates=(*file.templates, *(store.get(name).source for name in values["template"])),
+        upstreams=(*file.upstreams, *map(Upstream.of, values["upstream"])),
     )

@@ -1,4 +1,4 @@
-"""Open connections to the configured upstreams, and to nobody else. In the connector, from its fork to the service's end.
+"""Open connections to the configured upstreams, to nobody else. In the connector, from its fork to the service's end.
 
 The other processes of a service have no network. This one stays in the host's: it is forked before the warden leaves
 it, and holds a list of hosts and ports and a socket on which the reaper asks. What it opens it hands to the instance

@@ -21,7 +21,9 @@ SIGNER = Signer("noghost.local/vectors", bytes(range(32)))
 OTHER = Signer("noghost.local/vectors", bytes(range(1, 33)))
 
 
-def birth(number: int, threads: str = "free", seed: str = "-", commitment: str = "-", weights: str = "11" * 32) -> Opened:
+def birth(
+    number: int, threads: str = "free", seed: str = "-", commitment: str = "-", weights: str = "11" * 32
+) -> Opened:
     host = "swap=none,init_on_free=0,core=file,network=own,memory=unlocked,without=none"
     repeat = ("x86_64=avx.f16c.fma.avx2", "8192", "tile-64", threads, "-" if seed == "-" else "44" * 32, seed)
     return Opened(MINUTE, f"{number:032x}", weights, "0.1.0", "22" * 32, "33" * 32, host, *repeat, commitment)
