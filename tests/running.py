@@ -53,6 +53,11 @@ class Service:
         return next(pid for pid in children(self.pid) if title(pid) == "noghost: reaper")
 
     @property
+    def connector_pid(self) -> int:
+        """The warden's child that connects with upstreams."""
+        return next(pid for pid in children(self.pid) if title(pid) == "noghost: connector")
+
+    @property
     def ledger(self) -> Path:
         return self.home / "noghost" / "ledger"
 
@@ -62,7 +67,8 @@ class Service:
 
     def instances(self) -> list[int]:
         """Instances alive now, zombies not counted."""
-        return [pid for pid in children(self.pid) if pid != self.reaper_pid and state(pid) not in ("Z", "")]
+        others = ("noghost: reaper", "noghost: connector")
+        return [pid for pid in children(self.pid) if title(pid) not in others and state(pid) not in ("Z", "")]
 
     def noghost(self, *arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
         """Run another command with this service's directories."""

@@ -25,20 +25,29 @@ def write_key(path: Path, key: ec.EllipticCurvePrivateKey, password: bytes = b""
 
 
 def write_certificate(
-    path: Path, key: ec.EllipticCurvePrivateKey, *, days: tuple[int, int] = (-1, 10), named: bool = True
+    path: Path,
+    key: ec.EllipticCurvePrivateKey,
+    *,
+    days: tuple[int, int] = (-1, 10),
+    named: bool = True,
+    authority: bool = False,
+    signed_by: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None = None,
 ) -> Path:
-    """Self-signed; valid from and until so many days from now; `named`: for 127.0.0.1."""
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    """Self-signed, or signed by another; valid from and until so many days from now; `named`: for 127.0.0.1."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority" if authority else "test")])
+    issuer, issuer_key = (signed_by[0].subject, signed_by[1]) if signed_by else (name, key)
     now = datetime.now(UTC)
     builder = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        x509.CertificateBuilder(issuer, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now + timedelta(days=days[0]))
         .not_valid_after(now + timedelta(days=days[1]))
     )
     if named:
         address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
         builder = builder.add_extension(x509.SubjectAlternativeName([address]), critical=False)
-    path.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(PEM))
+    if authority:
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    path.write_bytes(builder.sign(issuer_key, hashes.SHA256()).public_bytes(PEM))
     return path
 
 
@@ -47,3 +56,13 @@ def write_pair(folder: Path) -> tuple[str, ...]:
     key = new_key()
     certificate = write_certificate(folder / "certificate.pem", key)
     return ("--tls-cert", str(certificate), "--tls-key", str(write_key(folder / "key.pem", key)))
+
+
+def write_signed(folder: Path) -> None:
+    """An authority and a certificate of 127.0.0.1 that it signed: authority.pem, chain.pem, key.pem."""
+    authority_key, key = new_key(), new_key()
+    authority = write_certificate(folder / "authority.pem", authority_key, authority=True)
+    issuer = x509.load_pem_x509_certificate(authority.read_bytes())
+    chain = write_certificate(folder / "chain.pem", key, signed_by=(issuer, authority_key))
+    chain.write_bytes(chain.read_bytes() + authority.read_bytes())
+    write_key(folder / "key.pem", key)

@@ -29,6 +29,9 @@ from noghost.instance.sandbox import allow_tracer
 from noghost.messages import (
     MAX_BYTES,
     Confined,
+    Connect,
+    Connected,
+    Dial,
     Ended,
     Gate,
     Gone,
@@ -51,7 +54,7 @@ from noghost.warden.births import Nursery, bear
 PATIENCE_S = 30
 DIGEST = "11" * 32
 ID = bytes(range(16))
-STATED = Stated((DIGEST,), "0", DIGEST, DIGEST, "swap=none", "x86_64=avx2", "8192", "512")
+STATED = Stated((DIGEST, "remote/host"), "0", DIGEST, DIGEST, "swap=none", "x86_64=avx2", "8192", "512")
 SAID: tuple[Message, ...] = (
     *(Confined(), Open(ID, 0, False, bytes(32)), Open(ID, 255, True, bytes(32)), Sync(), Lookup(ID), Lookup(bytes(16))),
     *(
@@ -60,9 +63,10 @@ SAID: tuple[Message, ...] = (
         Open(ID, 0, False, bytes(32), 1, 65535),
     ),
     Open(ID, 0, False, bytes(32), 0, 0, True, 2**32 - 1),
+    *(Open(ID, 1, False, bytes(32)), Connect(), Dial(0), Connected(1)),
     *(Ended(0, 3, 3), Ended(Outcome.LOST, 0, 0), Ended(99, 0, 0), Ended(0, 65, 0), Gate(1), Opened(1)),
 )
-KINDS = (Confined, Open, Sync, Ended, Lookup)
+KINDS = (Confined, Open, Sync, Ended, Lookup, Connect)
 datagrams = st.one_of(
     st.sampled_from(SAID).map(pack),
     st.sampled_from(SAID).map(pack).flatmap(mutated),

@@ -74,6 +74,16 @@ def test_every_other_number_is_refused_by_the_kernel() -> None:
     assert len(others) > 300
 
 
+@pytest.mark.parametrize("outward", [False, True])
+def test_a_descriptor_can_be_taken_only_where_there_are_remote_models(outward: bool) -> None:
+    def take() -> int:
+        sandbox.prctl(sandbox.PR_SET_NO_NEW_PRIVS, 1)
+        assemble(counted=False, outward=outward).install()
+        return call({"x86_64": 47, "aarch64": 212}[platform.machine()], -1)
+
+    assert in_child(take) == (errno.EBADF if outward else errno.EPERM)
+
+
 def test_without_the_filter_the_same_calls_do_something() -> None:
     """The positive control of the test above, with calls that do no harm."""
     for number in (39 if platform.machine() == "x86_64" else 172, 435):  # getpid, clone3 without arguments
