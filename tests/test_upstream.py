@@ -10,6 +10,7 @@ import pytest
 
 from noghost.api.upstream.ready import key_of, trusting
 from noghost.api.upstream.request import outgoing
+from noghost.cli.settings import effective
 from noghost.config import Config
 from noghost.config_file import read_settings
 from noghost.errors import ConfigError, RequestError
@@ -65,12 +66,12 @@ def test_the_file_says_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('name = "a"', "upstream 1 of .* has no url"),
-        (f'name = "a"\nurl = "{URL}"\nkey = "x"', "unknown key 'key'"),
-        (f'name = 5\nurl = "{URL}"', "name in upstream 1 of .* is no text"),
-        (f'name = "a"\nurl = "{URL}"\nsilence_s = true', "silence_s in upstream 1 of .* is no number"),
+        ('name = "a"', "toml:1: this upstream has no `url`"),
+        (f'name = "a"\nurl = "{URL}"\nkey = "x"', "toml:4: unknown key `key`"),
+        (f'name = 5\nurl = "{URL}"', "toml:2: name is not text"),
+        (f'name = "a"\nurl = "{URL}"\nsilence_s = true', "toml:4: silence_s is not a number"),
         (f'name = "a"\nurl = "{URL}"\nsilence_s = 0', "silence_s of the upstream a is out of range"),
-        (f'name = "a"\nurl = "{URL}"\nloosen = "yes"', "loosen in upstream 1 of .* is no true or false"),
+        (f'name = "a"\nurl = "{URL}"\nloosen = "yes"', "toml:4: loosen is not true or false"),
         (f'name = "a"\nurl = "{URL}"\nkey_env = "A"\nkey_file = "b"', "key_env and key_file"),
     ],
 )
@@ -78,6 +79,12 @@ def test_what_is_wrong_in_the_file_is_named(tmp_path: Path, text: str, message: 
     (tmp_path / "noghost.toml").write_text(f"[[upstream]]\n{text}")
     with pytest.raises(ConfigError, match=message):
         read_settings(tmp_path / "noghost.toml")
+
+
+def test_a_variable_and_a_flag_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOGHOST_UPSTREAM", f"a={URL}, b={URL}")
+    assert effective(None).config.upstreams == (Upstream("a", URL), Upstream("b", URL))
+    assert effective(None, upstream=(f"c={URL}",)).config.upstreams == (Upstream("c", URL),)
 
 
 def test_a_key_comes_from_the_environment_or_a_file_of_one_s_own(

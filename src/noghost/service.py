@@ -49,11 +49,8 @@ from noghost.weights.gguf import check_gguf
 if TYPE_CHECKING:
     import ssl
 
-    from fastapi import FastAPI
-
     from noghost.api.certificate import Secured
     from noghost.api.here import Served
-    from noghost.api.upstream.remote import Remote
     from noghost.engine.loaded import Loaded
     from noghost.keys.ring import Ring
     from noghost.warden.door import Door
@@ -240,10 +237,11 @@ def prepare_serving(
     from noghost.api.here import Here
     from noghost.api.host import hosts_of
     from noghost.api.rehearse import rehearse
+    from noghost.api.upstream import remotes_for
 
     served = tuple(load_served(config, model, templates_for(config, models, model)) for model in models)
     app = make_app()
-    remotes = prepare_upstreams(config, app, served) if config.upstreams else ()
+    remotes = remotes_for(config, app, [model.name for model in served])
     settings = uvicorn_config(app, config.limits)
     rehearse(app, ring.now if ring else None)
     hosts = hosts_of(config)
@@ -279,14 +277,6 @@ def prepare_serving(
         return Equipped(lambda instance: serve_one(instance, equipment), keep)
 
     return equip_one
-
-
-def prepare_upstreams(config: Config, app: FastAPI, served: Sequence[Served]) -> tuple[Remote, ...]:
-    """The models that others serve. What it imports costs 1 MB: only where there are any."""
-    from noghost.api.upstream.ready import install, remotes_of
-
-    install(app)
-    return remotes_of(config, [model.name for model in served])
 
 
 def load_served(config: Config, found: Found, sources: Sequence[TemplateSource] = ()) -> Served:

@@ -47,7 +47,7 @@ def file(folder: Path, text: str) -> str:
 
 def test_without_a_word_the_defaults_are_those_of_the_service() -> None:
     assert effective(None).config == Config()
-    assert {one["source"] for name, one in shown().items() if name != "templates_in_file"} == {"default"}
+    assert {one["source"] for name, one in shown().items() if not name.endswith("_in_file")} == {"default"}
 
 
 def test_flags_go_before_the_environment_and_that_before_the_file(
@@ -82,7 +82,12 @@ LAYERED = {"seats", "threads", "context", "tls", "limit.queue", "limit.silent", 
 
 def test_every_key_has_a_variable_that_sets_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     texts = {bool: "yes", int: "77", float: "77", str: "a, b", Path: str(tmp_path / "x")}
-    left_out = {"host", "template", "metrics"}  # "a, b" is no address and no template; with idle_exit no metrics
+    left_out = {
+        "host",
+        "template",
+        "upstream",
+        "metrics",
+    }  # "a, b" is no address, no template and no upstream; with idle_exit no metrics
     for key in KEYS:
         if key.name not in left_out:
             monkeypatch.setenv(key.variable, texts[key.kind])
@@ -90,8 +95,10 @@ def test_every_key_has_a_variable_that_sets_it(monkeypatch: pytest.MonkeyPatch, 
     assert {name for name, one in found.items() if one == [] or one["source"] == "default"} == {
         "host",
         "template",
+        "upstream",
         "metrics",
         "templates_in_file",
+        "upstreams_in_file",
     }
     assert found["without"]["value"] == ["a", "b"]
     assert found["idle_exit"]["value"] == 77.0
