@@ -203,7 +203,7 @@ class Reaper:
             life.listener = -1
 
     def _take(self, life: Life, message: Message) -> None:
-        """Act on one message; all but Sync and Lookup are allowed once."""
+        """Act on one message; Confined, Open, Ended and Connect are allowed once."""
         if isinstance(message, (Confined, Open, Ended, Connect)):
             if type(message) in life.taken:
                 self._expel(life)
