@@ -36,7 +36,7 @@ class House:
         for end in (caller, connection):
             self.stack.enter_context(end)
         self.inside.append(connection)
-        self.lobby.admit(connection, origin)
+        self.lobby.admit(connection, lambda: origin)
         caller.sendall(says)
         self.turn()
         return caller
@@ -87,9 +87,19 @@ def test_a_caller_that_was_gone_before_it_was_let_in_is_no_guest(house: House) -
     caller.shutdown(socket.SHUT_WR)
     assert select.select([staying], [], [], PATIENCE_S)[0], "its end has arrived"
     assert has_left(staying)
-    house.lobby.admit(staying, HERE)
+    house.lobby.admit(staying, lambda: HERE)
     assert staying.fileno() == -1
     assert len(house.lobby) == 0
+
+
+def test_only_who_speaks_is_asked_where_it_comes_from(house: House) -> None:
+    asked: list[int] = []
+    for number, says in enumerate((b"", b"G")):
+        caller, connection = (house.stack.enter_context(end) for end in socket.socketpair())
+        house.lobby.admit(connection, lambda number=number: bytes(asked.append(number) or 1))
+        caller.sendall(says)
+    house.turn()
+    assert asked == [1]
 
 
 def test_in_a_full_lobby_the_longest_silence_makes_room(house: House) -> None:

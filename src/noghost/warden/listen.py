@@ -15,6 +15,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 from noghost import metrics
@@ -145,7 +146,7 @@ class Warden:
         for _ in range(AT_A_TIME):
             try:
                 connection, address = self._door.listener.accept()
-                self._lobby.admit(connection, origin_of(connection, address, self._door.peers))
+                self._lobby.admit(connection, partial(origin_of, connection, address, self._door.peers))
             except BlockingIOError:
                 return
             except ConnectionAbortedError:

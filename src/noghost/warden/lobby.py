@@ -44,8 +44,9 @@ class Guest:
     """One waiting connection."""
 
     connection: socket.socket
-    origin: bytes  # whom it comes from, for fairness alone: never logged, gone with the guest
+    whence: Callable[[], bytes]  # finds out its origin; who leaves without a word is never asked about
     since_s: float  # of its silence, and then of its wait: CLOCK_MONOTONIC
+    origin: bytes = b""  # whom it comes from, once it speaks; for fairness alone: never logged, gone with the guest
     knock_ns: int = 0  # CLOCK_MONOTONIC when something was there to read; 0 before
 
     def said_bytes(self) -> int:
@@ -81,14 +82,14 @@ class Lobby:
         """Full of guests that have all said something."""
         return len(self._speaking) >= self._most
 
-    def admit(self, connection: socket.socket, origin: bytes) -> None:
+    def admit(self, connection: socket.socket, whence: Callable[[], bytes]) -> None:
         """A new guest; in a full lobby the one that has been silent longest makes room for it."""
         if has_left(connection):
             connection.close()
             return
         if len(self) >= self._most:
             self.dismiss_silent()
-        self._silent[connection.fileno()] = Guest(connection, origin, time.monotonic())
+        self._silent[connection.fileno()] = Guest(connection, whence, time.monotonic())
         self._poll.register(connection, WORD)
 
     def on_event(self, descriptor: int, events: int) -> None:
@@ -105,6 +106,7 @@ class Lobby:
         if not waiting_bytes(guest.connection):
             self._poll.modify(descriptor, WORD)
             return
+        guest.origin = guest.whence()
         guest.knock_ns, guest.since_s = time.monotonic_ns(), time.monotonic()
         self._speaking[descriptor] = self._silent.pop(descriptor)
         self._poll.modify(descriptor, select.EPOLLRDHUP)
