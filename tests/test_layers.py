@@ -29,7 +29,7 @@ LAYERS = (
 
 # (module, what it imports from beside it, why)
 SIDEWAYS = {
-    ("noghost.api.answer", "noghost.instance.identity"): "a seed comes from the instance's own fresh randomness",
+    ("noghost.api.turn", "noghost.instance.identity"): "a seed comes from the instance's own fresh randomness",
     ("noghost.keys.store", "noghost.ledger.files"): "a file is replaced and locked in one way only",
     ("noghost.weights.names", "noghost.ledger.files"): "a file is replaced and locked in one way only",
     ("noghost.weights.prepared", "noghost.ledger.files"): "a file is replaced and locked in one way only",

@@ -7,29 +7,65 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from noghost.api.answer import STREAMED, Shape, respond, work_for
+from noghost.api.answer import STREAMED, Shape, respond
 from noghost.api.commitment import PARAMETER
 from noghost.api.here import here
 from noghost.api.logprobs import of_chat
 from noghost.api.schemas import ChatRequest
+from noghost.api.turn import begin_turn, fresh_name
+from noghost.engine.families.events import CallArguments, CallBegun, Content, Event, Reasoning
 
 router = APIRouter()
 
 
-def choice(text: str | None, reason: str | None, logprobs: Any) -> dict[str, Any]:
+def choice(events: list[Event], reason: str | None, logprobs: Any) -> dict[str, Any]:
     """The choice of a whole answer."""
-    message = {"role": "assistant", "content": text, "refusal": None}
+    calls, content = calls_of(events), text_of(events, Content)
+    message: dict[str, Any] = {"role": "assistant", "content": content or (None if calls else ""), "refusal": None}
+    if reasoning := text_of(events, Reasoning):
+        message["reasoning_content"] = reasoning
+    if calls:
+        message["tool_calls"] = calls
     return {"index": 0, "message": message, "logprobs": logprobs, "finish_reason": reason}
 
 
-def delta(text: str | None, reason: str | None, logprobs: Any) -> dict[str, Any]:
+def text_of(events: list[Event], kind: type[Content] | type[Reasoning]) -> str:
+    """All text of one kind."""
+    return "".join(event.text for event in events if isinstance(event, kind))
+
+
+def calls_of(events: list[Event]) -> list[dict[str, Any]]:
+    """The calls of a whole answer."""
+    calls = [begun(event.name) for event in events if isinstance(event, CallBegun)]
+    for event in events:
+        if isinstance(event, CallArguments):
+            calls[event.index]["function"]["arguments"] += event.text
+    return calls
+
+
+def begun(name: str) -> dict[str, Any]:
+    """A call of this tool, without arguments yet."""
+    return {"id": f"call_{fresh_name()}", "type": "function", "function": {"name": name, "arguments": ""}}
+
+
+def delta(events: list[Event], reason: str | None, logprobs: Any) -> dict[str, Any]:
     """The choice of a streamed chunk."""
-    return {
-        "index": 0,
-        "delta": {} if text is None else {"content": text},
-        "logprobs": logprobs,
-        "finish_reason": reason,
-    }
+    said = delta_of(events[0]) if events else {}
+    return {"index": 0, "delta": said, "logprobs": logprobs, "finish_reason": reason}
+
+
+def delta_of(event: Event) -> dict[str, Any]:
+    """What one event adds to the message."""
+    match event:
+        case Content(text):
+            return {"content": text}
+        case Reasoning(text):
+            return {"reasoning_content": text}
+        case CallBegun(index, name):
+            return {"tool_calls": [{"index": index, **begun(name)}]}
+        case CallArguments(index, text):
+            return {"tool_calls": [{"index": index, "function": {"arguments": text}}]}
+    return {}
 
 
 OPENING = {
@@ -49,18 +85,5 @@ CHAT = Shape("chatcmpl-", "chat.completion", "chat.completion.chunk", choice, de
     openapi_extra=PARAMETER,
 )
 async def chat_completions(body: ChatRequest, request: Request) -> Response:
-    """Render the model's own chat template, tokenise, answer."""
-    now = here(request)
-    now.timeline.reach("request")
-    index = now.find_model(body.model)
-    loaded = now.models[index].loaded
-    prompt = loaded.template.render_open(
-        [message.plain() for message in body.messages],
-        add_generation_prompt=body.add_generation_prompt,
-        continue_final_message=body.continue_final_message,
-    )
-    now.timeline.reach("template")
-    tokens = loaded.model.tokenize_prompt(prompt)
-    now.timeline.reach("tokenise")
-    work = work_for(body, index, tokens, body.most_tokens, "messages", request)
-    return await respond(now, body, work, CHAT)
+    """Render the model's own chat template, answer, and tell reasoning, content and calls apart."""
+    return await respond(here(request), body, begin_turn(body, request), CHAT)

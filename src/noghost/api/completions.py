@@ -7,11 +7,13 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from noghost.api.answer import STREAMED, Shape, respond, work_for
+from noghost.api.answer import STREAMED, Shape, respond
 from noghost.api.commitment import PARAMETER
 from noghost.api.here import here
 from noghost.api.logprobs import of_text
 from noghost.api.schemas import CompletionRequest
+from noghost.api.turn import begin_text, work_for
+from noghost.engine.families.events import Content, Event
 from noghost.engine.infill import tokens_between
 from noghost.errors import RequestError
 
@@ -19,9 +21,10 @@ DEFAULT_MAX_TOKENS = 16  # OpenAI's own default for this endpoint
 router = APIRouter()
 
 
-def choice(text: str | None, reason: str | None, logprobs: Any) -> dict[str, Any]:
+def choice(events: list[Event], reason: str | None, logprobs: Any) -> dict[str, Any]:
     """The choice, whole or streamed."""
-    return {"index": 0, "text": text or "", "logprobs": logprobs, "finish_reason": reason}
+    text = "".join(event.text for event in events if isinstance(event, Content))
+    return {"index": 0, "text": text, "logprobs": logprobs, "finish_reason": reason}
 
 
 TEXT = Shape("cmpl-", "text_completion", "text_completion", choice, choice, None, of_text)
@@ -45,4 +48,4 @@ async def completions(body: CompletionRequest, request: Request) -> Response:
     work = work_for(body, index, tokens, max_tokens, "prompt", request)
     if work.looks_at_prompt and work.wish.given is not None:
         raise RequestError("echo with logprobs computes the whole prompt; leave the capsule out", param="echo")
-    return await respond(now, body, work, TEXT)
+    return await respond(now, body, begin_text(now, work), TEXT)

@@ -39,6 +39,8 @@ class Work:
     schema: Schema | None = None  # what every choice is held to
     top_logprobs: int | None = None  # the caller wants the tokens' probabilities, and those of so many others
     echo: str | None = None  # the prompt, which the answer begins with; its probabilities too where they are wanted
+    shown: frozenset[int] = frozenset()  # control tokens that are text in the answer, for its parser
+    ends: frozenset[int] = frozenset()  # tokens that end it beside the model's own
 
     @property
     def looks_at_prompt(self) -> bool:
@@ -145,6 +147,8 @@ class Job:
                 stops=work.stops,
                 threads=self._threads,
                 top_logprobs=work.top_logprobs,
+                shown=work.shown,
+                ends=work.ends,
                 constraint=Constraint(loaded.model, work.schema) if work.schema else None,
             )
         except RequestError as error:

@@ -39,10 +39,10 @@ class Done:
     `completion_tokens` counts every token that was sampled, an end-of-generation token and those of a stop
     string included, as llama-server counts. `prefill_s` is the time of computing until the first token was
     chosen, `decode_s` that of all others; neither holds the time in which the caller of `generate` worked.
-    `stop` is the stop string that ended it.
+    `stop` is the stop string that ended it. "tool_calls" is said by whoever reads the text (api/turn.py).
     """
 
-    finish_reason: Literal["stop", "length"]
+    finish_reason: Literal["stop", "length", "tool_calls"]
     prompt_tokens: int
     completion_tokens: int
     prefill_s: float

@@ -1,0 +1,125 @@
+"""One turn of a conversation: the prompt, the work, and what the answer says, taken apart. In an instance.
+
+What /v1/chat/completions, /v1/responses and /v1/messages have in common; each gives `Turn.items` a form of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+
+from fastapi import Request
+
+from noghost.api.capsule import wish_of
+from noghost.api.commitment import commitment_of
+from noghost.api.here import Here, here
+from noghost.api.schemas import ChatRequest, Generation
+from noghost.api.work import Job, Work
+from noghost.engine.families.events import CallBegun, Event
+from noghost.engine.families.family import PLAIN, Family, family_of
+from noghost.engine.families.parser import Parser
+from noghost.engine.generate import Done
+from noghost.engine.loaded import Loaded
+from noghost.engine.logprobs import TokenLogprob
+from noghost.engine.sampler import SamplingParams
+from noghost.instance.identity import fresh_seed
+
+
+@dataclass(frozen=True, repr=False)  # no repr: it would hold content
+class Told:
+    """What became certain of one choice: events in order, and the probabilities of the tokens that came since the
+    last one, where they were asked for. Either may be empty."""
+
+    choice: int
+    events: list[Event]
+    logprobs: tuple[TokenLogprob, ...]
+
+
+class Turn:
+    """A job whose text is read by a parser, one for each choice."""
+
+    def __init__(self, job: Job, model: str, parser: Callable[[], Parser]) -> None:
+        """`model` is the name that the service knows it by."""
+        self.job = job
+        self.model = model
+        self._parser = parser
+
+    async def items(self) -> AsyncIterator[Told | Done]:
+        """What each choice says, then its end, one choice after the other. One that calls a tool and was not cut ends
+        with "tool_calls". Raises what the job raised."""
+        parser, calls = self._parser(), False
+        async for item in self.job.items():
+            events = parser.finish() if isinstance(item, Done) else parser.feed(item.text)
+            calls = calls or any(isinstance(event, CallBegun) for event in events)
+            if events or not isinstance(item, Done):
+                yield Told(item.choice, events, () if isinstance(item, Done) else item.logprobs)
+            if isinstance(item, Done):
+                yield replace(item, finish_reason="tool_calls") if calls and item.finish_reason == "stop" else item
+                parser, calls = self._parser(), False
+
+
+def begin_turn(body: ChatRequest, request: Request) -> Turn:
+    """Render the model's own chat template, tokenise; nothing is computed before `Turn.items` is asked.
+
+    Raises RequestError for a request that this model cannot answer.
+    """
+    now = here(request)
+    now.timeline.reach("request")
+    index = now.find_model(body.model)
+    loaded = now.models[index].loaded
+    prompt = loaded.template.render_open(
+        [message.plain() for message in body.messages],
+        add_generation_prompt=body.add_generation_prompt,
+        continue_final_message=body.continue_final_message,
+    )
+    now.timeline.reach("template")
+    tokens = loaded.model.tokenize_prompt(prompt)
+    now.timeline.reach("tokenise")
+    work = work_for(body, index, tokens, body.most_tokens, "messages", request)
+    family = PLAIN if work.schema else family_of(loaded.template.source)
+    return turn_of(now, seen_by(family, loaded, work), lambda: family.parser(prompt))
+
+
+def begin_text(now: Here, work: Work) -> Turn:
+    """A turn whose answer is content alone."""
+    return turn_of(now, work, lambda: PLAIN.parser(""))
+
+
+def turn_of(now: Here, work: Work, parser: Callable[[], Parser]) -> Turn:
+    """The turn that does this work."""
+    return Turn(Job(now, work), now.models[work.model].name, parser)
+
+
+def seen_by(family: Family, loaded: Loaded, work: Work) -> Work:
+    """The work with the control tokens that the family's parser must see, and those that end its answers."""
+    control_tokens = loaded.model.control_tokens
+    return replace(work, shown=control_tokens(family.markers), ends=control_tokens(family.ends))
+
+
+def fresh_name() -> str:
+    """32 hexadecimal digits that name a part of an answer, such as a call, and say nothing about it."""
+    return os.urandom(16).hex()
+
+
+def work_for(
+    body: Generation, model: int, tokens: list[int], max_tokens: int | None, param: str, request: Request
+) -> Work:
+    """The work that a checked request asks for, its own headers included."""
+    commitment, wish = commitment_of(request), wish_of(request.scope, body.noghost.capsule)
+    bias = tuple((int(token), value) for token, value in (body.logit_bias or {}).items())
+    params = SamplingParams(
+        temperature=body.temperature,
+        top_k=body.top_k,
+        top_p=body.top_p,
+        min_p=body.min_p,
+        repeat_penalty=body.repeat_penalty,
+        frequency_penalty=body.frequency_penalty,
+        presence_penalty=body.presence_penalty,
+        seed=fresh_seed() if body.seed is None else body.seed % (2**32 - 1),
+        logit_bias=bias,
+        ignore_eos=body.ignore_eos,
+    )
+    own = body.noghost
+    marks = own.threads, own.record_seed, param, wish, own.path, body.n or 1, body.held_to, body.most_logprobs
+    return Work(model, tokens, params, max_tokens, body.stops, commitment, *marks, echo=body.echoed)
