@@ -27,7 +27,12 @@ WRONG: list[dict[str, Any]] = [
     {"noghost": {MARKER: MARKER}},
     {"noghost": {"record_seed": MARKER}},
     {"store": MARKER},
-    {"tools": [{"type": "function", "function": {"name": MARKER}}]},
+    {"tools": [{"type": "function", "function": {"name": MARKER + " "}}]},
+    {
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {MARKER: MARKER}}}],
+        "tool_choice": "required",
+    },
+    {"chat_template_kwargs": {MARKER: MARKER}},
     {"response_format": {"type": MARKER}},
 ]
 

@@ -8,6 +8,7 @@ document allows, and that would compute for minutes or that this model or machin
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import schemathesis
@@ -34,6 +35,21 @@ def known(value: Any) -> Any:
 def is_whole(value: Any) -> bool:
     """What JSON Schema calls an integer: 1.0 is one."""
     return type(value) is int or (type(value) is float and value.is_integer())
+
+
+def apart(tool: Any, number: int) -> None:
+    """Give a right tool a name of its own, and arguments that a call can be held to."""
+    function = tool.get("function") if isinstance(tool, dict) else None
+    if isinstance(function, dict) and re.fullmatch("[a-zA-Z0-9_-]{1,64}", str(function.get("name", ""))):
+        function["name"] = f"f{number}"
+    if isinstance(function, dict) and isinstance(function.get("parameters"), dict):
+        function["parameters"] = {}
+
+
+def unspoken(message: Any) -> None:
+    """Leave out of a message what depends on its role, or on being JSON."""
+    for name in ("tool_calls", "reasoning", "reasoning_content") if isinstance(message, dict) else ():
+        message.pop(name, None)
 
 
 @schemathesis.hook
@@ -74,6 +90,16 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         inner["schema"] = {"type": "boolean"}
     if isinstance(held, dict) and body.get("ignore_eos") is True:
         body["ignore_eos"] = False  # has no meaning beside one
+    if isinstance(body.get("tools"), list):
+        body["tools"] = body["tools"][:MOST_INPUTS]
+        for number, tool in enumerate(body["tools"]):
+            apart(tool, number)
+    if body.get("tool_choice") not in ("none", "auto"):
+        body["tool_choice"] = None  # needs a tool with its name, and an answer longer than is asked for here
+    for name in ("thinking", "chat_template_kwargs"):
+        body.pop(name, None)  # the switches of thinking have to say one thing
+    for message in body["messages"] if isinstance(body.get("messages"), list) else ():
+        unspoken(message)
     bias = body.get("logit_bias")
     if isinstance(bias, dict) and all(key.isascii() and key.isdigit() and len(key) <= 10 for key in bias):
         body["logit_bias"] = {str(int(key) % VOCABULARY_TOKENS): value for key, value in bias.items()}

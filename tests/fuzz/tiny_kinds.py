@@ -61,6 +61,73 @@ def embedding(pooling: int, *, width: int = WIDTH) -> Tiny:
     return sized(Tiny(pairs, tuple(tensors), seed=2))
 
 
+GLM_WORDS = [
+    *(b"<think>", b"</think>", b"<tool_call>", b"</tool_call>", b"<tool_response>", b"</tool_response>"),
+    *(b"<arg_key>", b"</arg_key>", b"<arg_value>", b"</arg_value>"),
+]
+GLM_CONTROLS = [
+    b"[gMASK]",
+    b"<sop>",
+    b"<|system|>",
+    b"<|user|>",
+    b"<|assistant|>",
+    b"<|observation|>",
+    b"<|endoftext|>",
+]
+USER_DEFINED, CONTROL = 4, 3  # llama.h
+
+
+def glm(template: bytes, *, experts: int = 8, context: int = 4096) -> Tiny:
+    """glm4moe of two layers, one dense and one of experts; `template` is a chat template of GLM's. The tokens of
+    reasoning and calls are text, as in the models' own vocabulary."""
+    tokens = [*TOKENS[:256], *TOKENS[-2:], *GLM_WORDS, *GLM_CONTROLS]
+    kinds = [1] * 258 + [USER_DEFINED] * len(GLM_WORDS) + [CONTROL] * len(GLM_CONTROLS)
+    square, line = (WIDTH, WIDTH), (WIDTH,)
+    shapes = {"token_embd": (WIDTH, len(tokens)), "output_norm": line, "output": (WIDTH, len(tokens))}
+    for block in ("blk.0", "blk.1"):
+        shapes |= {f"{block}.attn_norm": line, f"{block}.post_attention_norm": line}
+        shapes |= {f"{block}.attn_{part}": square for part in ("q", "k", "v", "output")}
+    shapes |= {f"blk.0.ffn_{part}": square for part in ("gate", "up", "down")}
+    shapes |= {"blk.1.ffn_gate_inp": (WIDTH, experts)}
+    shapes |= {f"blk.1.ffn_{part}_exps": (WIDTH, WIDTH, experts) for part in ("gate", "up", "down")}
+    shapes |= {f"blk.1.ffn_{part}_shexp": square for part in ("gate", "up", "down")}
+    tensors = [Tensor(f"{name}.weight".encode(), shape) for name, shape in shapes.items()]
+    tensors.append(Tensor(b"blk.1.exp_probs_b.bias", (experts,)))
+    numbers = {
+        "block_count": 2,
+        "context_length": context,
+        "embedding_length": WIDTH,
+        "feed_forward_length": WIDTH,
+        "attention.head_count": 1,
+        "attention.head_count_kv": 1,
+        "rope.dimension_count": WIDTH // 2,
+        "vocab_size": len(tokens),
+        "expert_count": experts,
+        "expert_used_count": 2,
+        "expert_feed_forward_length": WIDTH,
+        "expert_shared_count": 1,
+        "leading_dense_block_count": 1,
+        "expert_gating_func": 2,  # sigmoid
+        "nextn_predict_layers": 0,
+    }
+    pairs = (
+        Pair(b"general.architecture", STRING, b"glm4moe"),
+        Pair(b"general.name", STRING, b"tiny GLM"),
+        *(Pair(f"glm4moe.{name}".encode(), U32, value) for name, value in numbers.items()),
+        Pair(b"glm4moe.attention.layer_norm_rms_epsilon", F32, 1e-5),
+        Pair(b"glm4moe.rope.freq_base", F32, 1_000_000.0),
+        Pair(b"tokenizer.ggml.model", STRING, b"gpt2"),
+        Pair(b"tokenizer.ggml.pre", STRING, b"glm4"),
+        Pair(b"tokenizer.ggml.tokens", STRING, tokens, array=True),
+        Pair(b"tokenizer.ggml.token_type", I32, kinds, array=True),
+        Pair(b"tokenizer.ggml.merges", STRING, [b"a b", b"ab c"], array=True),
+        Pair(b"tokenizer.ggml.eos_token_id", U32, tokens.index(b"<|endoftext|>")),
+        Pair(b"tokenizer.ggml.add_bos_token", BOOL, 0),
+        Pair(b"tokenizer.chat_template", STRING, template),
+    )
+    return sized(Tiny(pairs, tuple(tensors), seed=3))
+
+
 def with_bias(name: str, shape: tuple[int, ...], line: tuple[int]) -> list[tuple[str, tuple[int, ...]]]:
     """An embedding has none."""
     return [(name, shape)] if name.endswith(".weight") else [(f"{name}.weight", shape), (f"{name}.bias", line)]

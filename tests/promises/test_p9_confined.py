@@ -110,10 +110,11 @@ def test_every_endpoint_answers_without_a_single_refusal(tmp_path: Path) -> None
         for body in (b"{", b"[]", b"\xff", json.dumps({"messages": [], "stream": True}).encode()):
             request(service, "POST", "/v1/chat/completions", body)
         request(service, "POST", "/v1/chat/completions", HELD_TO_A_SCHEMA)
+        request(service, "POST", "/v1/chat/completions", HELD_TO_A_CALL)
         wait_for(lambda: not service.instances(), END_S, "all instances to end")
         assert "refused" not in service.log
         rows = json.loads(service.noghost("receipts", "--json").stdout)
-        assert len(rows) == 4
+        assert len(rows) == 5
         assert {row["ended"]["refused_calls"] for row in rows} == {0}
 
 
@@ -122,6 +123,14 @@ HELD_TO_A_SCHEMA = json.dumps(
         "messages": [{"role": "user", "content": "Hi"}],
         "max_tokens": 8,
         "response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {"enum": ["red", "white"]}}},
+    }
+).encode()
+HELD_TO_A_CALL = json.dumps(
+    {
+        "messages": [{"role": "user", "content": "Hi"}],
+        "max_tokens": 8,
+        "tools": [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}],
+        "tool_choice": "required",
     }
 ).encode()
 BODIES = {

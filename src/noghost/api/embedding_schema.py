@@ -7,7 +7,8 @@ from typing import Literal
 from pydantic import Field, field_validator
 from pydantic.config import JsonDict
 
-from noghost.api.schemas import MOST_TOKENS, SOME, Strict, ThreadOptions
+from noghost.api.schemas import MOST_TOKENS, SOME, ThreadOptions
+from noghost.api.strict import Strict
 
 MOST_INPUTS = 2048  # as OpenAI's API
 Input = str | list[str] | list[int] | list[list[int]]

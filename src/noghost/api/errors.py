@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
-from noghost.api.schemas import FIELDS, UnsupportedError
+from noghost.api.strict import FIELDS, UnsupportedError
 from noghost.errors import EngineError, LedgerError, NoghostError, ReceiptNotFound, RequestError
 
 RETRY_AFTER_S = "1"

@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.config import JsonDict
 
+from noghost.api.strict import Strict, UnsupportedError, refuse, say_null
+from noghost.api.thinking import ThinkingFields
+from noghost.api.tool_schema import USE_TOOLS, ToolCall, ToolFields
 from noghost.engine.schema import Schema
 
 MOST_TOKENS = 2**31 - 1
@@ -23,7 +26,6 @@ ONLY_TEXT = (
     "send text parts alone, and what is in a picture as text"
 )
 TOKEN_ID = re.compile(r"[0-9]{1,10}")
-HALF_PAIR = re.compile("[\ud800-\udfff]")
 # What asks a service to keep a conversation or its KV state, here and elsewhere (OpenAI, llama-server), and the values
 # that ask for nothing of it.
 KEPT_ELSEWHERE: dict[str, tuple[Any, ...]] = {
@@ -47,73 +49,6 @@ BIASES: JsonDict = {
 LOGIT_BIAS: JsonDict = {"anyOf": [BIASES, {"type": "null"}]}
 
 
-class UnsupportedError(ValueError):
-    """The caller asks for what this service has not. `param` is one of our words, never the caller's."""
-
-    def __init__(self, param: str, message: str = "") -> None:
-        super().__init__(message or f"{param} is not supported by this service")
-        self.param = param
-
-
-def refuse(body: Any, fields: dict[str, tuple[Any, ...]]) -> Any:
-    """Raise for the first field of `fields` whose value is set and is not one of the harmless ones."""
-    if isinstance(body, dict):
-        for name, harmless in fields.items():
-            if body.get(name) is not None and body[name] not in harmless:
-                raise UnsupportedError(name)
-    return body
-
-
-FIELDS: set[str] = set()  # the names of all fields of all requests: ours, and so fit for an error
-
-
-def whole(value: Any, depth: int = 2) -> Any:
-    """1 for 1.0, in lists and lists of lists too; any other value as it is."""
-    if depth and isinstance(value, list):
-        return [whole(one, depth - 1) for one in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def say_null(schema: dict[str, Any]) -> None:
-    """In the document: null is the default of whatever has one."""
-    for name, field in schema.get("properties", {}).items():
-        kinds = field.get("anyOf", [])
-        if name not in schema.get("required", ()) and {"type": "null"} not in kinds:
-            about = {key: field.pop(key) for key in ("title", "description", "default") if key in field}
-            schema["properties"][name] = {"anyOf": [*(kinds or [field]), {"type": "null"}], **about}
-
-
-class Strict(BaseModel):
-    """No value is taken for another type; null is the default, as in OpenAI's API."""
-
-    model_config = ConfigDict(strict=True, json_schema_extra=say_null)
-
-    @classmethod
-    def __pydantic_init_subclass__(cls, **_options: Any) -> None:
-        FIELDS.update(field.alias or name for name, field in cls.model_fields.items())
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def null_is_default(cls, value: Any, info: ValidationInfo) -> Any:
-        """Put the default of the field for null."""
-        field = cls.model_fields[str(info.field_name)]
-        return field.default if value is None and not field.is_required() else value
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def whole_numbers(cls, value: Any) -> Any:
-        """JSON does not tell 1.0 from 1, and some languages write it so."""
-        return whole(value)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def whole_characters(cls, value: Any) -> Any:
-        """JSON's escapes can spell half of a surrogate pair, which no tokeniser takes."""
-        if isinstance(value, str) and HALF_PAIR.search(value):
-            raise ValueError("a text holds half of a surrogate pair, which is not Unicode")
-        return value
-
-
 class Part(Strict):
     """One part of a message's content."""
 
@@ -134,19 +69,39 @@ class ChatMessage(Strict):
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | list[Part] | None = None
+    tool_calls: list[ToolCall] = Field(default=[])
+    tool_call_id: str | None = None
+    reasoning_content: str | None = Field(default=None, description="what an earlier turn thought; DeepSeek's field")
+    reasoning: str | None = Field(default=None, description="the same; OpenRouter's field")
 
     @model_validator(mode="before")
     @classmethod
     def refuse_unsupported(cls, message: Any) -> Any:
         """What would change the prompt and cannot be put into it."""
-        return refuse(message, {"tool_calls": ([],), "function_call": (), "audio": ()})
+        if isinstance(message, dict) and message.get("function_call") is not None:
+            raise UnsupportedError("function_call", USE_TOOLS)
+        return refuse(message, {"audio": ()})
 
-    def plain(self) -> dict[str, str]:
-        """As the chat template takes it: role and text; parts are joined as llama-server joins them."""
-        role = "system" if self.role == "developer" else self.role
-        if isinstance(self.content, list):
-            return {"role": role, "content": "\n".join(part.text for part in self.content)}
-        return {"role": role, "content": self.content or ""}
+    @model_validator(mode="after")
+    def of_its_role(self) -> ChatMessage:
+        """Only the assistant calls and thinks, and one text says what."""
+        if self.role != "assistant" and (self.tool_calls or self.reasoning_content or self.reasoning):
+            raise ValueError("tool_calls and reasoning_content belong to messages of the role assistant")
+        if self.reasoning and self.reasoning_content not in (None, self.reasoning):
+            raise ValueError("reasoning and reasoning_content are the same field; send one of them")
+        return self
+
+    def plain(self) -> dict[str, Any]:
+        """As the chat template takes it: role and text; parts are joined as llama-server joins them. What the message
+        has not is left out."""
+        text = "\n".join(part.text for part in self.content) if isinstance(self.content, list) else self.content
+        more = {
+            "tool_calls": [call.model_dump() for call in self.tool_calls],
+            "tool_call_id": self.tool_call_id,
+            "reasoning_content": self.reasoning_content or self.reasoning,
+        }
+        said = {"role": "system" if self.role == "developer" else self.role, "content": text or ""}
+        return said | {name: value for name, value in more.items() if value}
 
 
 class StreamOptions(Strict):
@@ -218,6 +173,14 @@ class NoghostOptions(ThreadOptions):
     path: bool = Field(default=False, description="tell in path_ms how long each step took, from the knock on")
     capsule: bool = Field(
         default=False, description="give me my KV state, sealed under the key in the header noghost-capsule-key"
+    )
+
+
+class ChatOptions(NoghostOptions):
+    """This service's own extension, of a conversation."""
+
+    thinking: bool | None = Field(
+        default=None, description="whether to think before the answer; null: as the model does"
     )
 
 
@@ -306,12 +269,13 @@ class Generation(Strict):
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
 
 
-class ChatRequest(Generation):
+class ChatRequest(ToolFields, ThinkingFields, Generation):
     """POST /v1/chat/completions."""
 
     messages: list[ChatMessage] = Field(min_length=1)
     add_generation_prompt: bool = Field(default=True, description=OPENING)
     continue_final_message: bool | None = Field(default=None, description=CONTINUING)
+    noghost: ChatOptions = ChatOptions()
     response_format: ResponseFormat | None = None
     logprobs: bool = False
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
@@ -324,10 +288,44 @@ class ChatRequest(Generation):
         return self
 
     @model_validator(mode="after")
+    def answer_the_last(self) -> ChatRequest:
+        """A call waits for its result, and an answer that goes on is past its reasoning."""
+        last = self.messages[-1]
+        if last.tool_calls:
+            raise UnsupportedError("messages", "a message with tool_calls needs their results after it")
+        if self.goes_on and (last.reasoning_content or last.reasoning):
+            raise UnsupportedError("messages", "a message that is continued takes no reasoning_content; leave it out")
+        return self
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the answer continues the last message."""
+        return self.messages[-1].role == "assistant" and self.continue_final_message is not False
+
+    @property
+    def own_switch(self) -> bool | None:
+        """Of thinking."""
+        return self.noghost.thinking
+
+    @model_validator(mode="after")
+    def call_or_json(self) -> ChatRequest:
+        """What must be a call is no other JSON."""
+        if self.must_call and self.wants_json:
+            raise UnsupportedError("response_format", "an answer that must be a call has no response_format")
+        return self
+
+    @property
+    def wants_json(self) -> bool:
+        """Whether the answer is to be JSON."""
+        return self.response_format is not None and self.response_format.type != "text"
+
+    @model_validator(mode="after")
     def end_with_the_json(self) -> ChatRequest:
-        """Behind a whole JSON value there is nothing to go on with."""
-        if self.ignore_eos and self.response_format is not None and self.response_format.type != "text":
+        """Behind a whole JSON value, or a call, there is nothing to go on with."""
+        if self.ignore_eos and self.wants_json:
             raise UnsupportedError("ignore_eos", "ignore_eos has no meaning with this response_format; leave it out")
+        if self.ignore_eos and self.must_call:
+            raise UnsupportedError("ignore_eos", "ignore_eos has no meaning with this tool_choice; leave it out")
         return self
 
     @property
@@ -344,18 +342,7 @@ class ChatRequest(Generation):
     @classmethod
     def refuse_unsupported(cls, body: Any) -> Any:
         """What we know of and cannot honour."""
-        return refuse(
-            body,
-            {
-                "tools": ([],),
-                "tool_choice": ("none", "auto"),
-                "functions": ([],),
-                "function_call": ("none", "auto"),
-                "audio": (),
-                "modalities": (["text"],),
-                "web_search_options": (),
-            },
-        )
+        return refuse(body, {"audio": (), "modalities": (["text"],), "web_search_options": ()})
 
 
 class CompletionRequest(Generation):

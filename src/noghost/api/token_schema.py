@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, model_validator
 
-from noghost.api.schemas import CONTINUING, MOST_TOKENS, OPENING, ChatMessage, Strict, UnsupportedError, say_null
+from noghost.api.schemas import CONTINUING, MOST_TOKENS, OPENING, ChatMessage
+from noghost.api.strict import Strict, UnsupportedError, say_null
 
 FORMS = {"prompt": {"type": "string"}, "content": {"type": "string"}, "messages": {"type": "array"}}
 ONE = "send one of prompt, content (texts) and messages"

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from noghost.api.answer import as_json
+from noghost.api.asked import prompt_of
 from noghost.api.here import here
 from noghost.api.logprobs import text_of
 from noghost.api.token_schema import DetokenizeRequest, TokenizeRequest
@@ -49,8 +50,9 @@ def tokens_of(loaded: Loaded, body: TokenizeRequest) -> list[int]:
     if body.messages is None:
         text = body.content if body.prompt is None else body.prompt
         return loaded.model.tokenize(text or "", add_special=body.adds_special, parse_special=body.parse_special)
-    rendered = loaded.template.render_open(
-        [message.plain() for message in body.messages],
+    _family, rendered = prompt_of(
+        loaded.template,
+        body.messages,
         add_generation_prompt=body.add_generation_prompt,
         continue_final_message=body.continue_final_message,
     )

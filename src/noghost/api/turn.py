@@ -11,16 +11,16 @@ from dataclasses import dataclass, replace
 
 from fastapi import Request
 
+from noghost.api.asked import asked_of
 from noghost.api.capsule import wish_of
 from noghost.api.commitment import commitment_of
 from noghost.api.here import Here, here
 from noghost.api.schemas import ChatRequest, Generation
 from noghost.api.work import Job, Work
 from noghost.engine.families.events import CallBegun, Event
-from noghost.engine.families.family import PLAIN, Family, family_of
+from noghost.engine.families.family import PLAIN
 from noghost.engine.families.parser import Parser
 from noghost.engine.generate import Done
-from noghost.engine.loaded import Loaded
 from noghost.engine.logprobs import TokenLogprob
 from noghost.engine.sampler import SamplingParams
 from noghost.instance.identity import fresh_seed
@@ -68,17 +68,19 @@ def begin_turn(body: ChatRequest, request: Request) -> Turn:
     now.timeline.reach("request")
     index = now.find_model(body.model)
     loaded = now.models[index].loaded
-    prompt = loaded.template.render_open(
-        [message.plain() for message in body.messages],
-        add_generation_prompt=body.add_generation_prompt,
-        continue_final_message=body.continue_final_message,
-    )
+    asked = asked_of(loaded, body)
     now.timeline.reach("template")
-    tokens = loaded.model.tokenize_prompt(prompt)
+    tokens = loaded.model.tokenize_prompt(asked.prompt)
     now.timeline.reach("tokenise")
     work = work_for(body, index, tokens, body.most_tokens, "messages", request)
-    family = PLAIN if work.schema else family_of(loaded.template.source)
-    return turn_of(now, seen_by(family, loaded, work), lambda: family.parser(prompt))
+    spelled = ((text, loaded.model.control_tokens((text,))) for text in asked.family.markers)
+    work = replace(
+        work,
+        held=asked.held,
+        markers={text: token for text, found in spelled for token in found},
+        ends=loaded.model.control_tokens(asked.family.ends),
+    )
+    return turn_of(now, work, lambda: asked.family.parser(asked.prompt, asked.tools))
 
 
 def begin_text(now: Here, work: Work) -> Turn:
@@ -89,12 +91,6 @@ def begin_text(now: Here, work: Work) -> Turn:
 def turn_of(now: Here, work: Work, parser: Callable[[], Parser]) -> Turn:
     """The turn that does this work."""
     return Turn(Job(now, work), now.models[work.model].name, parser)
-
-
-def seen_by(family: Family, loaded: Loaded, work: Work) -> Work:
-    """The work with the control tokens that the family's parser must see, and those that end its answers."""
-    control_tokens = loaded.model.control_tokens
-    return replace(work, shown=control_tokens(family.markers), ends=control_tokens(family.ends))
 
 
 def fresh_name() -> str:
@@ -121,5 +117,5 @@ def work_for(
         ignore_eos=body.ignore_eos,
     )
     own = body.noghost
-    marks = own.threads, own.record_seed, param, wish, own.path, body.n or 1, body.held_to, body.most_logprobs
+    marks = own.threads, own.record_seed, param, wish, own.path, body.n or 1, None, body.most_logprobs
     return Work(model, tokens, params, max_tokens, body.stops, commitment, *marks, echo=body.echoed)

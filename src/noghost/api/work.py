@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from noghost.api.capsule import Kept, Used, Wish, hold, shape_for, take
 from noghost.api.compute import Compute, check_threads
 from noghost.api.here import Here
+from noghost.engine.calls import Calls
 from noghost.engine.context import Context
 from noghost.engine.generate import Chunk, Done, generate, rewind
 from noghost.engine.grammar import Constraint
@@ -36,10 +37,10 @@ class Work:
     wish: Wish  # a capsule that is given or wanted
     path: bool = False  # the caller wants to know how long each step took
     choices: int = 1  # answers to the one prompt; the seed of each is one more than that of the one before
-    schema: Schema | None = None  # what every choice is held to
+    held: Schema | Calls | None = None  # what every choice is held to
     top_logprobs: int | None = None  # the caller wants the tokens' probabilities, and those of so many others
     echo: str | None = None  # the prompt, which the answer begins with; its probabilities too where they are wanted
-    shown: frozenset[int] = frozenset()  # control tokens that are text in the answer, for its parser
+    markers: Mapping[str, int] = field(default_factory=dict)  # control tokens that are text in the answer
     ends: frozenset[int] = frozenset()  # tokens that end it beside the model's own
 
     @property
@@ -147,9 +148,9 @@ class Job:
                 stops=work.stops,
                 threads=self._threads,
                 top_logprobs=work.top_logprobs,
-                shown=work.shown,
+                shown=frozenset(work.markers.values()),
                 ends=work.ends,
-                constraint=Constraint(loaded.model, work.schema) if work.schema else None,
+                constraint=Constraint(loaded.model, work.held, work.markers, work.ends) if work.held else None,
             )
         except RequestError as error:
             error.param = work.param if error.param == "messages" else error.param

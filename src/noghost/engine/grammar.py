@@ -8,20 +8,21 @@ warden it would be memory that the gap keeps. No thread is started and no file i
 from __future__ import annotations
 
 import ctypes
+import json
 from array import array
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 
+from noghost.engine.calls import Calls
 from noghost.engine.llama import C
 from noghost.engine.model import Model
+from noghost.engine.rules import Rules
 from noghost.engine.schema import Schema
 from noghost.errors import EngineError, RequestError
 
-# Between JSON's signs: a space, or a new line and its indentation. Without a bound a small model can go on for ever.
-# No \\uXXXX: see CONTROL in schema_words.py.
-JSON_STYLE: Any = {"whitespace_pattern": r" |\n[ \t]{0,20}", "json_allowed_escapes": 'nrbtf\\"'}
 MOST_LEXER_STATES = 50_000  # of 1 to 2 kB each; the library's own 250,000 are half of what an instance may map
 # The library says 0 of what is forbidden. A bias of the bytes 00 00 00 ff is -1.7e38, as good as -inf for a logit, and
 # one byte of each is written in 0.25 ms where two take twice that.
@@ -47,16 +48,18 @@ def trie_of(model: Model) -> LLTokenizer:
 class Constraint:
     """One answer's way through a grammar. The sampler asks what the next token may not be, and tells which it was.
 
-    Raises RequestError for a schema that it cannot be held to.
+    Raises RequestError for what it cannot be held to.
     """
 
-    def __init__(self, model: Model, schema: Schema) -> None:
-        """At the beginning of an answer."""
+    def __init__(
+        self, model: Model, held: Schema | Calls, tokens: Mapping[str, int] | None = None, ends: Iterable[int] = ()
+    ) -> None:
+        """At the beginning of an answer. `tokens` and `ends` are those of `Rules`."""
         trie = trie_of(model)
-        matcher = _begin(trie, schema.text)
+        matcher = _begin(trie, held.lark(Rules(tokens, ends)))
         if matcher is None:
-            raise schema.blame(lambda text: _begin(trie, text) is None)
-        self._matcher = matcher
+            raise held.blame(lambda schema: _begin(trie, json_alone(schema)) is None)
+        self._matcher, self._param = matcher, held.param
         memory = bytearray(model.n_vocab * ctypes.sizeof(C.llama_logit_bias))
         memoryview(memory).cast("i")[::2] = array("i", range(model.n_vocab))
         self._biases = (C.llama_logit_bias * model.n_vocab).from_buffer(memory)
@@ -69,7 +72,7 @@ class Constraint:
         """
         allowed = self._matcher.compute_logit_bias()
         if self._matcher.is_error():
-            raise too_complex()
+            raise too_complex(self._param)
         self._highest_bytes[:] = allowed.translate(FORBIDDEN)
         return self._biases
 
@@ -78,22 +81,24 @@ class Constraint:
         if self._biases[token].bias:
             raise EngineError("llama.cpp chose a token that the grammar forbids")
         if not self._matcher.consume_token(token):
-            raise too_complex()
+            raise too_complex(self._param)
 
 
-def too_complex() -> RequestError:
+def too_complex(param: str) -> RequestError:
     """The error for a grammar that goes over the library's limits in the midst of an answer."""
     message = "could not go on with this answer: what it is held to takes too much to follow"
-    return RequestError(message, code="unsupported_schema", param="response_format")
+    return RequestError(message, code="unsupported_schema", param=param)
 
 
-def _begin(trie: LLTokenizer, schema: str) -> LLMatcher | None:
-    """A matcher for a schema as JSON; None where nothing can begin."""
-    try:
-        grammar = LLMatcher.grammar_from_json_schema(schema, overrides=JSON_STYLE)
-    except ValueError:  # its JSON parser's
-        return None
+def json_alone(schema: str) -> str:
+    """The grammar of JSON of a schema as text."""
+    rules = Rules()
+    return rules.text(rules.json(json.loads(schema)))
+
+
+def _begin(trie: LLTokenizer, lark: str) -> LLMatcher | None:
+    """A matcher for a grammar; None where nothing can begin."""
     limits = LLParserLimits(max_lexer_states=MOST_LEXER_STATES, verbose_errors=False)
-    matcher = LLMatcher(trie, grammar, log_level=0, limits=limits)
+    matcher = LLMatcher(trie, LLMatcher.grammar_from_lark(lark), log_level=0, limits=limits)
     matcher.compute_bitmask()  # of a schema that has no end, this alone finds out
     return None if matcher.is_error() else matcher

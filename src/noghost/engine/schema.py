@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from noghost.engine import schema_words as words
+from noghost.engine.rules import Rules
 from noghost.engine.schema_words import refused
 from noghost.errors import RequestError
 
@@ -32,6 +33,8 @@ class Schema:
     Raises RequestError, which names the place and no word of the caller's, for one that an answer cannot be held to.
     """
 
+    param = "response_format"
+
     def __init__(self, document: dict[str, Any]) -> None:
         """Look at each schema in `document` once."""
         if len(written(document)) > SCHEMA_BYTES:
@@ -48,6 +51,10 @@ class Schema:
         self.text = self._written(self._taken[()])
         if len(self.text) > TAKEN_BYTES:
             raise refused("", f"is larger than {TAKEN_BYTES} bytes with what it refers to")
+
+    def lark(self, rules: Rules) -> str:
+        """The grammar of JSON of this schema."""
+        return rules.text(rules.json(json.loads(self.text)))
 
     def blame(self, fails: Callable[[str], bool]) -> RequestError:
         """The error for the innermost place of which `fails` is true; `fails` takes a schema as `text` is."""

@@ -1,0 +1,77 @@
+"""What every request's schema is built on. In an instance."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+
+HALF_PAIR = re.compile("[\ud800-\udfff]")
+
+
+class UnsupportedError(ValueError):
+    """The caller asks for what this service has not. `param` is one of our words, never the caller's."""
+
+    def __init__(self, param: str, message: str = "") -> None:
+        super().__init__(message or f"{param} is not supported by this service")
+        self.param = param
+
+
+def refuse(body: Any, fields: dict[str, tuple[Any, ...]]) -> Any:
+    """Raise for the first field of `fields` whose value is set and is not one of the harmless ones."""
+    if isinstance(body, dict):
+        for name, harmless in fields.items():
+            if body.get(name) is not None and body[name] not in harmless:
+                raise UnsupportedError(name)
+    return body
+
+
+FIELDS: set[str] = set()  # the names of all fields of all requests: ours, and so fit for an error
+
+
+def whole(value: Any, depth: int = 2) -> Any:
+    """1 for 1.0, in lists and lists of lists too; any other value as it is."""
+    if depth and isinstance(value, list):
+        return [whole(one, depth - 1) for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def say_null(schema: dict[str, Any]) -> None:
+    """In the document: null is the default of whatever has one."""
+    for name, field in schema.get("properties", {}).items():
+        kinds = field.get("anyOf", [])
+        if name not in schema.get("required", ()) and {"type": "null"} not in kinds:
+            about = {key: field.pop(key) for key in ("title", "description", "default") if key in field}
+            schema["properties"][name] = {"anyOf": [*(kinds or [field]), {"type": "null"}], **about}
+
+
+class Strict(BaseModel):
+    """No value is taken for another type; null is the default, as in OpenAI's API."""
+
+    model_config = ConfigDict(strict=True, json_schema_extra=say_null)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_options: Any) -> None:
+        FIELDS.update(field.alias or name for name, field in cls.model_fields.items())
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def null_is_default(cls, value: Any, info: ValidationInfo) -> Any:
+        """Put the default of the field for null."""
+        field = cls.model_fields[str(info.field_name)]
+        return field.default if value is None and not field.is_required() else value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def whole_numbers(cls, value: Any) -> Any:
+        """JSON does not tell 1.0 from 1, and some languages write it so."""
+        return whole(value)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def whole_characters(cls, value: Any) -> Any:
+        """JSON's escapes can spell half of a surrogate pair, which no tokeniser takes."""
+        if isinstance(value, str) and HALF_PAIR.search(value):
+            raise ValueError("a text holds half of a surrogate pair, which is not Unicode")
+        return value

@@ -1,0 +1,114 @@
+"""GLM-4.7's template and syntax through the whole service, by a tiny glm4moe of random weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from openai import OpenAI
+
+from api.test_api_tools import tool
+from api.wire import Reply, ask
+from engine.families import source_of
+from fuzz.tiny_kinds import glm
+from running import Service, running, wait_for
+
+WEATHER = {
+    "type": "object",
+    "properties": {
+        "city": {"type": "string", "maxLength": 8},
+        "unit": {"type": "string", "enum": ["C", "F"]},
+        "days": {"type": "integer", "minimum": 1, "maximum": 9},
+    },
+    "required": ["city", "days"],
+    "additionalProperties": False,
+}
+TOOLS = [tool("get_weather", WEATHER), tool("now")]
+QUESTION = [{"role": "user", "content": "How is the weather?"}]
+CALL = {"id": "c", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Oslo", "days": 2}'}}
+DIALOGUE = [
+    *QUESTION,
+    {"role": "assistant", "content": None, "reasoning_content": "I look.", "tool_calls": [CALL]},
+    {"role": "tool", "tool_call_id": "c", "content": "cold"},
+]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    home: Path = tmp_path_factory.mktemp("glm")
+    (home / "glm.gguf").write_bytes(glm(source_of("glm-4.7").encode()).render())
+    with running(home, "--model", str(home / "glm.gguf"), "--context", "4096") as found:
+        yield found
+
+
+def asked(service: Service, **body: Any) -> Reply:
+    reply = ask(service, **({"messages": QUESTION, "max_tokens": 40, "temperature": 1.0, "seed": 1} | body))
+    assert reply.status == 200, reply.body
+    return reply
+
+
+def prompt_tokens(service: Service, **body: Any) -> int:
+    return int(asked(service, max_tokens=1, **body).json["usage"]["prompt_tokens"])
+
+
+@pytest.mark.parametrize(
+    "off",
+    [
+        {"thinking": {"type": "disabled"}},
+        {"chat_template_kwargs": {"enable_thinking": False}},
+        {"noghost": {"thinking": False}},
+        {"reasoning_effort": "none"},
+    ],
+)
+def test_thinking_is_on_until_it_is_turned_off(service: Service, off: dict[str, Any]) -> None:
+    """Control: the same random weights, from the two tags that the template ends in."""
+    on = asked(service).json["choices"][0]["message"]
+    assert on["reasoning_content"]
+    message = asked(service, **off).json["choices"][0]["message"]
+    assert "reasoning_content" not in message
+    assert message["content"]
+
+
+def test_earlier_reasoning_reaches_the_template(service: Service) -> None:
+    """Kept within a turn; of turns before, where clear_thinking is false."""
+    bare = [{key: value for key, value in message.items() if key != "reasoning_content"} for message in DIALOGUE]
+    assert prompt_tokens(service, messages=DIALOGUE) > prompt_tokens(service, messages=bare)
+    later = [*DIALOGUE, {"role": "assistant", "content": "Cold."}, *QUESTION]
+    cleared = prompt_tokens(service, messages=later)
+    for kept in ({"thinking": {"clear_thinking": False}}, {"chat_template_kwargs": {"clear_thinking": False}}):
+        assert prompt_tokens(service, messages=later, **kept) > cleared
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "get_weather"}}])
+def test_even_random_weights_call(service: Service, choice: Any, stream: bool) -> None:
+    with OpenAI(base_url=f"{service.url}/v1", api_key="none", max_retries=0, timeout=60) as client:
+        for seed in (1, 2):
+            body: dict[str, Any] = {"messages": DIALOGUE, "tools": TOOLS, "tool_choice": choice, "temperature": 1.0}
+            said = {"model": "default", "seed": seed, "parallel_tool_calls": False, "max_tokens": 300} | body
+            if stream:
+                with client.chat.completions.stream(**said) as events:
+                    whole = events.get_final_completion().choices[0]
+            else:
+                whole = client.chat.completions.create(**said).choices[0]
+            assert whole.finish_reason == "tool_calls"
+            assert whole.message.tool_calls
+            (call,) = whole.message.tool_calls
+            schema = WEATHER if call.function.name == "get_weather" else {"maxProperties": 0}
+            assert jsonschema_rs.is_valid(schema, json.loads(call.function.arguments))
+
+
+def test_thinking_may_come_before_a_call(service: Service) -> None:
+    """Asked for, it is free; random weights end it by chance, so what is looked at is that it begins."""
+    message = asked(service, tools=TOOLS, tool_choice="required", thinking={"type": "enabled"}).json["choices"][0]
+    assert message["message"]["reasoning_content"]
+
+
+def test_it_is_wiped_and_has_a_receipt(service: Service) -> None:
+    reply = asked(service, tools=TOOLS, tool_choice="required", max_tokens=300)
+    invocation = reply.json["noghost"]["instance"]
+    wait_for(lambda: "wiped" in service.noghost("receipts", "show", invocation).stdout, 30, "the wipe's receipt")
