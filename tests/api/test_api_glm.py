@@ -11,7 +11,7 @@ import jsonschema_rs
 import pytest
 from openai import OpenAI
 
-from api.test_api_tools import tool
+from api.test_api_tools import tokenized, tool
 from api.wire import Reply, ask
 from engine.families import source_of
 from fuzz.tiny_kinds import glm
@@ -71,6 +71,17 @@ def test_thinking_is_on_until_it_is_turned_off(service: Service, off: dict[str, 
     message = asked(service, **off).json["choices"][0]["message"]
     assert "reasoning_content" not in message
     assert message["content"]
+
+
+def test_the_dialogue_is_the_templates(service: Service) -> None:
+    told = tokenized(service, DIALOGUE)
+    assert "".join(told["token_strs"]) == (
+        "[gMASK]<sop><|user|>How is the weather?<|assistant|><think>I look.</think>"
+        "<tool_call>get_weather<arg_key>city</arg_key><arg_value>Oslo</arg_value>"
+        "<arg_key>days</arg_key><arg_value>2</arg_value></tool_call>"
+        "<|observation|><tool_response>cold</tool_response><|assistant|><think>"
+    )
+    assert told["count"] == prompt_tokens(service, messages=DIALOGUE)
 
 
 def test_earlier_reasoning_reaches_the_template(service: Service) -> None:
