@@ -44,6 +44,22 @@ def test_every_form_of_an_answer_is_read(form: str) -> None:
     assert parse_answer(form.encode()) == Kept(f"{MARKER} ü", seed=5, instance="ab" * 16)
 
 
+def test_reasoning_and_calls_are_kept_but_for_their_ids() -> None:
+    def call(**function: str) -> dict[str, Any]:
+        return {"tool_calls": [{"index": 0, "id": "call_1", "function": function}]}
+
+    message = {"content": None, "reasoning_content": MARKER} | call(name="f", arguments='{"a": 1}')
+    whole = json.dumps({"choices": [{"message": message}]})
+    pieces = [
+        {"reasoning_content": MARKER},
+        call(name="f", arguments=""),
+        call(arguments='{"a"'),
+        call(arguments=": 1}"),
+    ]
+    for answer in (whole, whole.replace("call_1", "call_2"), "".join(map(event, pieces))):
+        assert parse_answer(answer.encode()) == Kept(f'{MARKER}f{{"a": 1}}')
+
+
 def test_the_bytes_of_a_capsule_are_not_read() -> None:
     head = b"--b\r\nContent-Type: application/json\r\n\r\n"
     parts = head + FORMS["chat"].encode() + b"\r\n--b\r\nContent-Type: x\r\n\r\n\xff\x00\r\n--b--\r\n"

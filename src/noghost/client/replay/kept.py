@@ -90,12 +90,14 @@ def objects(text: str) -> Iterator[dict[str, Any]]:
 
 
 def piece(choice: dict[str, Any]) -> str:
-    """The text of one choice: of a chat or a completion, whole or streamed."""
+    """What one choice says: of a chat or a completion, whole or streamed. The ids of calls are drawn: left out."""
     holder = choice.get("message") or choice.get("delta") or choice
-    text = holder.get("content", holder.get("text")) or ""
-    if not isinstance(text, str):
+    called = [call.get("function") or {} for call in holder.get("tool_calls") or ()]
+    texts = [holder.get("reasoning_content"), holder.get("content", holder.get("text"))]
+    texts += [function.get(name) for function in called for name in ("name", "arguments")]
+    if not all(text is None or isinstance(text, str) for text in texts):
         raise TypeError
-    return text
+    return "".join(text for text in texts if text)
 
 
 def read(path: Path, what: str) -> bytes:
