@@ -15,6 +15,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, NoReturn
 
+import jinja2.debug  # noqa: F401  Jinja imports it when a template fails first, and an instance opens no file
 from jinja2 import nodes
 from jinja2.exceptions import TemplateError
 from jinja2.ext import Extension, loopcontrols

@@ -17,7 +17,8 @@ from starlette.types import Scope
 from noghost.api import capsule
 from noghost.api.errors import from_validation
 from noghost.api.parts import JSON
-from noghost.api.schemas import Generation, UnsupportedError
+from noghost.api.schemas import Generation
+from noghost.api.strict import UnsupportedError
 from noghost.api.upstream.terms import on_terms
 from noghost.errors import RequestError
 from noghost.upstream import Upstream
