@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import traceback
 from typing import Any
 
 import click
 
 from noghost.cli.settings import effective, options
-from noghost.doctor.checks import not_green
-from noghost.doctor.facts import gather
 from noghost.service import serve as run_service
 from noghost.warden.activation import become_doorkeeper, config_at, own_command, take_over
 from noghost.warden.door import open_door
@@ -35,7 +35,27 @@ def serve(**flags: Any) -> None:
 
 
 def warn() -> None:
-    """A line on standard error for each thing about this host that weakens a promise."""
+    """A line on standard error for each thing about this host that weakens a promise.
+
+    In a child: what it imports would stay in the memory of warden and reaper.
+    """
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+        return
+    try:
+        say_not_green()
+    except BaseException:  # noqa: BLE001  the child has its own way out
+        traceback.print_exc()
+    finally:
+        os._exit(0)
+
+
+def say_not_green() -> None:
+    """In the child."""
+    from noghost.doctor.checks import not_green
+    from noghost.doctor.facts import gather
+
     for line in not_green(gather()):
         click.echo(f"noghost: {line} (see noghost doctor)", err=True)
 
