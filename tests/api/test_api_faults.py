@@ -12,12 +12,16 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from api.response_order import told
 from api.wire import PATIENCE_S, ask, healthy
 from noghost.api.answer import Writer
 from noghost.api.body import WholeBody
 from noghost.api.chat import CHAT
 from noghost.api.here import Here, Recorder
+from noghost.api.responses import Writer as Streamer
+from noghost.api.turn import Told
 from noghost.config import Limits
+from noghost.engine.families.events import Content
 from noghost.engine.generate import Chunk, Done
 from noghost.errors import EngineError, LedgerError
 from noghost.timeline import Timeline
@@ -103,6 +107,28 @@ def test_a_fault_within_a_stream_is_its_last_event(error: Exception, status: int
     assert set(json.loads(last.removeprefix(b"data: "))) == {"error"}
     assert b"secret" not in last
     assert now.tally.status == status
+
+
+def test_a_fault_within_a_streamed_response_is_its_last_event() -> None:
+    """What was said before it stands in it, as far as it came."""
+
+    async def items() -> AsyncIterator[Told | Done]:
+        yield Told(0, [Content("text")], ())
+        raise ValueError("a secret")
+
+    async def stream(writer: Streamer) -> list[bytes]:
+        return [piece async for piece in writer.stream(items(), pads=False)]
+
+    now = invocation()
+    job: Any = None  # asked for its figures at the end alone, which does not come
+    model: Any = SimpleNamespace(piece=None)  # asked for probabilities alone
+    fixed = {"model": "m", "instructions": None, "tools": [], "metadata": {}, "store": False}
+    sent = asyncio.run(stream(Streamer(now, job, model, fixed)))
+    response = told([json.loads(event.partition(b"data: ")[2]) for event in sent])
+    assert (response["status"], response["error"]["code"]) == ("failed", "server_error")
+    assert response["output"][0]["content"][0]["text"] == "text"
+    assert b"secret" not in b"".join(sent)
+    assert now.tally.status == 500
 
 
 def test_a_ledger_that_cannot_be_written(tmp_path: Any) -> None:

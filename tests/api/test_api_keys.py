@@ -24,7 +24,7 @@ from noghost.timeline import Timeline
 from running import Service, running
 
 PATHS = ("/v1/models", "/v1/receipts/" + "0" * 32, "/docs", "/openapi.json", "/nothing", "/healthz/", "//healthz")
-PATHS += ("/v1/embeddings", "/v1/tokenize", "/v1/detokenize", "/metrics", "/readyz/")
+PATHS += ("/v1/embeddings", "/v1/responses", "/v1/tokenize", "/v1/detokenize", "/metrics", "/readyz/")
 FORMS = ("Authorization: Bearer {}", "authorization: bearer  {} ", "X-Api-Key: {}", "x-api-key:{}")
 
 

@@ -16,6 +16,7 @@ PATHS = {
     "/v1/receipts/{id}",
     "/v1/chat/completions",
     "/v1/completions",
+    "/v1/responses",
     "/v1/embeddings",
     "/v1/tokenize",
     "/v1/detokenize",

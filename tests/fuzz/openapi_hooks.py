@@ -39,7 +39,7 @@ def is_whole(value: Any) -> bool:
 
 def apart(tool: Any, number: int) -> None:
     """Give a right tool a name of its own, and arguments that a call can be held to."""
-    function = tool.get("function") if isinstance(tool, dict) else None
+    function = tool.get("function", tool) if isinstance(tool, dict) else None  # of /v1/responses: the tool itself
     if isinstance(function, dict) and re.fullmatch("[a-zA-Z0-9_-]{1,64}", str(function.get("name", ""))):
         function["name"] = f"f{number}"
     if isinstance(function, dict) and isinstance(function.get("parameters"), dict):
@@ -52,19 +52,28 @@ def unspoken(message: Any) -> None:
         message.pop(name, None)
 
 
+def answered(item: Any) -> list[Any]:
+    """An item of /v1/responses; a call with arguments that are JSON, and with its result."""
+    if not isinstance(item, dict) or item.get("type") != "function_call":
+        return [item]
+    if isinstance(item.get("arguments"), str):
+        item["arguments"] = "{}"
+    return [item, {"type": "function_call_output", "call_id": item.get("call_id"), "output": "Hi"}]
+
+
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
     """Right before a request leaves."""
     body = case.body
     if not isinstance(body, dict):
         return
-    body.setdefault("max_tokens", MOST_TOKENS)
-    for name in ("max_tokens", "max_completion_tokens"):
+    for name in ("max_tokens", "max_completion_tokens", "max_output_tokens"):
         value = body.get(name)
         if is_whole(value) and MOST_TOKENS < value <= DOCUMENTED_MOST_TOKENS:
             body[name] = MOST_TOKENS
-    if body["max_tokens"] is None:
-        body["max_tokens"] = MOST_TOKENS
+    for name in ("max_tokens", "max_output_tokens"):
+        if body.get(name) is None:
+            body[name] = MOST_TOKENS
     own = body.get("noghost")
     if isinstance(own, dict) and is_whole(own.get("threads")) and 1 < own["threads"] <= DOCUMENTED_MOST_THREADS:
         own["threads"] = 1
@@ -84,8 +93,10 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         body["top_logprobs"] = None  # needs the other
     for name in {"tokens", "input", "prompt"} & set(body):
         body[name] = known(body[name])
-    held = body.get("response_format")
-    inner = held.get("json_schema") if isinstance(held, dict) else None
+    held, text = body.get("response_format"), body.get("text")
+    inner = (
+        held.get("json_schema") if isinstance(held, dict) else text.get("format") if isinstance(text, dict) else None
+    )
     if isinstance(inner, dict) and isinstance(inner.get("schema"), dict):
         inner["schema"] = {"type": "boolean"}
     if isinstance(held, dict) and body.get("ignore_eos") is True:
@@ -100,6 +111,8 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         body.pop(name, None)  # the switches of thinking have to say one thing
     for message in body["messages"] if isinstance(body.get("messages"), list) else ():
         unspoken(message)
+    if isinstance(body.get("input"), list):
+        body["input"] = [one for item in body["input"] for one in answered(item)]
     bias = body.get("logit_bias")
     if isinstance(bias, dict) and all(key.isascii() and key.isdigit() and len(key) <= 10 for key in bias):
         body["logit_bias"] = {str(int(key) % VOCABULARY_TOKENS): value for key, value in bias.items()}

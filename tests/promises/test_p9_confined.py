@@ -114,7 +114,7 @@ def test_every_endpoint_answers_without_a_single_refusal(tmp_path: Path) -> None
         wait_for(lambda: not service.instances(), END_S, "all instances to end")
         assert "refused" not in service.log
         rows = json.loads(service.noghost("receipts", "--json").stdout)
-        assert len(rows) == 5
+        assert len(rows) == 6
         assert {row["ended"]["refused_calls"] for row in rows} == {0}
 
 
@@ -139,6 +139,9 @@ BODIES = {
     ).encode(),
     "/v1/completions": json.dumps(
         {"prompt": "One, two,", "max_tokens": 3, "seed": 1, "echo": True, "logprobs": 2}
+    ).encode(),
+    "/v1/responses": json.dumps(
+        {"input": [{"role": "user", "content": "Say yes."}], "max_output_tokens": 3, "stream": True, "top_logprobs": 2}
     ).encode(),
     "/v1/embeddings": json.dumps({"input": ["One", "Two. " * 80], "encoding_format": "base64"}).encode(),
     "/v1/tokenize": json.dumps({"prompt": "One, two,", "with_pieces": True}).encode(),

@@ -49,7 +49,7 @@ async def respond(here: Here, body: Generation, turn: Turn, shape: Shape) -> Res
     items = turn.items()
     first = await anext(items)
     options = body.stream_options or StreamOptions()
-    pads = here.pads if options.include_obfuscation is None else options.include_obfuscation
+    pads = pads_for(here, options)
     work = turn.job.work
     writer = Writer(here, turn, shape, pads)
     if work.top_logprobs is not None:
@@ -59,6 +59,12 @@ async def respond(here: Here, body: Generation, turn: Turn, shape: Shape) -> Res
         return StreamingResponse(events, media_type=EVENTS) if not work.wish.wanted else writer.mixed(EVENTS, events)
     whole = await writer.whole(first, items)
     return writer.mixed(JSON, once(pad.whole(whole, pads=pads))) if work.wish.wanted else as_json(whole, pads)
+
+
+def pads_for(here: Here, options: StreamOptions | None) -> bool:
+    """Whether this answer is filled up: as its caller says, or else as the service does."""
+    wish = options.include_obfuscation if options else None
+    return here.pads if wish is None else wish
 
 
 def as_json(answer: dict[str, Any], pads: bool) -> Response:

@@ -8,8 +8,9 @@ Covered: each streamed event is one record (tls.py), filled up to the next multi
 last and [DONE] too; what does not fit into one, a very long token or a long model name, takes two. A whole answer is
 filled up to the next multiple of WHOLE_BYTES.
 Not covered: how many events there are and when each comes, so how many tokens and how fast; the length of a whole
-answer in steps of WHOLE_BYTES; requests, whose size is the caller's; errors before the answer, whose texts are
-constants; an answer that its caller asked to have unfilled.
+answer in steps of WHOLE_BYTES, or of EVENT_BYTES where the last events of a stream repeat it (/v1/responses);
+requests, whose size is the caller's; errors before the answer, whose texts are constants; an answer that its caller
+asked to have unfilled.
 
 The filling is one character again and again: inside of TLS a byte is as good as any other, since nothing is
 compressed there (TLS 1.3 cannot), and random ones would cost entropy and hide nothing more.
@@ -36,6 +37,12 @@ def event(data: dict[str, Any], *, pads: bool) -> bytes:
         return commented(line)
     filling = FILLING * missing(len(line) + len(FIELD), EVENT_BYTES)
     return line[: -len(b"}\n\n")] + FIELD[:-1] + filling + b'"}\n\n'
+
+
+def named(data: dict[str, Any], *, pads: bool) -> bytes:
+    """One server-sent event of a stream whose events have names: that of its `type`."""
+    line = f"event: {data['type']}\n".encode() + event(data, pads=False)
+    return commented(line) if pads else line
 
 
 def commented(line: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
@@ -18,12 +19,17 @@ class UnsupportedError(ValueError):
         self.param = param
 
 
-def refuse(body: Any, fields: dict[str, tuple[Any, ...]]) -> Any:
-    """Raise for the first field of `fields` whose value is set and is not one of the harmless ones."""
-    if isinstance(body, dict):
-        for name, harmless in fields.items():
-            if body.get(name) is not None and body[name] not in harmless:
-                raise UnsupportedError(name)
+def refuse(body: Any, fields: Mapping[str, tuple[Any, ...]], why: Mapping[str, str] | None = None) -> Any:
+    """Raise for the first field of `fields` whose value is set and is not one of the harmless ones.
+
+    "text.verbosity" is a field of a field. `why` says more of some of them.
+    """
+    for name, harmless in fields.items():
+        value = body
+        for word in name.split("."):
+            value = value.get(word) if isinstance(value, dict) else None
+        if value is not None and value not in harmless:
+            raise UnsupportedError(name, (why or {}).get(name, ""))
     return body
 
 

@@ -17,12 +17,11 @@ from typing import Any
 from fastapi.responses import Response, StreamingResponse
 
 from noghost.api import pad
-from noghost.api.answer import DONE, EVENTS
+from noghost.api.answer import DONE, EVENTS, pads_for
 from noghost.api.compute import Compute
 from noghost.api.errors import told
 from noghost.api.here import Here
 from noghost.api.parts import JSON
-from noghost.api.schemas import StreamOptions
 from noghost.api.upstream.exchange import Reply, post
 from noghost.api.upstream.faults import refused
 from noghost.api.upstream.link import Link
@@ -51,8 +50,7 @@ class Passing:
         self._asked = asked
         self._shape = shape
         self._whole = threading.Event()  # nothing is left but to see to the record
-        options = asked.stream_options or StreamOptions()
-        self._pads = here.pads if options.include_obfuscation is None else options.include_obfuscation
+        self._pads = pads_for(here, asked.stream_options)
 
     async def respond(self, body: bytes, commitment: bytes | None) -> Response:
         """Record, connect, ask; an answer once there is one. Raises LedgerError and UpstreamError."""
