@@ -19,10 +19,11 @@ from noghost.api.body import WholeBody
 from noghost.api.chat import CHAT
 from noghost.api.here import Here, Recorder
 from noghost.api.responses import Writer as Streamer
-from noghost.api.turn import Told
+from noghost.api.turn import Told, Turn
 from noghost.config import Limits
 from noghost.engine.families.events import Content
-from noghost.engine.generate import Chunk, Done
+from noghost.engine.families.family import PLAIN
+from noghost.engine.generate import Done
 from noghost.errors import EngineError, LedgerError
 from noghost.timeline import Timeline
 from running import running, wait_for
@@ -94,16 +95,16 @@ def test_a_fault_within_the_answer_counts_as_one() -> None:
 def test_a_fault_within_a_stream_is_its_last_event(error: Exception, status: int) -> None:
     """OpenAI's client raises for it: an answer that broke off is not taken for a whole one."""
 
-    async def items() -> AsyncIterator[Chunk | Done]:
+    async def items() -> AsyncIterator[Told | Done]:
         raise error
         yield
 
     async def stream(writer: Writer) -> list[bytes]:
-        return [piece async for piece in writer.events(Chunk("text", 1), items(), False)]
+        return [piece async for piece in writer.events(Told(0, [Content("text")], ()), items(), False)]
 
     now = invocation()
-    job: Any = None  # asked for its figures at the end alone, which does not come
-    *_, last = asyncio.run(stream(Writer(now, job, CHAT, "model")))
+    job: Any = SimpleNamespace(work=SimpleNamespace(echo=None), prompt_logprobs=())  # its figures come at the end
+    *_, last = asyncio.run(stream(Writer(now, Turn(job, "model", lambda: PLAIN.parser("")), CHAT)))
     assert set(json.loads(last.removeprefix(b"data: "))) == {"error"}
     assert b"secret" not in last
     assert now.tally.status == status
