@@ -21,15 +21,13 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import h11
-import uvicorn
 from starlette.applications import Starlette
-from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.server import ServerState
 
 from noghost.api.body import header_too_large
 from noghost.api.errors import told
 from noghost.api.here import Here
 from noghost.api.tls import TlsEnd
+from noghost.api.uvicorn_parts import Config, H11Protocol, ServerState
 from noghost.config import Limits
 from noghost.errors import RequestError
 from noghost.messages import Outcome
@@ -38,11 +36,11 @@ LINGER_S = 1.0  # without a byte, and the caller has ceased to send
 LINGER_BYTES = 64 * 1024
 
 
-def uvicorn_config(app: Starlette, limits: Limits) -> uvicorn.Config:
+def uvicorn_config(app: Starlette, limits: Limits) -> Config:
     """In the warden, before fork: everything that uvicorn imports and builds. Its loggers are switched off:
     they would write paths and tracebacks."""
     logging.disable(logging.CRITICAL)
-    config = uvicorn.Config(
+    config = Config(
         app,
         lifespan="off",
         http="h11",
@@ -60,7 +58,7 @@ def uvicorn_config(app: Starlette, limits: Limits) -> uvicorn.Config:
 class OneRequest(H11Protocol):
     """uvicorn's protocol, once. `ended` gets the outcome."""
 
-    def __init__(self, config: uvicorn.Config, now: Here, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, config: Config, now: Here, loop: asyncio.AbstractEventLoop) -> None:
         state = ServerState()
         state.default_headers = [(b"connection", b"close")]
         super().__init__(config=config, server_state=state, app_state={}, _loop=loop)
@@ -157,7 +155,7 @@ def equip(connection: socket.socket, stall_s: float) -> Equipment:
 
 
 def serve_connection(
-    config: uvicorn.Config, app: Starlette, equipment: Equipment, now: Here, tls: ssl.SSLContext | None = None
+    config: Config, app: Starlette, equipment: Equipment, now: Here, tls: ssl.SSLContext | None = None
 ) -> Outcome:
     """Serve the one request of the connection; returns when the caller has left or has been answered."""
     app.state.here = now
@@ -167,7 +165,7 @@ def serve_connection(
     return outcome
 
 
-async def _serve(config: uvicorn.Config, equipment: Equipment, now: Here, tls: ssl.SSLContext | None) -> Outcome:
+async def _serve(config: Config, equipment: Equipment, now: Here, tls: ssl.SSLContext | None) -> Outcome:
     request = OneRequest(config, now, equipment.loop)
     end = TlsEnd(tls, request) if tls else request
     await equipment.loop.connect_accepted_socket(lambda: end, equipment.connection)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import traceback
 from typing import Any
 
 import click
 
 from noghost.cli.settings import effective, options
+from noghost.reaper.role import fork_role
 from noghost.service import serve as run_service
 from noghost.warden.activation import become_doorkeeper, config_at, own_command, take_over
 from noghost.warden.door import open_door
@@ -39,16 +39,7 @@ def warn() -> None:
 
     In a child: what it imports would stay in the memory of warden and reaper.
     """
-    pid = os.fork()
-    if pid:
-        os.waitpid(pid, 0)
-        return
-    try:
-        say_not_green()
-    except BaseException:  # noqa: BLE001  the child has its own way out
-        traceback.print_exc()
-    finally:
-        os._exit(0)
+    os.waitpid(fork_role(say_not_green, ()), 0)
 
 
 def say_not_green() -> None:
