@@ -18,4 +18,6 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+sys.modules["uvicorn"].Config = Config  # type: ignore[attr-defined]  # its other modules ask the package for it
+
 __all__ = ["Config", "H11Protocol", "ServerState"]
