@@ -48,7 +48,7 @@ def invocation() -> Here:
     return Here(bytes(16), Timeline(), (), recorder, Limits(), 1, lambda: 1)
 
 
-def fault(error: Exception, after: list[Message]) -> tuple[list[Message], Here]:
+def fault(error: Exception, after: list[Message], path: str = "/") -> tuple[list[Message], Here]:
     """What is sent when an app raises `error` after it has sent `after`."""
     now = invocation()
     sent: list[Message] = []
@@ -65,7 +65,8 @@ def fault(error: Exception, after: list[Message]) -> tuple[list[Message], Here]:
         sent.append(message)
 
     state = SimpleNamespace(state=SimpleNamespace(here=now))
-    scope: dict[str, Any] = {"type": "http", "app": state, "headers": [], "raw_path": b"/", "query_string": b""}
+    scope: dict[str, Any] = {"type": "http", "app": state, "headers": [], "path": path, "query_string": b""}
+    scope["raw_path"] = path.encode()
     try:
         asyncio.run(WholeBody(app)(scope, receive, send))
     except type(error):

@@ -40,7 +40,7 @@ class WholeBody:
             return
         except Exception as error:  # Starlette's own handler is outside of this: the tally would not see it
             answered = now.tally.status
-            response = error_response(error)
+            response = error_response(error, scope["path"])
             now.tally.status = response.status_code
             if answered:
                 raise  # half an answer is out: the connection breaks off

@@ -96,7 +96,7 @@ class OneRequest(H11Protocol):
 
     def refuse(self, error: RequestError) -> None:
         """Answer with an error before there is a request, and close."""
-        status, told_body = told(error)
+        status, told_body = told(error, self.cycle.scope["path"] if self.cycle else "")
         body = json.dumps(told_body).encode()
         headers = [
             (b"content-type", b"application/json"),

@@ -1,5 +1,7 @@
 """Every error in the API's own shape: {"error": {"message", "type", "param", "code"}}. In an instance.
 
+Under MESSAGES, which is Anthropic's, in that API's: {"type": "error", "error": {"type", "message"}}.
+
 Covered: no message repeats what the caller sent. Not covered: what the caller does with the answer.
 """
 
@@ -18,34 +20,56 @@ from noghost.api.strict import FIELDS, UnsupportedError
 from noghost.errors import EngineError, LedgerError, NoghostError, ReceiptNotFound, RequestError
 
 RETRY_AFTER_S = "1"
+MESSAGES = "/v1/messages"
+# Anthropic's names of statuses (docs.claude.com, "Errors"); it has 529 where HTTP has 503.
+ANTHROPICS = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+}
 WORDS = {
     400: "the body could not be read as JSON",
     404: "there is nothing at this path; see /docs",
     405: "this path does not take that method; see /docs",
 }
 
+TEXT = {"type": "string"}
+MAYBE_TEXT = {"type": ["string", "null"]}
 NOT_AN_OBJECT = "the body is not a JSON object; send one with the header content-type: application/json"
 
 
-def error_body(message: str, status: int, code: str | None = None, param: str | None = None) -> dict[str, Any]:
-    """The JSON body of an error."""
+def error_body(
+    message: str, status: int, path: str, code: str | None = None, param: str | None = None
+) -> dict[str, Any]:
+    """The JSON body of an error, as the API that `path` is of has it."""
+    if is_anthropics(path):
+        kind = ANTHROPICS.get(status, "invalid_request_error" if status < 500 else "api_error")
+        return {"type": "error", "error": {"type": kind, "message": message}}
     kind = "invalid_request_error" if status < 500 else "server_error"
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
-def error_response(error: Exception) -> JSONResponse:
-    """The answer to an error."""
-    status, body = told(error)
+def is_anthropics(path: str) -> bool:
+    """Whether a path is one of Anthropic's API."""
+    return path == MESSAGES or path.startswith(f"{MESSAGES}/")
+
+
+def error_response(error: Exception, path: str) -> JSONResponse:
+    """The answer to an error of a request for `path`."""
+    status, body = told(error, path)
     return JSONResponse(body, status, {"retry-after": RETRY_AFTER_S} if status == 503 else None)
 
 
-def told(error: Exception) -> tuple[int, dict[str, Any]]:
+def told(error: Exception, path: str = "") -> tuple[int, dict[str, Any]]:
     """(HTTP status, JSON body) of any error; of one that is not ours nothing is told, since it may hold content."""
     if not isinstance(error, NoghostError):
         error = NoghostError("something went wrong in this instance; it is gone now")
     status, code, param = status_of(error)
     message = f"{error.message} ({error.hint})" if error.hint else error.message
-    return status, error_body(message, status, code, param)
+    return status, error_body(message, status, path, code, param)
 
 
 def status_of(error: NoghostError) -> tuple[int, str | None, str | None]:
@@ -94,17 +118,18 @@ def place(parts: tuple[int | str, ...]) -> str | None:
 def install(app: Starlette) -> None:
     """Teach `app` to answer every error in this shape."""
 
-    async def ours(_request: Request, error: Exception) -> JSONResponse:
-        return error_response(error)
+    async def ours(request: Request, error: Exception) -> JSONResponse:
+        return error_response(error, request.scope["path"])
 
-    async def invalid(_request: Request, error: Exception) -> JSONResponse:
+    async def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        return error_response(from_validation(error))
+        return error_response(from_validation(error), request.scope["path"])
 
-    async def by_status(_request: Request, error: Exception) -> JSONResponse:
+    async def by_status(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
         message = WORDS.get(error.status_code) or http.HTTPStatus(error.status_code).phrase.lower()
-        return JSONResponse(error_body(message, error.status_code), error.status_code, error.headers)
+        body = error_body(message, error.status_code, request.scope["path"])
+        return JSONResponse(body, error.status_code, error.headers)
 
     for kind, handler in ((NoghostError, ours), (RequestValidationError, invalid), (HTTPException, by_status)):
         app.add_exception_handler(kind, handler)
@@ -115,15 +140,22 @@ def describe(app: FastAPI) -> None:
     schema = app.openapi()
     # FastAPI's documented way to extend the document
     app.openapi = lambda: schema  # type: ignore[method-assign]
-    fields = {name: {"type": ["string", "null"]} for name in ("message", "type", "param", "code")}
-    error = {"type": "object", "properties": fields, "required": list(fields)}
     schemas = schema["components"]["schemas"]
-    schemas["Error"] = {"type": "object", "properties": {"error": error}, "required": ["error"]}
+    schemas["Error"] = object_of({"error": object_of(dict.fromkeys(("message", "type", "param", "code"), MAYBE_TEXT))})
+    schemas["AnthropicError"] = object_of(
+        {"type": {"const": "error"}, "error": object_of(dict.fromkeys(("type", "message"), TEXT))}
+    )
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-    for operations in schema["paths"].values():
+    for path, operations in schema["paths"].items():
+        name = "AnthropicError" if is_anthropics(path) else "Error"
+        content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
         for operation in operations.values():
             operation["responses"].pop("422", None)
             operation["responses"]["4XX"] = {"description": "The request cannot be taken", "content": content}
             operation["responses"]["5XX"] = {"description": "The service cannot answer", "content": content}
+
+
+def object_of(properties: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an object with all of these."""
+    return {"type": "object", "properties": properties, "required": list(properties)}

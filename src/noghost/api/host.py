@@ -61,4 +61,4 @@ class KnownHost:
         if now.hosts is None or is_for_us(values, now.hosts):
             await self._app(scope, receive, send)
         else:
-            await error_response(WRONG)(scope, receive, marked(send, now))
+            await error_response(WRONG, scope["path"])(scope, receive, marked(send, now))

@@ -44,7 +44,7 @@ class AsksKey:
         if refused is None:
             await self._app(scope, receive, send)
             return
-        response = error_response(refused)
+        response = error_response(refused, scope["path"])
         if response.status_code == 401:
             response.headers["www-authenticate"] = "Bearer"
         await response(scope, receive, marked(send, now))
