@@ -33,6 +33,7 @@ ALLOWED = (
     ("noghost.cli.main", "print", "the one message of an error that ended a command"),
     ("noghost.api.embedding_schema", "input", "the name of a field of OpenAI's"),
     ("noghost.api.response_schema", "input", "the name of a field of OpenAI's"),
+    ("noghost.api.message_schema", "input", "the name of a field of Anthropic's"),
     ("noghost.api.connection", "logging", "switches uvicorn's off"),
     ("noghost.instance.life", "sys.stderr", "`noghost ask`: a host that cannot confine it, before anything is read"),
     ("noghost.instance.terminal", "os.write", "`noghost ask`: the answer, to its caller's terminal"),

@@ -10,7 +10,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import anthropic
 import pytest
+from anthropic import Anthropic
 from openai import AuthenticationError, OpenAI
 from starlette.types import Message, Receive, Scope, Send
 
@@ -121,6 +123,18 @@ def test_openai_s_client_sends_its_key_unchanged(keyed: Keyed) -> None:
     ):
         client.models.list()
     assert told.value.code == "invalid_api_key"
+
+
+def test_anthropic_s_client_sends_its_key_unchanged(keyed: Keyed) -> None:
+    asked: Any = {"model": "default", "messages": ASKED["messages"], "max_tokens": 1}
+    with Anthropic(base_url=keyed.service.url, api_key=keyed.key, max_retries=0, timeout=60) as client:
+        assert client.messages.create(**asked).usage.output_tokens == 1
+    with (
+        Anthropic(base_url=keyed.service.url, api_key=mint(), max_retries=0, timeout=60) as client,
+        pytest.raises(anthropic.AuthenticationError) as told,
+    ):
+        client.messages.create(**asked)
+    assert told.value.body["error"]["type"] == "authentication_error"  # type: ignore[call-overload, index]
 
 
 @pytest.mark.slow

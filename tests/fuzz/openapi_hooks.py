@@ -38,12 +38,13 @@ def is_whole(value: Any) -> bool:
 
 
 def apart(tool: Any, number: int) -> None:
-    """Give a right tool a name of its own, and arguments that a call can be held to."""
-    function = tool.get("function", tool) if isinstance(tool, dict) else None  # of /v1/responses: the tool itself
+    """Give a right tool a name of its own, and arguments that a call can be held to; Anthropic's is its function."""
+    function = tool.get("function", tool) if isinstance(tool, dict) else None
     if isinstance(function, dict) and re.fullmatch("[a-zA-Z0-9_-]{1,64}", str(function.get("name", ""))):
         function["name"] = f"f{number}"
-    if isinstance(function, dict) and isinstance(function.get("parameters"), dict):
-        function["parameters"] = {}
+    for name in ("parameters", "input_schema"):
+        if isinstance(function, dict) and isinstance(function.get(name), dict):
+            function[name] = {}
 
 
 def unspoken(message: Any) -> None:
@@ -59,6 +60,13 @@ def answered(item: Any) -> list[Any]:
     if isinstance(item.get("arguments"), str):
         item["arguments"] = "{}"
     return [item, {"type": "function_call_output", "call_id": item.get("call_id"), "output": "Hi"}]
+
+
+def can_go_on(message: Any) -> bool:
+    """Whether an answer can go on with it, if it is the last one."""
+    blocks = message.get("content") if isinstance(message, dict) else None
+    kinds = [block.get("type") for block in blocks if isinstance(block, dict)] if isinstance(blocks, list) else []
+    return not {"thinking", "redacted_thinking", "tool_use"} & {kind for kind in kinds if isinstance(kind, str)}
 
 
 @schemathesis.hook
@@ -94,9 +102,11 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     for name in {"tokens", "input", "prompt"} & set(body):
         body[name] = known(body[name])
     held, text = body.get("response_format"), body.get("text")
+    output = body.get("output_config")
     inner = (
         held.get("json_schema") if isinstance(held, dict) else text.get("format") if isinstance(text, dict) else None
     )
+    inner = output.get("format") if isinstance(output, dict) else inner
     if isinstance(inner, dict) and isinstance(inner.get("schema"), dict):
         inner["schema"] = {"type": "boolean"}
     if isinstance(held, dict) and body.get("ignore_eos") is True:
@@ -113,6 +123,8 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         unspoken(message)
     if isinstance(body.get("input"), list):
         body["input"] = [one for item in body["input"] for one in answered(item)]
+    if isinstance(body.get("messages"), list) and body["messages"] and not can_go_on(body["messages"][-1]):
+        body["messages"].append({"role": "user", "content": "Hi"})
     bias = body.get("logit_bias")
     if isinstance(bias, dict) and all(key.isascii() and key.isdigit() and len(key) <= 10 for key in bias):
         body["logit_bias"] = {str(int(key) % VOCABULARY_TOKENS): value for key, value in bias.items()}

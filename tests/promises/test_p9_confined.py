@@ -133,6 +133,9 @@ HELD_TO_A_CALL = json.dumps(
         "tool_choice": "required",
     }
 ).encode()
+MESSAGE = json.dumps(
+    {"messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}], "max_tokens": 3, "stream": True}
+).encode()
 BODIES = {
     "/v1/chat/completions": json.dumps(
         {"messages": [{"role": "user", "content": "Say yes. " * 40}], "max_tokens": 3, "stream": True}
@@ -143,6 +146,8 @@ BODIES = {
     "/v1/responses": json.dumps(
         {"input": [{"role": "user", "content": "Say yes."}], "max_output_tokens": 3, "stream": True, "top_logprobs": 2}
     ).encode(),
+    "/v1/messages": MESSAGE,
+    "/v1/messages/count_tokens": MESSAGE,
     "/v1/embeddings": json.dumps({"input": ["One", "Two. " * 80], "encoding_format": "base64"}).encode(),
     "/v1/tokenize": json.dumps({"prompt": "One, two,", "with_pieces": True}).encode(),
     "/v1/detokenize": json.dumps({"tokens": [1, 2, 3]}).encode(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from noghost import __version__
-from noghost.api import chat, completions, embeddings, errors, responses, service, tokens
+from noghost.api import chat, completions, embeddings, errors, messages, responses, service, tokens
 from noghost.api.body import WholeBody
 from noghost.api.host import KnownHost
 from noghost.api.keys import AsksKey
@@ -38,6 +38,7 @@ def make_app() -> FastAPI:
     app.include_router(chat.router)
     app.include_router(completions.router)
     app.include_router(responses.router)
+    app.include_router(messages.router)
     app.include_router(embeddings.router)
     app.include_router(tokens.router)
     app.include_router(service.router)

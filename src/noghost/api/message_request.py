@@ -15,12 +15,22 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from noghost.api.message_schema import CountRequest, Message, MessagesRequest, Thinking, Tool, ToolResult, ToolUse
+from noghost.api.message_schema import (
+    CountRequest,
+    Message,
+    MessagesRequest,
+    RedactedThinking,
+    Thinking,
+    Tool,
+    ToolResult,
+    ToolUse,
+)
 from noghost.api.schemas import ChatRequest, Part
 
 ERROR = "Error: "
 CHOICES = {"auto": "auto", "any": "required", "none": "none"}
-Block = Part | Thinking | ToolUse | ToolResult | Any
+EFFORTS = {"max": "xhigh"}  # the most that a chat request knows; all others have the same name
+Block = Part | Thinking | RedactedThinking | ToolUse | ToolResult
 
 
 def chat_request(body: CountRequest) -> ChatRequest:
@@ -43,6 +53,8 @@ def conversation(body: CountRequest) -> dict[str, Any]:
         fields["parallel_tool_calls"] = not body.tool_choice.disable_parallel_tool_use
     if body.thinking and body.thinking.type != "adaptive":
         fields["thinking"] = {"type": body.thinking.type}
+    if body.output_config and body.output_config.effort:
+        fields["reasoning_effort"] = EFFORTS.get(body.output_config.effort, body.output_config.effort)
     if body.output_config and body.output_config.format:
         schema = {"name": "answer", "schema": body.output_config.format.schema_}
         fields["response_format"] = {"type": "json_schema", "json_schema": schema}
@@ -58,7 +70,7 @@ def sampling(body: MessagesRequest) -> dict[str, Any]:
         "top_k": body.top_k,
         "stop": body.stop_sequences,
         "seed": body.seed,
-        "noghost": body.noghost,
+        "noghost": body.noghost.model_dump(),
     }
 
 
@@ -96,16 +108,15 @@ def of_user(blocks: Iterable[Block]) -> Iterator[dict[str, Any]]:
     """Results, each a message, and the text before, between and after them."""
     for are_results, run in groupby(blocks, key=lambda block: isinstance(block, ToolResult)):
         if are_results:
-            yield from (
-                {"role": "tool", "tool_call_id": result.tool_use_id, "content": text_of(result)} for result in run
-            )
+            yield from (of_result(block) for block in run if isinstance(block, ToolResult))
         else:
             yield {"role": "user", "content": joined(run)}
 
 
-def text_of(result: ToolResult) -> str:
-    """A result's text, marked where it is an error."""
-    return (ERROR if result.is_error else "") + joined(blocks_of(result.content))
+def of_result(result: ToolResult) -> dict[str, Any]:
+    """A result, marked where it is an error."""
+    text = (ERROR if result.is_error else "") + joined(blocks_of(result.content))
+    return {"role": "tool", "tool_call_id": result.tool_use_id, "content": text}
 
 
 def of_assistant(blocks: Sequence[Block]) -> dict[str, Any]:

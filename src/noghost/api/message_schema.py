@@ -9,18 +9,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
-from noghost.api.schemas import (
-    KEPT_ELSEWHERE,
-    MOST_STOPS,
-    MOST_TOKENS,
-    NoghostOptions,
-    Part,
-    Strict,
-    UnsupportedError,
-    refuse,
-)
+from noghost.api.schemas import KEPT_ELSEWHERE, MOST_STOPS, MOST_TOKENS, NoghostOptions, Part
+from noghost.api.strict import Strict, UnsupportedError, refuse, say_null
+from noghost.api.tool_schema import MOST_TOOLS, NAME
 
 # What Anthropic's API has and this service has not, and the values of it that ask for nothing.
 NOT_HERE: dict[str, tuple[Any, ...]] = {
@@ -52,8 +45,8 @@ ANTHROPICS_TOOLS = (
 )
 OTHER_TOOL = "are not supported by this service; send a tool with a name and an input_schema, and run it yourself"
 OTHER_BLOCK = (
-    "only blocks of type {} are supported here: no model of this service reads images, documents or what Anthropic's "
-    "servers wrote; send what is in them as text"
+    "only blocks of type {} are supported here: no model of this service reads images, documents or what the tools of "
+    "another service wrote; send what is in them as text"
 )
 OTHER_ROLE = "role must be user, assistant or system"
 GO_ON_WITH_TEXT = (
@@ -65,8 +58,9 @@ NO_CAPSULE = "noghost.capsule is not supported in messages; ask /v1/chat/complet
 
 
 def kind_of(block: Any) -> str | None:
-    """The tag of a union's member."""
-    return tag(block, "type")
+    """The tag of a union's member; a text has two names (`Part`)."""
+    found = tag(block, "type")
+    return "text" if found == "input_text" else found
 
 
 def role_of(message: Any) -> str | None:
@@ -103,7 +97,7 @@ class ToolUse(Strict):
 
     type: Literal["tool_use"]
     id: str = Field(min_length=1)
-    name: str = Field(min_length=1)
+    name: str = Field(pattern=NAME)
     input: dict[str, Any]
 
 
@@ -163,7 +157,7 @@ class Tool(Strict):
     """A tool that the caller runs."""
 
     type: Literal["custom"] | None = None
-    name: str = Field(pattern="^[a-zA-Z0-9_-]{1,64}$")
+    name: str = Field(pattern=NAME)
     description: str | None = None
     input_schema: dict[str, Any]
     strict: bool = False
@@ -179,18 +173,26 @@ class Tool(Strict):
         return refuse(tool, NOT_OF_A_TOOL)
 
 
+def say_named(schema: dict[str, Any]) -> None:
+    """In the document: a name with the type tool."""
+    say_null(schema)
+    named = {"properties": {"type": {"const": "tool"}, "name": {"type": "string"}}, "required": ["name"]}
+    schema["oneOf"] = [named, {"properties": {"type": {"enum": ["auto", "any", "none"]}}}]
+
+
 class ToolChoice(Strict):
     """Which tools the answer may or must call."""
 
+    model_config = ConfigDict(json_schema_extra=say_named)
     type: Literal["auto", "any", "tool", "none"]
     name: str | None = Field(default=None, description="with the type tool: which")
     disable_parallel_tool_use: bool = False
 
     @model_validator(mode="after")
     def with_its_name(self) -> ToolChoice:
-        """One tool is named, and only one."""
-        if (self.name is not None) != (self.type == "tool"):
-            raise ValueError("tool_choice takes name with the type tool, and with no other")
+        """One tool is named."""
+        if self.type == "tool" and self.name is None:
+            raise ValueError("tool_choice takes name with the type tool")
         return self
 
 
@@ -213,6 +215,7 @@ class OutputOptions(Strict):
     """Anthropic's `output_config`."""
 
     format: AnswerFormat | None = None
+    effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
 
 
 class CountRequest(Strict):
@@ -221,7 +224,7 @@ class CountRequest(Strict):
     model: str = "default"
     messages: list[Message] = Field(min_length=1)
     system: str | list[Part] | None = None
-    tools: list[Tool] | None = None
+    tools: list[Tool] | None = Field(default=None, max_length=MOST_TOOLS)
     tool_choice: ToolChoice | None = None
     thinking: ThinkingOptions | None = None
     output_config: OutputOptions | None = None

@@ -50,7 +50,7 @@ class RemoteDoor:
         try:
             response = await passing.respond(outgoing(body, remote.upstream), commitment_of(Request(scope)))
         except UpstreamError as error:
-            response = error_response(error)
+            response = error_response(error, scope["path"])
             if error.wait_s:
                 response.headers["retry-after"] = error.wait_s
         await response(scope, receive, send)
