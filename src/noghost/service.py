@@ -232,6 +232,9 @@ def prepare_serving(
     tls: ssl.SSLContext | None = None,
 ) -> Equip:
     """Import and load what instances need; how an instance is made ready. In the warden, after the reaper's fork."""
+    from noghost.api.lean import leave_out_pydantic_v1
+
+    leave_out_pydantic_v1()
     from noghost.api.app import make_app
     from noghost.api.connection import Equipment, equip, serve_connection, uvicorn_config
     from noghost.api.here import Here
