@@ -16,6 +16,8 @@ PATHS = {
     "/v1/receipts/{id}",
     "/v1/chat/completions",
     "/v1/completions",
+    "/v1/messages",
+    "/v1/messages/count_tokens",
     "/v1/responses",
     "/v1/embeddings",
     "/v1/tokenize",
