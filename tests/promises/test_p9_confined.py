@@ -114,7 +114,7 @@ def test_every_endpoint_answers_without_a_single_refusal(tmp_path: Path) -> None
         wait_for(lambda: not service.instances(), END_S, "all instances to end")
         assert "refused" not in service.log
         rows = json.loads(service.noghost("receipts", "--json").stdout)
-        assert len(rows) == 6
+        assert len(rows) == 7, "what computes: five endpoints, one of them thrice"
         assert {row["ended"]["refused_calls"] for row in rows} == {0}
 
 
