@@ -29,6 +29,7 @@ from stock import stock_server
 
 CONTEXT = 8192  # tokens, of each server
 START_S = 120.0
+QUIET_S = 0.2
 
 
 def row(name: str, pids: list[int], seconds: float) -> str:
@@ -43,10 +44,18 @@ def row(name: str, pids: list[int], seconds: float) -> str:
 
 
 def settle(service: Service) -> None:
-    """One invocation, ended."""
+    """One invocation, ended; also for the warden, whom the reaper tells."""
     with say(service, "Say yes.", max_tokens=8) as call:
         call.read_all()
     wait_for(lambda: not service.instances(), 10, "the instance to end")
+    wait_for(lambda: is_quiet((service.pid, service.reaper_pid)), 10, "warden and reaper to have done all")
+
+
+def is_quiet(pids: tuple[int, ...]) -> bool:
+    """Whether none of them does anything for a moment."""
+    before = [counters(pid) for pid in pids]
+    time.sleep(QUIET_S)
+    return before == [counters(pid) for pid in pids]
 
 
 @contextlib.contextmanager
