@@ -23,11 +23,10 @@ from noghost.engine.generate import Done, together
 from noghost.engine.logprobs import TokenLogprob
 
 DONE = b"data: [DONE]\n\n"
-# Of a 200 in the document: an answer is JSON, or server-sent events where `stream` is true.
 EVENTS = "text/event-stream"
-STREAMED: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {"schema": {}}, "multipart/mixed": {"schema": {}}}}
-}
+# Of a 200 in the document: an answer is JSON, or server-sent events where `stream` is true; or either with a capsule.
+STREAMED: dict[int | str, dict[str, Any]] = {200: {"content": {EVENTS: {"schema": {}}}}}
+MIXED: dict[int | str, dict[str, Any]] = {200: {"content": {EVENTS: {"schema": {}}, "multipart/mixed": {"schema": {}}}}}
 Choice = Callable[[list[Event], str | None, Any], dict[str, Any]]  # (events, finish_reason, logprobs) -> one choice
 
 

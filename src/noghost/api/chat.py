@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from noghost.api.answer import STREAMED, Shape, respond
+from noghost.api.answer import MIXED, Shape, respond
 from noghost.api.commitment import PARAMETER
 from noghost.api.here import here
 from noghost.api.logprobs import of_chat
@@ -81,7 +81,7 @@ CHAT = Shape("chatcmpl-", "chat.completion", "chat.completion.chunk", choice, de
     "/v1/chat/completions",
     summary="Answer a conversation",
     response_model=None,
-    responses=STREAMED,
+    responses=MIXED,
     openapi_extra=PARAMETER,
 )
 async def chat_completions(body: ChatRequest, request: Request) -> Response:

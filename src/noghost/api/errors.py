@@ -8,16 +8,19 @@ Covered: no message repeats what the caller sent. Not covered: what the caller d
 from __future__ import annotations
 
 import http
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from noghost.api.strict import FIELDS, UnsupportedError
 from noghost.errors import EngineError, LedgerError, NoghostError, ReceiptNotFound, RequestError
+
+M = TypeVar("M", bound=BaseModel)
 
 RETRY_AFTER_S = "1"
 MESSAGES = "/v1/messages"
@@ -102,6 +105,15 @@ def from_validation(error: RequestValidationError) -> RequestError:
     if not param:
         return RequestError(NOT_AN_OBJECT, code="invalid_body")
     return RequestError(f"{param}: {first['msg'].lower()}", param=param)
+
+
+def validated(kind: type[M], fields: Any) -> M:
+    """A body, or what one stands for, as `kind`; RequestError for what that does not take."""
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        found = [{**one, "loc": ("body", *one["loc"])} for one in error.errors()]
+    raise from_validation(RequestValidationError(found))  # not in the handler: its exception holds what was sent
 
 
 def place(parts: tuple[int | str, ...]) -> str | None:

@@ -6,5 +6,5 @@ import sys
 
 
 def leave_out_pydantic_v1() -> None:
-    """FastAPI asks of each type whether it is a model of pydantic 1, and takes the missing module for a no: 1.7 MB."""
+    """FastAPI asks of each type whether it is a model of pydantic 1, and takes the missing module for a no."""
     sys.modules.setdefault("pydantic.v1", None)  # type: ignore[arg-type]  # importlib's way to say: there is none

@@ -12,9 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
-
+from noghost.api.errors import validated
 from noghost.api.message_schema import (
     CountRequest,
     Message,
@@ -34,12 +32,8 @@ Block = Part | Thinking | RedactedThinking | ToolUse | ToolResult
 
 
 def chat_request(body: CountRequest) -> ChatRequest:
-    """The same as a chat request; RequestValidationError for what that does not take."""
-    asked = conversation(body) | (sampling(body) if isinstance(body, MessagesRequest) else {})
-    try:
-        return ChatRequest.model_validate(asked)
-    except ValidationError as error:
-        raise RequestValidationError([found | {"loc": ("body", *found["loc"])} for found in error.errors()]) from None
+    """The same as a chat request; RequestError for what that does not take."""
+    return validated(ChatRequest, conversation(body) | (sampling(body) if isinstance(body, MessagesRequest) else {}))
 
 
 def conversation(body: CountRequest) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
 from noghost.api import pad
-from noghost.api.answer import EVENTS, as_json, chained
+from noghost.api.answer import EVENTS, STREAMED, as_json, chained
 from noghost.api.asked import asked_of
 from noghost.api.commitment import PARAMETER
 from noghost.api.errors import MESSAGES, told
@@ -20,7 +20,6 @@ from noghost.api.message_schema import CountRequest, MessagesRequest
 from noghost.api.turn import Told, Turn, begin_turn
 from noghost.engine.generate import Done
 
-STREAMED: dict[int | str, dict[str, Any]] = {200: {"content": {EVENTS: {"schema": {}}}}}
 router = APIRouter()
 
 

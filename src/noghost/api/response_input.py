@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
-
-from noghost.api.errors import from_validation
+from noghost.api.errors import validated
 from noghost.api.response_schema import (
     CallItem,
     CallOutputItem,
@@ -53,11 +50,7 @@ def chat_of(body: ResponsesRequest) -> ChatRequest:
         "top_logprobs": body.top_logprobs if body.wants_logprobs else None,
         "noghost": body.noghost,
     }
-    try:
-        return ChatRequest.model_validate({name: value for name, value in asked.items() if value is not None})
-    except ValidationError as error:
-        found = [{**one, "loc": ("body", *one["loc"])} for one in error.errors()]
-    raise from_validation(RequestValidationError(found))  # not in the handler: its exception holds what was sent
+    return validated(ChatRequest, {name: value for name, value in asked.items() if value is not None})
 
 
 def as_asked(param: str | None) -> str | None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
 from noghost.api import pad
-from noghost.api.answer import EVENTS, as_json, chained, pads_for
+from noghost.api.answer import EVENTS, STREAMED, as_json, chained, pads_for
 from noghost.api.capsule import GIVEN
 from noghost.api.commitment import PARAMETER
 from noghost.api.errors import told
@@ -26,7 +25,6 @@ from noghost.engine.generate import Done
 from noghost.engine.model import Model
 from noghost.errors import RequestError
 
-STREAMED: dict[int | str, dict[str, Any]] = {200: {"content": {EVENTS: {"schema": {}}}}}
 router = APIRouter()
 
 

@@ -249,11 +249,6 @@ class Generation(Strict):
         return None
 
     @property
-    def held_to(self) -> Schema | None:
-        """The schema that the answer is held to. Raises RequestError for one that it cannot be held to."""
-        return None
-
-    @property
     def most_tokens(self) -> int | None:
         """How many tokens the answer may have; None where nothing is said."""
         return self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens

@@ -116,6 +116,19 @@ def work_for(
         logit_bias=bias,
         ignore_eos=body.ignore_eos,
     )
-    own = body.noghost
-    marks = own.threads, own.record_seed, param, wish, own.path, body.n or 1, None, body.most_logprobs
-    return Work(model, tokens, params, max_tokens, body.stops, commitment, *marks, echo=body.echoed)
+    return Work(
+        model,
+        tokens,
+        params,
+        max_tokens,
+        body.stops,
+        commitment,
+        threads=body.noghost.threads,
+        record_seed=body.noghost.record_seed,
+        param=param,
+        wish=wish,
+        path=body.noghost.path,
+        choices=body.n or 1,
+        top_logprobs=body.most_logprobs,
+        echo=body.echoed,
+    )

@@ -1,7 +1,7 @@
 """What serves a connection of uvicorn: its configuration, its HTTP/1.1 by h11. In the warden, before fork.
 
-The package's own `__init__` would import its command line, its supervisors and multiprocessing, 1.1 MB that the warden
-would keep for nothing (P4): here a module with the package's path stands in its place.
+The package's own `__init__` would import its command line, its supervisors and multiprocessing, which the warden would
+keep for nothing (P4): here a module with the package's path stands in its place.
 """
 
 from __future__ import annotations

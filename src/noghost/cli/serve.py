@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -39,7 +40,8 @@ def warn() -> None:
 
     In a child: what it imports would stay in the memory of warden and reaper.
     """
-    os.waitpid(fork_role(say_not_green, ()), 0)
+    with suppress(ChildProcessError):  # where SIGCHLD is ignored: the kernel has reaped it
+        os.waitpid(fork_role(say_not_green, ()), 0)
 
 
 def say_not_green() -> None:

@@ -180,6 +180,7 @@ class Warden:
 
     def _bear_waiting(self) -> None:
         """An instance for each guest that has spoken, in their order, as far as there is room."""
+        self._living.forget_looks(time.monotonic())
         while self._short_s is None and (guest := self._lobby.first(self._living.served, self._living.idle)):
             said_bytes = guest.said_bytes()
             preferred = said(said_bytes) is Said.MUCH or not self._living.crowd(guest.origin)

@@ -85,7 +85,6 @@ class Living:
     def served(self, origin: bytes) -> int:
         """How much one origin has had: its crowd, and one more if a request of it computed nothing lately. Instances
         of a storm are gone in no time, and the next ones are no newcomers."""
-        self._forget_looks()
         return self._crowds[origin] + (origin in self._idle_origins)
 
     def born(self, alive: Alive) -> None:
@@ -98,7 +97,6 @@ class Living:
 
     def idle(self, look: Look) -> bool:
         """Whether the last request that looked the same computed nothing, a short while ago."""
-        self._forget_looks()
         return look in self._idle_looks
 
     def heard(self, pid: int) -> None:
@@ -131,9 +129,9 @@ class Living:
         if len(self._idle_looks) > LOOKS_KEPT:
             self._forget_look(next(iter(self._idle_looks)))
 
-    def _forget_looks(self) -> None:
-        """Those that are too old."""
-        since_s = time.monotonic() - LOOKS_S
+    def forget_looks(self, now_s: float) -> None:
+        """Those that are too old; before who is next is chosen, once for all who wait."""
+        since_s = now_s - LOOKS_S
         while (look := next(iter(self._idle_looks), None)) and self._idle_looks[look] <= since_s:
             self._forget_look(look)
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fastapi.exceptions import RequestValidationError
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from noghost.api import capsule
-from noghost.api.errors import from_validation
+from noghost.api.errors import validated
 from noghost.api.parts import JSON
 from noghost.api.schemas import Generation
 from noghost.api.strict import UnsupportedError
@@ -67,11 +66,7 @@ def checked(kind: type[RemoteRequest], body: dict[str, Any], scope: Scope) -> Re
     """What of it is ours; RequestError."""
     if capsule.GIVEN in scope:
         raise RequestError("a capsule is for a model that this service computes itself", code="unsupported_parameter")
-    try:
-        return kind.model_validate(body)
-    except ValidationError as error:
-        places = [{**one, "loc": ("body", *one["loc"])} for one in error.errors()]
-        raise from_validation(RequestValidationError(places)) from None
+    return validated(kind, body)
 
 
 def outgoing(body: dict[str, Any], upstream: Upstream) -> bytes:
