@@ -31,8 +31,8 @@ from noghost.upstream import Upstream
 
 MOST_BYTES = 1 << 16
 MOST_TEXT_BYTES = 4 << 20
-TEMPLATE_KEYS = {"name": True, "system": True, "tools": False, "model": False}  # whether it must be there
-UPSTREAM_KEYS = {
+TEMPLATE_KEYS: dict[str, type] = dict.fromkeys(("name", "system", "tools", "model"), str)
+UPSTREAM_KEYS: dict[str, type] = {
     **dict.fromkeys(("name", "url", "model", "key_env"), str),
     **dict.fromkeys(("key_file", "ca"), Path),
     "silence_s": float,
@@ -103,34 +103,29 @@ class Reader:
 
     def _upstream(self, table: Mapping[str, Any], place: Place) -> Upstream:
         """An `[[upstream]]` table; paths are relative to the folder of the file."""
-        for key, value in table.items():
-            source = self._at((*place, key))
-            if key not in UPSTREAM_KEYS:
-                raise unknown(source, key, UPSTREAM_KEYS)
-            if not fits(UPSTREAM_KEYS[key], value):
-                raise wrong(source, key, KINDS[UPSTREAM_KEYS[key]])
-        self._check_there(table, place, ("name", "url"), UPSTREAM_KEYS)
+        self._check(table, place, UPSTREAM_KEYS, needed=("name", "url"))
         paths = {key: self._path.parent / Path(table[key]).expanduser() for key in ("key_file", "ca") if key in table}
         try:
             return Upstream(**{**table, **paths})
         except ConfigError as error:
             raise ConfigError(f"{self._at(place)}: {error.message}", error.hint) from error
 
-    def _check_there(self, table: Mapping[str, Any], place: Place, needed: Iterable[str], known: Iterable[str]) -> None:
+    def _check(self, table: Mapping[str, Any], place: Place, kinds: Mapping[str, type], needed: Iterable[str]) -> None:
+        """Raise ConfigError for a key of a table that is none, is of another kind, or is missing."""
+        for key, value in table.items():
+            source = self._at((*place, key))
+            if key not in kinds:
+                raise unknown(source, key, kinds)
+            if not fits(kinds[key], value):
+                raise wrong(source, key, KINDS[kinds[key]])
         for key in needed:
             if key not in table:
                 missing = f"{self._at(place)}: this {place[0]} has no `{key}`"
-                raise ConfigError(missing, f"there are: {', '.join(known)}")
+                raise ConfigError(missing, f"there are: {', '.join(kinds)}")
 
     def _template(self, table: Mapping[str, Any], place: Place) -> TemplateSource:
         """A `[[template]]` table, with the files that it names."""
-        for key, value in table.items():
-            source = self._at((*place, key))
-            if key not in TEMPLATE_KEYS:
-                raise unknown(source, key, TEMPLATE_KEYS)
-            if not isinstance(value, str):
-                raise wrong(source, key, "text")
-        self._check_there(table, place, (key for key, needed in TEMPLATE_KEYS.items() if needed), TEMPLATE_KEYS)
+        self._check(table, place, TEMPLATE_KEYS, needed=("name", "system"))
         folder = self._path.parent
         tools = folder / table["tools"] if "tools" in table else None
         try:
