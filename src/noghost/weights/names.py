@@ -10,7 +10,7 @@ import json
 import re
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from noghost.errors import WeightsError
 from noghost.ledger.files import replace
@@ -18,7 +18,20 @@ from noghost.ledger.files import replace
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-T = TypeVar("T")
+
+class Record(Protocol):
+    """What a file beside a model knows at least."""
+
+    @property
+    def name(self) -> str:
+        """Of the model."""
+
+    @property
+    def sha256(self) -> str:
+        """Of its file, in hex."""
+
+
+R = TypeVar("R", bound=Record)
 
 VERSION = 1
 ABOUT = ".json"
@@ -64,7 +77,20 @@ def write_about(path: Path, record: DataclassInstance) -> None:
     replace(path, json.dumps({"version": VERSION, **asdict(record)}, indent=1).encode())
 
 
-def read_about(path: Path, kind: type[T]) -> T:
+def known(path: Path, kind: type[R], name: str, unreadable: WeightsError) -> R:
+    """What a file knows of the model of that name. Raises WeightsError: `unreadable` for what is no such record."""
+    try:
+        found = read_about(path, kind)
+    except FileNotFoundError:
+        raise WeightsError(f"there is no model named {name}", "`noghost models ls` shows what there is") from None
+    except ValueError:
+        raise unreadable from None
+    if found.name != name or not is_sha256(found.sha256):
+        raise unreadable
+    return found
+
+
+def read_about(path: Path, kind: type[R]) -> R:
     """What a file knows, as `kind`. Raises FileNotFoundError, or ValueError for what `write_about` did not write."""
     try:
         document: dict[str, Any] = json.loads(path.read_bytes())

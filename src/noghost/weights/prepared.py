@@ -17,7 +17,7 @@ from typing import Any
 from noghost.config import data_dir
 from noghost.errors import WeightsError
 from noghost.ledger.files import make_directory, sync_directory
-from noghost.weights.names import ABOUT, check_name, is_name, is_sha256, names_in, plain, read_about, write_about
+from noghost.weights.names import ABOUT, check_name, is_name, known, names_in, plain, write_about
 
 WEIGHTS, UNFINISHED = ".gguf", ".part"
 # A type at the end of a file's name, as converters write it: it is replaced by the new one.
@@ -90,16 +90,11 @@ def add(made: Prepared) -> None:
 def get(name: str) -> Prepared:
     """The one of that name. Raises WeightsError."""
     path_of(name)
-    try:
-        found = read_about(_about(name), Prepared)
-        if found.name != name or not (is_sha256(found.sha256) and isinstance(found.measured, dict)):
-            raise ValueError
-    except FileNotFoundError:
-        raise WeightsError(f"there is no model named {name}", "`noghost models ls` shows what there is") from None
-    except ValueError:
-        raise WeightsError(
-            f"could not read what is known of the prepared model {name}", "prepare it again, or remove it"
-        ) from None
+    message = f"could not read what is known of the prepared model {name}"
+    unreadable = WeightsError(message, "prepare it again, or remove it")
+    found = known(_about(name), Prepared, name, unreadable)
+    if not isinstance(found.measured, dict):
+        raise unreadable
     return found
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from noghost.errors import WeightsError
 from noghost.ledger.files import exclusive, make_directory, open_lock, sync_directory
 from noghost.weights import digest, prepared
-from noghost.weights.names import ABOUT, check_name, is_name, is_sha256, names_in, read_about, write_about
+from noghost.weights.names import ABOUT, check_name, is_name, is_sha256, known, names_in, write_about
 from noghost.weights.unfinished import Unfinished, folder, writing
 
 
@@ -73,17 +73,8 @@ def name_again(record: Stored) -> None:
 def get(name: str) -> Stored:
     """The one of that name. Raises WeightsError."""
     check_name(name)
-    try:
-        found = read_about(about(name), Stored)
-        if found.name != name or not is_sha256(found.sha256):
-            raise ValueError
-    except FileNotFoundError:
-        raise WeightsError(f"there is no model named {name}", "`noghost models ls` shows what there is") from None
-    except ValueError:
-        raise WeightsError(
-            f"could not read what is known of the model {name}", "remove it, and pull it again"
-        ) from None
-    return found
+    unreadable = WeightsError(f"could not read what is known of the model {name}", "remove it, and pull it again")
+    return known(about(name), Stored, name, unreadable)
 
 
 def named(name: str) -> Stored | None:
