@@ -10,6 +10,8 @@ NoghostError                what a person may see; the message is lower case and
 │   ├── ReceiptNotFound     there is no entry with that id
 │   └── VerificationError   a signature, proof or consistency check does not hold
 ├── WipeError               the reaper could not zero or verify a page; recorded, never hidden
+├── TranscriptError         a conversation's file is malformed, busy or cannot be written; it is left as it is
+│   └── TranscriptChanged   it is not what was read any more: somebody else has written to it
 ├── ReplayError             what was kept cannot be repeated here (another build, no seed); nothing is claimed
 └── HuntError               the hunter, or another client of ours, got nowhere (no process, no permission, no server)
 
@@ -78,6 +80,18 @@ class VerificationError(LedgerError):
 
 class WipeError(NoghostError):
     """The reaper could not zero or verify a page."""
+
+
+class TranscriptError(NoghostError):
+    """A conversation's file is malformed, busy or cannot be written; `line` counts from 1, 0 where there is none."""
+
+    def __init__(self, message: str, hint: str = "", *, line: int = 0) -> None:
+        super().__init__(message, hint)
+        self.line = line
+
+
+class TranscriptChanged(TranscriptError):  # noqa: N818  named for what it says
+    """The file is not what was read any more."""
 
 
 class ReplayError(NoghostError):

@@ -61,18 +61,26 @@ def replace(path: Path, data: bytes) -> None:
     Every caller holds the ledger's lock, so one temporary name for each file is enough.
     """
     temporary = path.with_name(path.name + ".tmp")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
+    write_durably(temporary, data)
+    temporary.replace(path)
+    sync_directory(path.parent)
+
+
+def write_durably(path: Path, data: bytes, mode: int | None = None) -> None:
+    """Write a file anew, of that mode, whose name nobody relies on; no part of one stays. Raises OSError."""
+    path.unlink(missing_ok=True)  # of a crash, or of somebody who would like to read along
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
     try:
+        if mode is not None:
+            os.fchmod(fd, mode)
         write_all(fd, data, 0)
         os.fsync(fd)
     except OSError:
         with suppress(OSError):
-            temporary.unlink()
+            path.unlink()
         raise
     finally:
         os.close(fd)
-    temporary.replace(path)
-    sync_directory(path.parent)
 
 
 def write_all(fd: int, data: bytes, offset: int) -> None:
