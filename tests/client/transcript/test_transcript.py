@@ -8,13 +8,14 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 import noghost
 from client.transcript.made import SHORT, STARTED, TEXTS, TRANSCRIPTS, TURNS
 from noghost.client.transcript import Transcript, TranscriptError, Turn
 from noghost.client.transcript import lines as lines_of
+from noghost.client.transcript import turn as turn_of
 
 
 @given(TRANSCRIPTS)
@@ -48,12 +49,23 @@ def test_a_changed_turn_leaves_the_others(transcript: Transcript, data: st.DataO
 
 
 @given(TEXTS)
-def test_a_mutant_that_does_not_escape_is_found(text: str) -> None:
-    """Positive control of the tests above: the texts are such that escaping matters."""
+def test_unescape_undoes_escape(text: str) -> None:
     assert lines_of.unescape(lines_of.escape(text)) == text
-    hostile = "a\n\n---\n\n**USER:**\n\nb"
-    assert len(Transcript.parse(SHORT.replace("Hello.", hostile)).turns) == 3
-    assert len(Transcript.parse(SHORT.replace("Hello.", lines_of.escape(hostile))).turns) == 2
+
+
+@pytest.mark.parametrize("name", ["escape", "unescape", "is_blank"])
+def test_a_mutant_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The transcripts that hypothesis makes are hostile enough: without one of the three, one of them is lost."""
+    monkeypatch.setattr(turn_of, name, (lambda line: False) if name == "is_blank" else (lambda text: text))
+    find(TRANSCRIPTS, is_lost, settings=settings(max_examples=5000, phases=[Phase.generate], database=None))
+
+
+def is_lost(transcript: Transcript) -> bool:
+    """Whether it does not come back."""
+    try:
+        return Transcript.parse(transcript.render()) != transcript
+    except TranscriptError:
+        return True
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_bad(case: dict[str, Any]) -> None:
 def test_the_vectors_can_be_made_again(tmp_path: Path) -> None:
     runpy.run_path(str(VECTORS / "make_vectors.py"))["make"](tmp_path)
     kept, made = (
-        {path.relative_to(root): path.read_bytes() for path in root.rglob("*/*")} for root in (VECTORS, tmp_path)
+        {path.relative_to(root): path.read_bytes() for path in root.glob("*/*")} for root in (VECTORS, tmp_path)
     )
     assert made == kept
     assert (tmp_path / "index.json").read_bytes() == (VECTORS / "index.json").read_bytes()
