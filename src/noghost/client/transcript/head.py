@@ -44,6 +44,11 @@ def read(lines: Sequence[str]) -> tuple[Head, int]:
     return Head(title[1], title[2], started), end
 
 
+def is_title(line: str) -> bool:
+    """Whether a file that begins so is to be read as a transcript."""
+    return _TITLE.fullmatch(line) is not None
+
+
 def write(head: Head) -> str:
     """The inverse. Raises TranscriptError for a title or a model that a head cannot hold."""
     text = f"# {head.title}: {head.model}"
