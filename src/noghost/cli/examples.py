@@ -28,6 +28,16 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "config show": ("noghost config show", "noghost config show --config noghost.toml --seats 2 --json"),
     "config check": ("noghost config check noghost.toml",),
     "chat": ("noghost chat", 'noghost chat --url https://box.example:8462 --system "Answer in one sentence."'),
+    "transcript convert": (
+        "noghost transcript convert conversations.json talks",
+        "noghost transcript convert talk.md --to openai > messages.json",
+    ),
+    "transcript check": ("noghost transcript check talk.md",),
+    "transcript show": ("noghost transcript show talk.md",),
+    "transcript redact": (
+        "noghost transcript redact talk.md --turn 3 --turn 4 > to-show.md",
+        "noghost transcript redact talk.md --keys --in-place",
+    ),
     "templates add": ("noghost templates add lawyer --system lawyer.txt --tools tools.json",),
     "templates list": ("noghost templates list --json",),
     "templates remove": ("noghost templates remove lawyer",),

@@ -20,6 +20,7 @@ COMMANDS = {
     "serve": "Serve the OpenAI-compatible API.",
     "config": "Show and check the configuration of a service.",
     "chat": "Talk with a running service; the conversation stays with you.",
+    "transcript": "Convert, check, show and redact conversations that you keep as files.",
     "templates": "Add, list and remove public prefixes that a service computes once.",
     "models": "Pull, list, check and remove models; prepare one for this processor.",
     "keys": "Make, list and revoke the keys that callers of a service need.",

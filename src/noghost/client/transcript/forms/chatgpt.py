@@ -1,9 +1,9 @@
 """A conversation of ChatGPT's data export (`conversations.json`): `title`, `create_time`, `mapping`, `current_node`.
 
-`mapping` is a tree of nodes, each with `message`, `parent`, `children`. What was shown last is the way from `current_node`
-up to the root; other branches are left out, and counted. Of a message: `author.role`, `create_time`, `recipient` (a tool,
-or `all`), `metadata.model_slug`, and `content`, by its `content_type`: `parts` of `text` and `multimodal_text`, `text` of
-`code`, `execution_output` and others, `result` of browsing.
+`mapping` is a tree of nodes, each with `message`, `parent`, `children`. What was shown last is the way from
+`current_node` up to the root; other branches are left out, and counted. Of a message: `author.role`, `create_time`,
+`recipient` (a tool, or `all`), `metadata.model_slug`, and `content`, by its `content_type`: `parts` of `text` and
+`multimodal_text`, `text` of `code`, `execution_output` and others, `result` of browsing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Plain text: `User: …`, a blank line, `Assistant: …`. For reading; not everything comes back.
 
-A line that begins with a speaker's name and a colon begins a turn. A text's own such line is written with a space before
-it, which stays when it is read again; and a text's blank lines at its beginning and end are lost.
+A line that begins with a speaker's name and a colon begins a turn. A text's own such line is written with a space
+before it, which stays when it is read again; and a text's blank lines at its beginning and end are lost.
 """
 
 from __future__ import annotations
