@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from client.transcript.made import SHORT, STARTED
+from ledger.processes import forked
 from noghost.client.transcript import Transcript, TranscriptChanged, TranscriptError, TranscriptFile, Turn
 from noghost.ledger import files
 
@@ -137,6 +139,68 @@ def test_two_writers_at_once_lose_no_turn(path: Path) -> None:
     texts = [turn.text for turn in TranscriptFile(path).read().turns[2:]]
     for name in ("one", "two"):
         assert [text for text in texts if text.startswith(name)] == [f"{name} {n}" for n in range(25)]
+
+
+def test_whoever_locks_a_file_that_has_lost_its_name_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another appends, all of it, after this one has opened the file and before it locks it."""
+    real = fcntl.flock
+
+    def lock_late(descriptor: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", real)
+        TranscriptFile(path).append(Turn("user", "theirs"))
+        monkeypatch.setattr(files, "write_durably", None)  # whoever would come that far spoils another's new file
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", lock_late)
+    file = TranscriptFile(path)
+    with pytest.raises(TranscriptChanged):
+        file.append(Turn("user", "mine"))
+    assert [turn.text for turn in TranscriptFile(path).read().turns[2:]] == ["theirs"]
+
+
+def test_a_crash_at_every_file_operation_leaves_the_old_file_or_the_new_one(path: Path) -> None:
+    step, seen = 0, set()
+    while not append_dying_at(path, step):
+        seen.add(tuple(turn.text for turn in TranscriptFile(path).read().turns[2:]))
+        path.write_text(SHORT)
+        step += 1
+    assert seen == {(), ("a",)}
+    assert step > 4
+    assert list(path.parent.iterdir()) == [path], "nothing is left of the crashes before"
+
+
+def append_dying_at(path: Path, step: int) -> bool:
+    """Append in a child that dies at its step-th open, rename or unlink; True if it got through."""
+
+    def work(writer: int) -> None:
+        left = step
+
+        def die(event: str, _: object) -> None:
+            nonlocal left
+            if event in ("open", "os.rename", "os.remove"):
+                left -= 1
+                if left < 0:
+                    os._exit(9)
+
+        sys.addaudithook(die)
+        TranscriptFile(path).append(Turn("user", "a"))
+        os.write(writer, b"through")
+
+    with forked(work) as (_, reports):
+        return reports.read() == b"through"
+
+
+def test_a_disk_that_does_not_keep_it_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first sync is the new file's, before it gets the name."""
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(TranscriptError, match="cannot write the transcript: input/output error"):
+        TranscriptFile(path).append(Turn("user", "a"))
+    assert path.read_text() == SHORT
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_a_full_disk_leaves_the_old_file(path: Path) -> None:

@@ -64,14 +64,16 @@ class TranscriptFile:
         data = encoded(text)
         Transcript.parse(text)  # never write what could not be read
         with self._locked(flags) as descriptor, reporting("write the transcript"):
-            if read_all(descriptor) != old:
+            was, target = os.fstat(descriptor), self.path.resolve()
+            if not same(was, target.stat()) or read_all(descriptor) != old:
                 raise _changed(self.path, existed=bool(old))
-            self._exchange(descriptor, data)
+            self._exchange(was, target, data)
 
-    def _exchange(self, descriptor: int, data: bytes) -> None:
-        """The new file gets the old one's name and mode, if that is still the old one's at the last moment."""
-        was = os.fstat(descriptor)
-        target = self.path.resolve()
+    def _exchange(self, was: os.stat_result, target: Path, data: bytes) -> None:
+        """The new file gets the old one's name and mode, if that is still the old one's at the last moment.
+
+        Whoever has the lock of the file that has the name is alone, so one temporary name is enough.
+        """
         temporary = target.with_name(f".{target.name}.noghost")
         files.write_durably(temporary, data, stat.S_IMODE(was.st_mode))
         if not same(was, target.stat()):
