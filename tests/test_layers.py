@@ -91,6 +91,9 @@ ALSO_PROTECTING = {
     "noghost.api.metrics",
     "noghost.client.hunt",
     "noghost.client.receipts",
+    "noghost.client.transcript",
+    "noghost.client.transcript.file",
+    "noghost.client.transcript.redact",
 }
 # In those folders, what protects nothing by itself; a new module there says what it covers, or is named here.
 PLAIN = {
