@@ -239,7 +239,7 @@ def prepare_serving(
     from noghost.api.connection import Equipment, equip, serve_connection, uvicorn_config
     from noghost.api.here import Here
     from noghost.api.host import hosts_of
-    from noghost.api.rehearse import rehearse
+    from noghost.api.rehearse import rehearse, rehearse_connections
     from noghost.api.upstream import remotes_for
 
     served = tuple(load_served(config, model, templates_for(config, models, model)) for model in models)
@@ -247,6 +247,7 @@ def prepare_serving(
     remotes = remotes_for(config, app, [model.name for model in served])
     settings = uvicorn_config(app, config.limits)
     rehearse(app, ring.now if ring else None)
+    rehearse_connections(app, settings, config.limits)
     hosts = hosts_of(config)
     share = Share(config.most_threads, board)
     build = build_digest()
