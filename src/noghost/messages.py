@@ -157,11 +157,13 @@ class Durable:
 class Ended:
     """Instance to reaper, once: how I end, with token counts as powers of two."""
 
-    FORM: ClassVar[struct.Struct] = struct.Struct("<BBBB")
+    FORM: ClassVar[struct.Struct] = struct.Struct("<BBBB?32s")
     TAG: ClassVar[int] = 8
     outcome: int
     prompt_bucket: int
     answer_bucket: int
+    committed: bool = False  # the caller asked for it
+    commitment: bytes = bytes(32)  # to the answer: an HMAC under a key that the caller sent
 
 
 @dataclass(frozen=True, slots=True)

@@ -271,7 +271,7 @@ def prepare_serving(
             remotes=remotes,
         )
         outcome = serve_connection(settings, app, equipment, now, tls)
-        line.last_word(outcome, now.tally.prompt_tokens, now.tally.answer_tokens)
+        line.last_word(outcome, now.tally.prompt_tokens, now.tally.answer_tokens, now.tally.commitment)
         return outcome
 
     def equip_one(newborn: Newborn) -> Equipped:

@@ -117,6 +117,8 @@ class Writer:
                 events += item.events
                 self._seen += item.logprobs
                 continue
+            for event in events:
+                self._send(event)
             choice = self._shape.choice(events, item.finish_reason, self._logprobs())
             choices.append(choice | {"index": item.choice})
             ends.append(item)
@@ -169,7 +171,13 @@ class Writer:
         self._seen += seen
         for event in events:
             if not isinstance(event, CallEnded):
+                self._send(event)
                 yield self._event([self._shape.delta([event], None, self._logprobs()) | {"index": choice}])
+
+    def _send(self, event: Event) -> None:
+        """What a commitment to the answer is made over: its content, right before it goes."""
+        if isinstance(event, Content):
+            self._here.tally.sent(event.text)
 
     def _restart(self) -> None:
         self._seen.clear()

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from noghost.api.answer import MIXED, Shape, respond
-from noghost.api.commitment import PARAMETER
+from noghost.api.commitment import PARAMETERS
 from noghost.api.here import here
 from noghost.api.logprobs import of_chat
 from noghost.api.schemas import ChatRequest
@@ -82,7 +82,7 @@ CHAT = Shape("chatcmpl-", "chat.completion", "chat.completion.chunk", choice, de
     summary="Answer a conversation",
     response_model=None,
     responses=MIXED,
-    openapi_extra=PARAMETER,
+    openapi_extra=PARAMETERS,
 )
 async def chat_completions(body: ChatRequest, request: Request) -> Response:
     """Render the model's own chat template, answer, and tell reasoning, content and calls apart."""

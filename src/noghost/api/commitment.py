@@ -1,40 +1,63 @@
-"""The caller's commitment to its request: a header, for the body that it is made over cannot hold it. In an instance.
+"""The caller's commitments: to its request, which it makes itself, and to the answer, which is made here under a key of
+the caller's. Headers, for the body that one of them is made over cannot hold it. In an instance.
 
-Covered: one header of 32 bytes in hex, or a 400 that names it. Not covered: whether it is an HMAC at all; only the
-caller, who has the key, can know.
+Covered: headers of 32 bytes in hex, or a 400 that names the one; a key for an answer that is not one text is refused.
+Not covered: whether the first is an HMAC at all; only the caller, who has the key, can know.
 """
 
 from __future__ import annotations
 
+import hmac
 import re
 from typing import Any
 
 from fastapi import Request
 
+from noghost.api.here import Tally
 from noghost.errors import RequestError
 
 HEADER = "noghost-commitment"
+ANSWER_KEY = "noghost-answer-key"
+ANSWERS = ("/v1/chat/completions", "/v1/completions")
+NO_ONE_TEXT = (
+    f"{ANSWER_KEY} is for chat and text completions of one choice and without tools: there alone an answer is one text"
+)
 HEX_32_BYTES = re.compile(r"[0-9a-f]{64}")
-# In the document, as OpenAPI describes a header.
-PARAMETER: dict[str, Any] = {
-    "parameters": [
-        {
-            "name": HEADER,
-            "in": "header",
-            "required": False,
-            "description": "an HMAC-SHA-256 over the body's bytes, under a key that only the caller has, as hex",
-            "schema": {"type": "string", "pattern": f"^{HEX_32_BYTES.pattern}$"},
-        }
-    ]
-}
+
+
+def described(name: str, what: str) -> dict[str, Any]:
+    """A header in the document, as OpenAPI describes it."""
+    schema = {"type": "string", "pattern": f"^{HEX_32_BYTES.pattern}$"}
+    return {"name": name, "in": "header", "required": False, "description": what, "schema": schema}
+
+
+TO_REQUEST = described(HEADER, "an HMAC-SHA-256 over the body's bytes, under a key that only the caller has, as hex")
+TO_ANSWER = described(ANSWER_KEY, "a key as hex: the receipt gets the HMAC-SHA-256 under it over the answer's content")
+PARAMETER: dict[str, Any] = {"parameters": [TO_REQUEST]}
+PARAMETERS: dict[str, Any] = {"parameters": [TO_REQUEST, TO_ANSWER]}
 
 
 def commitment_of(request: Request) -> bytes | None:
     """The 32 bytes for the ledger, or None; raises RequestError for anything else."""
-    sent = request.headers.getlist(HEADER)
+    return bytes_of(request, HEADER)
+
+
+def commit_to_answer(tally: Tally, request: Request, *, is_one_text: bool) -> None:
+    """Have the tally take down what is sent, where the caller wants that; RequestError where it cannot be had."""
+    key = bytes_of(request, ANSWER_KEY)
+    if key is None:
+        return
+    if not is_one_text or request.scope["path"] not in ANSWERS:
+        raise RequestError(NO_ONE_TEXT, code="unsupported_parameter", param=ANSWER_KEY)
+    tally.answer = hmac.new(key, digestmod="sha256")
+
+
+def bytes_of(request: Request, header: str) -> bytes | None:
+    """The 32 bytes that a header holds in hex, or None without it; RequestError, which does not repeat it."""
+    sent = request.headers.getlist(header)
     if not sent:
         return None
     if len(sent) > 1 or not HEX_32_BYTES.fullmatch(sent[0]):
-        message = f"the header {HEADER} is not 64 lower-case hexadecimal digits"
-        raise RequestError(message, code="invalid_value", param=HEADER)
+        message = f"the header {header} is not 64 lower-case hexadecimal digits"
+        raise RequestError(message, code="invalid_value", param=header)
     return bytes.fromhex(sent[0])

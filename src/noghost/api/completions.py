@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from noghost.api.answer import MIXED, Shape, respond
-from noghost.api.commitment import PARAMETER
+from noghost.api.commitment import PARAMETERS
 from noghost.api.here import here
 from noghost.api.logprobs import of_text
 from noghost.api.schemas import CompletionRequest
@@ -31,7 +31,7 @@ TEXT = Shape("cmpl-", "text_completion", "text_completion", choice, choice, None
 
 
 @router.post(
-    "/v1/completions", summary="Continue a text", response_model=None, responses=MIXED, openapi_extra=PARAMETER
+    "/v1/completions", summary="Continue a text", response_model=None, responses=MIXED, openapi_extra=PARAMETERS
 )
 async def completions(body: CompletionRequest, request: Request) -> Response:
     """Tokenise the prompt as it is, continue it; or fill the gap between it and a suffix."""

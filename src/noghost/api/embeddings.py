@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from noghost.api.answer import as_json
-from noghost.api.commitment import PARAMETER, commitment_of
+from noghost.api.commitment import PARAMETER, commit_to_answer, commitment_of
 from noghost.api.compute import Compute, check_threads
 from noghost.api.embedding_schema import EmbeddingRequest
 from noghost.api.here import Here, here
@@ -31,6 +31,7 @@ async def embeddings(body: EmbeddingRequest, request: Request) -> Response:
     texts = list(tokenised(now, index, body))
     now.timeline.reach("tokenise")
     commitment = commitment_of(request)
+    commit_to_answer(now.tally, request, is_one_text=False)
     vectors = await Compute(lambda: computed(now, index, texts, body.noghost.threads, commitment)).next()
     count = sum(map(len, texts))
     answer = {

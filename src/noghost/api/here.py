@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from hmac import HMAC
 from typing import Protocol
 
 from fastapi import Request
@@ -63,6 +64,17 @@ class Tally:
     status: int = 0  # HTTP status of the answer; 0 before it
     prompt_tokens: int = 0
     answer_tokens: int = 0
+    answer: HMAC | None = None  # over the text that was sent, where the caller wants a commitment to it
+
+    def sent(self, text: str) -> None:
+        """A piece of the answer's content goes to the connection."""
+        if self.answer is not None:
+            self.answer.update(text.encode())
+
+    @property
+    def commitment(self) -> bytes | None:
+        """32 bytes for the record: to all that was sent so far."""
+        return self.answer.digest() if self.answer is not None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -259,6 +259,11 @@ class Generation(Strict):
         return None
 
     @property
+    def is_one_text(self) -> bool:
+        """Whether the answer can be nothing but a single text."""
+        return self.n in (None, 1)
+
+    @property
     def stops(self) -> tuple[str, ...]:
         """The stop strings."""
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
@@ -308,6 +313,11 @@ class ChatRequest(ToolFields, ThinkingFields, Generation):
         if self.must_call and self.wants_json:
             raise UnsupportedError("response_format", "an answer that must be a call has no response_format")
         return self
+
+    @property
+    def is_one_text(self) -> bool:
+        """Calls are none."""
+        return super().is_one_text and not self.offered
 
     @property
     def wants_json(self) -> bool:

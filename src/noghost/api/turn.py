@@ -13,7 +13,7 @@ from fastapi import Request
 
 from noghost.api.asked import asked_of
 from noghost.api.capsule import wish_of
-from noghost.api.commitment import commitment_of
+from noghost.api.commitment import commit_to_answer, commitment_of
 from noghost.api.here import Here, here
 from noghost.api.schemas import ChatRequest, Generation
 from noghost.api.work import Job, Work
@@ -103,6 +103,7 @@ def work_for(
 ) -> Work:
     """The work that a checked request asks for, its own headers included."""
     commitment, wish = commitment_of(request), wish_of(request.scope, body.noghost.capsule)
+    commit_to_answer(here(request).tally, request, is_one_text=body.is_one_text)
     bias = tuple((int(token), value) for token, value in (body.logit_bias or {}).items())
     params = SamplingParams(
         temperature=body.temperature,

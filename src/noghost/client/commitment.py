@@ -1,4 +1,4 @@
-"""The caller's commitment to a request: HMAC-SHA-256 over the bytes of the body, under a key that the caller keeps.
+"""The caller's commitments: HMAC-SHA-256 over the bytes of a request's body, and over an answer's, under a kept key.
 
 Covered: who has the key and the file can show that the receipt is of this request; who has neither learns nothing.
 Not covered: a key that others know, or that was made from a word: requests could then be guessed.
@@ -12,16 +12,27 @@ import os
 import re
 import secrets
 from pathlib import Path
+from typing import Literal
 
 from noghost.errors import ConfigError
 
 KEY_BYTES = 32
+Tied = Literal["holds", "broken", "not checked", "none"]  # "not checked" for want of the key; "none": there is none
 KEY_TEXT = re.compile(rf"[0-9a-f]{{{2 * KEY_BYTES}}}\n?")
 
 
-def commitment(key: bytes, request: bytes) -> str:
-    """64 hexadecimal digits for the header `noghost-commitment`; `request` is the body exactly as it is sent."""
-    return hmac.new(key, request, hashlib.sha256).hexdigest()
+def commitment(key: bytes, data: bytes) -> str:
+    """64 hexadecimal digits; of a request, for the header `noghost-commitment`, `data` is the body exactly as sent."""
+    return hmac.new(key, data, hashlib.sha256).hexdigest()
+
+
+def tie(wanted: str, key: bytes | None, data: bytes) -> Tied:
+    """Whether `wanted`, from a receipt, is a commitment to `data`."""
+    if wanted == "-":
+        return "none"
+    if key is None:
+        return "not checked"
+    return "holds" if hmac.compare_digest(commitment(key, data), wanted) else "broken"
 
 
 def read_key(path: Path) -> bytes:

@@ -107,14 +107,17 @@ class Line:
             raise ReceiptNotFound("there is no invocation with that id")
         return found.text.decode()
 
-    def last_word(self, outcome: Outcome, prompt_tokens: int = 0, answer_tokens: int = 0) -> None:
-        """Say how this invocation ends; token counts leave as powers of two. Said once: the first word counts. A
-        reaper that is gone is no error."""
+    def last_word(
+        self, outcome: Outcome, prompt_tokens: int = 0, answer_tokens: int = 0, commitment: bytes | None = None
+    ) -> None:
+        """Say how this invocation ends; token counts leave as powers of two, and what commits to the answer where the
+        caller asked for that. Said once: the first word counts. A reaper that is gone is no error."""
         if self._has_ended:
             return
         self._has_ended = True
         with contextlib.suppress(OSError):
-            self._say(Ended(outcome, bucket(prompt_tokens), bucket(answer_tokens)))
+            buckets = bucket(prompt_tokens), bucket(answer_tokens)
+            self._say(Ended(outcome, *buckets, commitment is not None, commitment or bytes(32)))
 
     def _expect_seat(self, answer: int, unrecorded: str) -> None:
         if answer == Answer.FULL:

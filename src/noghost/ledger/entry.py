@@ -3,7 +3,8 @@
 Covered: nothing that could be content fits in; every field is a closed word, a digest of something
 public, a random id, a minute, a setting or a power of two.
 Not covered: whether what the writer states is true: a signature proves who stated it, no more. What the caller
-itself asks to have in it: a commitment, and a seed, which are 32 and 4 bytes of its choice.
+itself asks to have in it: a commitment to its request, a seed, and a commitment to the answer, which are 32, 4 and 32
+bytes that it chooses, or can by the choice of a key.
 
 The form is spec/receipt-v1.md, section "Entry".
 """
@@ -92,8 +93,8 @@ class Opened:
 class Ended:
     """An end, as it was seen; or, with the outcome "lost", that nobody saw it.
 
-    The five counts are buckets (see `bucket`), never counts. Raises LedgerError for a field of
-    another form and for a claim that contradicts itself.
+    The five counts are buckets (see `bucket`), never counts. `commitment` is to the answer: 32 bytes in hex, or "-".
+    Raises LedgerError for a field of another form and for a claim that contradicts itself.
     """
 
     minute: str
@@ -105,6 +106,7 @@ class Ended:
     prompt_tokens: int = 0
     answer_tokens: int = 0
     refused_calls: int = 0  # system calls that the confinement refused
+    commitment: str = "-"
 
     def __post_init__(self) -> None:
         _check_forms(self)
@@ -202,8 +204,8 @@ def _check_claims(entry: Ended) -> None:
         raise _malformed("a lost end cannot speak of a wipe")
     if entry.wipe == "unseen" and (entry.wiped_pages or entry.verified_pages):
         raise _malformed("an end that nobody saw cannot count pages")
-    if entry.outcome == "lost" and entry.refused_calls:
-        raise _malformed("a lost end cannot count refused calls")
+    if entry.outcome == "lost" and (entry.refused_calls or entry.commitment != "-"):
+        raise _malformed("a lost end cannot count refused calls, nor commit to an answer")
     if entry.wipe == "verified" and entry.verified_pages < entry.wiped_pages:
         raise _malformed("a verified wipe must verify every page it wiped")
 

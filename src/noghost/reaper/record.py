@@ -90,6 +90,7 @@ class LedgerRecorder:
                 prompt_tokens=last_word.prompt_bucket if last_word else 0,
                 answer_tokens=last_word.answer_bucket if last_word else 0,
                 refused_calls=bucket(refusals),
+                commitment=last_word.commitment.hex() if last_word and last_word.committed else "-",
             )
         except LedgerError:  # it contradicts itself: never written, so the next start says "lost"
             failed()

@@ -10,7 +10,7 @@ from fastapi import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from noghost.api.body import replay
-from noghost.api.commitment import commitment_of
+from noghost.api.commitment import commit_to_answer, commitment_of
 from noghost.api.errors import error_response
 from noghost.api.here import Here
 from noghost.api.upstream.faults import UpstreamError
@@ -23,6 +23,7 @@ SHAPES = {
     ),
     "/v1/completions": Shape("/completions", RemoteText, "cmpl-", "text_completion", "text_completion"),
 }
+CALLS = {"tools", "functions"}  # what an answer can be calls by, now and in OpenAI's older form
 
 
 class RemoteDoor:
@@ -45,6 +46,7 @@ class RemoteDoor:
             await self._app(scope, replay(data, receive), send)
             return
         asked = checked(shape.kind, body, scope)
+        commit_to_answer(now.tally, Request(scope), is_one_text=asked.is_one_text and not CALLS & set(body))
         now.timeline.reach("request")
         passing = Passing(now, remote, asked, shape)
         try:

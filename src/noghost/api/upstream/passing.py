@@ -25,7 +25,7 @@ from noghost.api.parts import JSON
 from noghost.api.upstream.exchange import Reply, post
 from noghost.api.upstream.faults import refused
 from noghost.api.upstream.link import Link
-from noghost.api.upstream.reading import chunks_of, whole_of
+from noghost.api.upstream.reading import chunks_of, content_of, whole_of
 from noghost.api.upstream.remote import Remote
 from noghost.api.upstream.request import RemoteRequest
 
@@ -66,6 +66,7 @@ class Passing:
             return StreamingResponse(self._events(reply), media_type=EVENTS)
         answer = self._framed(await whole_of(reply), self._shape.whole)
         await self._settle()
+        self._here.tally.sent(content_of(answer))
         return Response(pad.whole(answer | {"noghost": self._facts()}, pads=self._pads), media_type=JSON)
 
     def _recorded(self, commitment: bytes | None) -> Iterator[socket.socket | None]:
@@ -102,6 +103,7 @@ class Passing:
         yield pad.commented(DONE) if self._pads else DONE
 
     def _event(self, data: dict[str, Any]) -> bytes:
+        self._here.tally.sent(content_of(data))
         return pad.event(data, pads=self._pads)
 
     def _framed(self, answer: dict[str, Any], kind: str) -> dict[str, Any]:

@@ -67,3 +67,13 @@ def stated(error: Any) -> UpstreamError:
     """Of an error its code alone, where it is a status, as OpenRouter's are."""
     code = error.get("code") if isinstance(error, dict) else None
     return refused(code if isinstance(code, int) and 400 <= code < 600 else 500)
+
+
+def content_of(answer: dict[str, Any]) -> str:
+    """What the first choice says, of a whole answer or of a chunk; empty where it says nothing, or there is none."""
+    for choice in answer.get("choices", ()):
+        if isinstance(choice, dict) and choice.get("index", 0) == 0:
+            said = choice.get("message") or choice.get("delta") or choice
+            content = said.get("content", said.get("text")) if isinstance(said, dict) else None
+            return content if isinstance(content, str) else ""
+    return ""

@@ -7,7 +7,6 @@ than it did; and, without a commitment, whether the request is the one that the 
 
 from __future__ import annotations
 
-import hmac
 import json
 import tempfile
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from typing import Any, Literal
 
 import httpx
 
-from noghost.client.commitment import commitment
+from noghost.client.commitment import Tied, tie
 from noghost.client.hunt.launch import own_server
 from noghost.client.reach import open_client
 from noghost.client.replay.kept import Kept, parse_answer
@@ -32,7 +31,6 @@ from noghost.weights.file import WeightsFile
 from noghost.weights.find import find
 
 Verdict = Literal["the same", "not the same", "cannot tell"]
-Tied = Literal["holds", "broken", "not checked", "none"]
 LONGEST_S = 86_400
 
 
@@ -69,7 +67,7 @@ def replay(asked: Asked) -> Result:
     """Check what is to be compared, compute it again, compare. Raises ReplayError or WeightsError where that cannot
     be done, LedgerError where the repeat's own receipt does not hold."""
     opened = asked.opened
-    tied = tie(asked)
+    tied = tie_request(asked)
     if asked.answer.instance not in (None, opened.id):
         raise ReplayError("the answer is of another invocation than the receipt", "find the receipt of its instance")
     seed, seed_from = seed_of(asked)
@@ -94,14 +92,11 @@ def replay(asked: Asked) -> Result:
     )
 
 
-def tie(asked: Asked) -> Tied:
+def tie_request(asked: Asked) -> Tied:
     """Whether the request is the one that its caller committed to."""
-    wanted = asked.opened.commitment
-    if asked.key is None:
-        return "none" if wanted == "-" else "not checked"
-    if wanted == "-":
+    if asked.key is not None and asked.opened.commitment == "-":
         raise ReplayError("the receipt holds no commitment", "leave out --commitment-key")
-    return "holds" if hmac.compare_digest(commitment(asked.key, asked.request), wanted) else "broken"
+    return tie(asked.opened.commitment, asked.key, asked.request)
 
 
 def seed_of(asked: Asked) -> tuple[int | None, str]:
