@@ -126,11 +126,11 @@ def begun(service: Service, body: dict[str, Any], ending: int | None) -> tuple[s
         for line in answer.iter_lines():
             if line.startswith("data: {"):
                 came += json.loads(line.removeprefix("data: "))["choices"][0]["delta"].get("content") or ""
-            if len(came) > 20:
+            if len(came) > 20:  # the loop's end closes the connection
+                if ending is not None:
+                    wait_for(lambda: len(service.instances()) == 1, PATIENCE_S, "those before to end")
+                    os.kill(service.instances()[0], ending)
                 break
-        if ending is not None:
-            wait_for(lambda: len(service.instances()) == 1, PATIENCE_S, "those before to end")
-            os.kill(service.instances()[0], ending)
     return answer.headers["noghost-instance"], came
 
 
