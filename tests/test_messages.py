@@ -2,7 +2,7 @@
 
 import pytest
 
-from noghost.messages import MAX_BYTES, Ask, Birth, Found, Gate, Open, Opened, Ready, Told, pack, unpack
+from noghost.messages import MAX_BYTES, Ask, Birth, Ended, Found, Gate, Open, Opened, Ready, Told, pack, unpack
 
 ONE_OF_EACH = [
     Birth(4711),
@@ -12,6 +12,7 @@ ONE_OF_EACH = [
     Open(bytes(range(16)), 2, True, b"\x07" * 32),
     Open(bytes(range(16)), 2, True, b"\x07" * 32, 256, 3, True, 2**32 - 2),
     Found(1, b"a receipt"),
+    Ended(0, 3, 4, True, b"\x07" * 32),
     Told(b"\x01" * 16, 0, 1, 2, 3, 4, 5, 6, True),
 ]
 

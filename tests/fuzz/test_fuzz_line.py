@@ -64,7 +64,15 @@ SAID: tuple[Message, ...] = (
     ),
     Open(ID, 0, False, bytes(32), 0, 0, True, 2**32 - 1),
     *(Open(ID, 1, False, bytes(32)), Connect(), Dial(0), Connected(1)),
-    *(Ended(0, 3, 3), Ended(Outcome.LOST, 0, 0), Ended(99, 0, 0), Ended(0, 65, 0), Gate(1), Opened(1)),
+    *(
+        Ended(0, 3, 3),
+        Ended(0, 3, 3, True, b"\xff" * 32),
+        Ended(Outcome.LOST, 0, 0),
+        Ended(99, 0, 0),
+        Ended(0, 65, 0),
+        Gate(1),
+        Opened(1),
+    ),
 )
 KINDS = (Confined, Open, Sync, Ended, Lookup, Connect)
 datagrams = st.one_of(

@@ -65,6 +65,7 @@ ends = st.builds(
     verified_pages=buckets,
     prompt_tokens=buckets,
     answer_tokens=buckets,
+    commitment=digests | st.just("-"),
 )
 lost = st.builds(Ended.lost, minutes, ids)
 
@@ -114,6 +115,8 @@ def test_only_the_canonical_text_is_read(spoil) -> None:
     "claims",
     [
         {"outcome": "lost", "wipe": "verified"},
+        {"outcome": "lost", "wipe": "unseen", "commitment": "ab" * 32},
+        {"outcome": "answered", "wipe": "failed", "commitment": "an answer"},
         {"outcome": "answered", "wipe": "unseen", "wiped_pages": 1},
         {"outcome": "answered", "wipe": "verified", "wiped_pages": 3, "verified_pages": 2},
         {"outcome": "answered", "wipe": "wiped"},

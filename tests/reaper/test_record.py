@@ -24,8 +24,8 @@ def wanted(number: int) -> Open:
     return Open(bytes.fromhex(number_id(number)), 0, False, bytes(32))
 
 
-def close(recorder: LedgerRecorder, number: int) -> None:
-    recorder.closed(wanted(number), Outcome.ANSWERED, Wipe.VERIFIED, Wiped(8192, 8192), LAST_WORD, 0)
+def close(recorder: LedgerRecorder, number: int, last_word: LastWord | None = LAST_WORD) -> None:
+    recorder.closed(wanted(number), Outcome.ANSWERED, Wipe.VERIFIED, Wiped(8192, 8192), last_word, 0)
 
 
 @contextmanager
@@ -64,6 +64,17 @@ def test_an_end_that_the_disk_cannot_take_is_written_once_it_can(tmp_path: Path)
             ("opened", number_id(4)),
         ]
         assert ledger.receipt(number_id(2)).verify().ended is not None
+
+
+def test_an_answer_is_committed_to_by_a_last_word_that_says_so(tmp_path: Path) -> None:
+    committed, bare = (LastWord(Outcome.ANSWERED, 3, 3, said, b"\x07" * 32) for said in (True, False))
+    with Ledger.open(tmp_path / "ledger") as ledger:
+        recorder = LedgerRecorder(ledger, STATED)
+        for number, last_word in enumerate((committed, bare, None)):
+            assert recorder.opened(wanted(number))
+            close(recorder, number, last_word)
+        found = [entry.commitment for entry in ledger.entries() if isinstance(entry, Ended)]
+    assert found == ["07" * 32, "-", "-"]
 
 
 def test_an_end_that_is_still_owed_when_the_service_stops_is_lost_and_said_to_be(tmp_path: Path) -> None:

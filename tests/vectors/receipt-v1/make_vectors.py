@@ -29,8 +29,8 @@ def birth(
     return Opened(MINUTE, f"{number:032x}", weights, "0.1.0", "22" * 32, "33" * 32, host, *repeat, commitment)
 
 
-def end(number: int) -> Ended:
-    return Ended("2026-03-01T14:06Z", f"{number:032x}", "answered", "verified", 13, 13, 6, 7)
+def end(number: int, commitment: str = "-") -> Ended:
+    return Ended("2026-03-01T14:06Z", f"{number:032x}", "answered", "verified", 13, 13, 6, 7, commitment=commitment)
 
 
 def make(directory: Path, scratch: Path) -> None:
@@ -41,6 +41,10 @@ def make(directory: Path, scratch: Path) -> None:
         ledger.append(end(6))
         ledger.checkpoint()
         remote = ledger.receipt(f"{6:032x}").render()
+        ledger.append(birth(7, commitment="ab" * 32))
+        ledger.append(end(7, "cd" * 32))
+        ledger.checkpoint()
+        committed = ledger.receipt(f"{7:032x}").render()
     with Ledger.open(begun(scratch / "ledger")) as ledger:
         ledger.append(birth(1))
         ledger.append(end(1))
@@ -55,6 +59,7 @@ def make(directory: Path, scratch: Path) -> None:
             "lost": ledger.receipt(f"{3:032x}").render(),
             "grown": ledger.receipt(f"{1:032x}", since_size=2).render(),
             "remote": remote,
+            "committed": committed,
         }
     rows = [("good", name, text) for name, text in good.items()]
     rows += [("bad", name, text) for name, text in bad(good)]
@@ -92,7 +97,7 @@ def bad(good: dict[str, str]) -> Iterator[tuple[str, str]]:
     changes = {
         "entry-changed": ("answer_tokens 7", "answer_tokens 8"),
         "entry-keys-swapped": ("prompt_tokens 6\nanswer_tokens 7", "answer_tokens 7\nprompt_tokens 6"),
-        "entry-extra-key": ("commitment -\n", "commitment -\nnote hello\n"),
+        "entry-extra-key": ("seed -\ncommitment -\n", "seed -\ncommitment -\nnote hello\n"),
         "entry-upper-case-digest": ("22" * 32, "AA" * 32),
         "entry-threads-none": ("threads free", "threads 0"),
         "entry-threads-over-256": ("threads free", "threads 257"),
@@ -127,6 +132,14 @@ def bad(good: dict[str, str]) -> Iterator[tuple[str, str]]:
     yield "remote-says-threads", _changed(good["remote"], "threads free", "threads 2")
     yield "remote-upper-case-host", _changed(good["remote"], "remote/openrouter.ai", "remote/OpenRouter.ai")
     yield "remote-without-a-host", _changed(good["remote"], "remote/openrouter.ai", "remote/")
+    yield "end-commitment-upper-case", _changed(good["committed"], "cd" * 32, "CD" * 32)
+    yield "end-commitment-changed", _changed(good["committed"], "cd" * 32, "ce" + "cd" * 31)
+    yield "end-commitment-taken-out", _changed(good["committed"], f"commitment {'cd' * 32}\n", "commitment -\n")
+    yield "end-without-commitment", _changed(closed, "refused_calls 0\ncommitment -\n", "refused_calls 0\n")
+    yield (
+        "lost-commits-to-an-answer",
+        _changed(lost, "refused_calls 0\ncommitment -", f"refused_calls 0\ncommitment {'cd' * 32}"),
+    )
     yield "lost-claims-a-wipe", _changed(lost, "wipe unseen", "wipe verified")
     old_root = grown.split("root ")[1].split("\n")[0]
     yield "consistency-root-changed", _changed(grown, old_root, encode64(bytes(32)))
