@@ -77,7 +77,9 @@ def test_a_text_completion_with_its_echo_in_utf_8(service: Service, stream: bool
     answer = send(service, TEXT, json.dumps(asked).encode(), {"noghost-answer-key": KEY})
     text = text_of(answer)
     assert text.startswith("Größe – 大きさ:")
-    assert ended(service, answer).commitment == commitment(bytes.fromhex(KEY), text.encode())
+    end = ended(service, answer)
+    assert end.commitment == commitment(bytes.fromhex(KEY), text.encode())
+    assert end.refused_calls == 0, "an HMAC needs nothing that was not there before the fork"
 
 
 def test_tools_that_may_not_be_called_leave_one_text(service: Service) -> None:

@@ -1,6 +1,6 @@
-"""P10 yours: a capsule and its key are with the caller alone once the answer has ended.
+"""P10 yours: a capsule and its key, and the keys of commitments, are with the caller alone once the answer has ended.
 
-The key is made of the canary's own words, so that the reaper's search finds it: it is in the instance before the wipe
+The key of the capsule is made of the canary's own words, so that the reaper's search finds it: it is in the instance before the wipe
 (positive control) and not after it; with the wipe off it is there after it as well (mutant). What survives, warden and
 reaper, is searched for the words, the token ids, the key and the capsule's own bytes; the control of that search is
 the same search of the caller, who holds all four. Requests to store one are refused: tests/api/test_api_capsule.py.
@@ -8,6 +8,7 @@ the same search of the caller, who holds all four. Requests to store one are ref
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ from collections.abc import Iterator
 import pytest
 
 from api.capsules import BOUNDARY, fields, fresh_key, give, parts_of, two_parts
-from noghost.client.hunt import Needle, count_in_pid, needles_for, new_canary
+from api.test_api_answer_commitment import send, text_of, verified
+from noghost.client.claim import answer_key, body_of, check, headers_for, new_key
+from noghost.client.hunt import Needle, count_in_file, count_in_pid, needles_for, new_canary
 from noghost.engine.capsule import open_sealed
 from promises.talking import Call, connect
 from promises.test_p2_gone import GONE_S, receipt_of, report_on, the_instance, watched
@@ -40,8 +43,6 @@ def marked_key() -> bytes:
 
 def begin(service: Service, capsule: bytes | None = None) -> Call:
     """A streamed request with the marked key that goes on until it is ended, or with a capsule to its answer."""
-    import base64
-
     asked = fields("Tell me of the sea.", stream=True, ignore_eos=True, max_tokens=8 if capsule else 1500)
     body, kind = json.dumps(asked).encode(), "application/json"
     if capsule is not None:
@@ -106,6 +107,27 @@ def test_what_survives_has_neither_key_nor_tokens_nor_state(service: Service) ->
     mine = count_in_pid(os.getpid(), needles)
     assert {"canary", "key", "capsule", "state"} <= {find.what for find in mine}, "control"
     assert any(find.encoding.startswith("token ids") for find in mine), "control"
+
+
+def test_a_receipt_of_an_answer_is_all_that_is_kept_of_it(service: Service) -> None:
+    """Question, answer and both keys are in no process and no file, and the receipt is of them."""
+    words, key = new_canary(), new_key()
+    options = {"max_tokens": 40, "temperature": 1.5, "seed": 5}
+    body = body_of([{"role": "user", "content": f"My case number is {words}. Tell me of the sea."}], options)
+    answer = send(service, "/v1/chat/completions", body, headers_for(key, body))
+    text = text_of(answer)
+    receipt = verified(service, answer.headers["noghost-instance"])
+    assert check(receipt, key, body, text).holds
+    keys = [form for one in (key, answer_key(key)) for form in (one, one.hex().encode(), base64.b64encode(one))]
+    needles = [*needles_for(words, width_chars=16), *needles_for(text, what="answer")]
+    needles += [raw_needle(form, "key") for form in keys]
+    wait_for(lambda: not service.instances(), GONE_S, "the instances to end")
+    for pid in (service.pid, service.reaper_pid):
+        assert count_in_pid(pid, needles) == []
+    assert {find.what for find in count_in_pid(os.getpid(), needles)} == {"canary", "answer", "key"}, "control"
+    files = [path for path in service.home.rglob("*") if path.is_file()]
+    assert [path for path in files if count_in_file(path, needles)] == []
+    assert any(b"closed" in path.read_bytes() for path in files), "control: the ledger is among them"
 
 
 def raw_needle(raw: bytes, what: str) -> Needle:
