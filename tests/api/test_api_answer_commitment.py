@@ -14,7 +14,7 @@ from noghost.client.claim import answer_key, body_of, check, headers_for, new_ke
 from noghost.client.commitment import commitment
 from noghost.ledger.entry import Ended
 from noghost.ledger.receipt import Receipt, Verified
-from promises.repeating import PATIENCE_S
+from promises.repeating import PATIENCE_S, ended_receipt, post
 from running import Service, wait_for
 
 CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
@@ -24,22 +24,8 @@ ASKED: dict[str, Any] = {"messages": [{"role": "user", "content": "Tell me of th
 TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}]
 
 
-def send(service: Service, path: str, body: bytes, headers: dict[str, str]) -> httpx.Response:
-    kind = {"content-type": "application/json"}
-    return httpx.post(service.url + path, content=body, headers=kind | headers, timeout=PATIENCE_S, trust_env=False)
-
-
 def verified(service: Service, invocation: str) -> Verified:
-    """The receipt, once it has an end."""
-
-    def whole() -> Verified | None:
-        url = f"{service.url}/v1/receipts/{invocation}"
-        found = Receipt.parse(httpx.get(url, timeout=PATIENCE_S, trust_env=False).text).verify()
-        return found if found.ended else None
-
-    found = wait_for(whole, PATIENCE_S, "the end's entry")
-    assert isinstance(found, Verified)
-    return found
+    return Receipt.parse(ended_receipt(service, invocation)).verify()
 
 
 def ended(service: Service, answer: httpx.Response) -> Ended:
@@ -61,7 +47,7 @@ def text_of(answer: httpx.Response) -> str:
 def test_the_receipt_is_of_question_and_answer_and_of_no_other(service: Service, stream: bool) -> None:
     key, options = new_key(), {name: value for name, value in ASKED.items() if name != "messages"} | {"stream": stream}
     body = body_of(ASKED["messages"], options)
-    answer = send(service, CHAT, body, headers_for(key, body))
+    answer = post(service, body, CHAT, **headers_for(key, body))
     text, receipt = text_of(answer), verified(service, answer.headers["noghost-instance"])
     assert len(text) > 10
     assert check(receipt, key, body, text).holds
@@ -74,7 +60,7 @@ def test_the_receipt_is_of_question_and_answer_and_of_no_other(service: Service,
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 def test_a_text_completion_with_its_echo_in_utf_8(service: Service, stream: bool) -> None:
     asked = {"prompt": "Größe – 大きさ:", "echo": True, "max_tokens": 4, "stream": stream, "logprobs": 1}
-    answer = send(service, TEXT, json.dumps(asked).encode(), {"noghost-answer-key": KEY})
+    answer = post(service, json.dumps(asked).encode(), TEXT, **{"noghost-answer-key": KEY})
     text = text_of(answer)
     assert text.startswith("Größe – 大きさ:")
     end = ended(service, answer)
@@ -84,12 +70,12 @@ def test_a_text_completion_with_its_echo_in_utf_8(service: Service, stream: bool
 
 def test_tools_that_may_not_be_called_leave_one_text(service: Service) -> None:
     body = json.dumps(ASKED | {"tools": TOOLS, "tool_choice": "none", "n": 1}).encode()
-    answer = send(service, CHAT, body, {"noghost-answer-key": KEY})
+    answer = post(service, body, CHAT, **{"noghost-answer-key": KEY})
     assert ended(service, answer).commitment == commitment(bytes.fromhex(KEY), text_of(answer).encode())
 
 
 def test_nobody_who_does_not_ask_gets_one(service: Service) -> None:
-    answer = send(service, CHAT, json.dumps(ASKED).encode(), {"noghost-commitment": KEY})
+    answer = post(service, json.dumps(ASKED).encode(), CHAT, **{"noghost-commitment": KEY})
     assert ended(service, answer).commitment == "-"
 
 
@@ -114,10 +100,10 @@ def test_what_is_no_key_is_refused_and_not_repeated(service: Service, sent: list
     ids=["choices", "tools", "choices of text", "responses", "messages", "embeddings"],
 )
 def test_an_answer_that_is_not_one_text_is_refused(service: Service, path: str, body: dict[str, Any]) -> None:
-    answer = send(service, path, json.dumps(body).encode(), {"noghost-answer-key": KEY})
+    answer = post(service, json.dumps(body).encode(), path, **{"noghost-answer-key": KEY})
     assert answer.status_code == 400
     assert "noghost-answer-key" in answer.json()["error"]["message"]
-    without = send(service, path, json.dumps(body | {"seed": 1}).encode(), {})
+    without = post(service, json.dumps(body | {"seed": 1}).encode(), path)
     assert without.status_code == 200, "control: it is the header that is refused"
 
 
@@ -140,7 +126,7 @@ def begun(service: Service, body: dict[str, Any], ending: int | None) -> tuple[s
 def test_an_answer_that_broke_off_is_committed_to_as_far_as_it_went(service: Service) -> None:
     """The same seed and thread tell what the whole answer would have been."""
     asked = ASKED | {"noghost": {"threads": 1}, "ignore_eos": True, "stream": True}
-    whole = text_of(send(service, CHAT, json.dumps(asked | {"max_tokens": 240}).encode(), {}))
+    whole = text_of(post(service, json.dumps(asked | {"max_tokens": 240}).encode(), CHAT))
     invocation, came = begun(service, asked | {"max_tokens": 240}, None)
     end = verified(service, invocation).ended
     assert end is not None

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from running import Service
+from running import Service, wait_for
 
 PATIENCE_S = 300.0  # two threads that spin beside other work can take minutes
 ASKED = {"messages": [{"role": "user", "content": "Tell me a story about a lighthouse."}], "max_tokens": 24}
@@ -39,9 +39,9 @@ def body_of(**fields: Any) -> bytes:
     return json.dumps(ASKED | fields).encode()
 
 
-def post(service: Service, body: bytes, **headers: str) -> httpx.Response:
+def post(service: Service, body: bytes, path: str = "/v1/chat/completions", **headers: str) -> httpx.Response:
     """One request, its body as it is given."""
-    url = f"{service.url}/v1/chat/completions"
+    url = service.url + path
     kind = {"content-type": "application/json"}
     return httpx.post(url, content=body, headers=kind | headers, timeout=PATIENCE_S, trust_env=False)
 
@@ -50,6 +50,17 @@ def text_of(answer: httpx.Response) -> str:
     assert answer.status_code == 200, answer.text
     text: str = answer.json()["choices"][0]["message"]["content"]
     return text
+
+
+def ended_receipt(service: Service, invocation: str) -> str:
+    """The receipt, once it has an end."""
+
+    def whole() -> str | None:
+        url = f"{service.url}/v1/receipts/{invocation}"
+        text = httpx.get(url, timeout=PATIENCE_S, trust_env=False).text
+        return text if "\n=== closed\n" in text else None
+
+    return str(wait_for(whole, PATIENCE_S, "the end's entry"))
 
 
 def keep(service: Service, folder: Path, body: bytes, **headers: str) -> Files:

@@ -1,9 +1,10 @@
 """P10 yours: a capsule and its key, and the keys of commitments, are with the caller alone once the answer has ended.
 
-The key of the capsule is made of the canary's own words, so that the reaper's search finds it: it is in the instance before the wipe
-(positive control) and not after it; with the wipe off it is there after it as well (mutant). What survives, warden and
-reaper, is searched for the words, the token ids, the key and the capsule's own bytes; the control of that search is
-the same search of the caller, who holds all four. Requests to store one are refused: tests/api/test_api_capsule.py.
+A capsule's key is made of the canary's own words, so that the reaper's search finds it: it is in the instance before
+the wipe (positive control) and not after it; with the wipe off it is there after it as well (mutant). What survives,
+warden and reaper, is searched for the words, the token ids, the key and the capsule's own bytes; the control of that
+search is the same search of the caller, who holds all four. Requests to store one are refused: see
+tests/api/test_api_capsule.py. Of an answer that was committed to, the service's files are searched as well.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from collections.abc import Iterator
 import pytest
 
 from api.capsules import BOUNDARY, fields, fresh_key, give, parts_of, two_parts
-from api.test_api_answer_commitment import send, text_of, verified
 from noghost.client.claim import answer_key, body_of, check, headers_for, new_key
 from noghost.client.hunt import Needle, count_in_file, count_in_pid, needles_for, new_canary
 from noghost.engine.capsule import open_sealed
+from noghost.ledger.receipt import Receipt
+from promises.repeating import ended_receipt, post, text_of
 from promises.talking import Call, connect
 from promises.test_p2_gone import GONE_S, receipt_of, report_on, the_instance, watched
 from promises.witness import canary
@@ -114,9 +116,9 @@ def test_a_receipt_of_an_answer_is_all_that_is_kept_of_it(service: Service) -> N
     words, key = new_canary(), new_key()
     options = {"max_tokens": 40, "temperature": 1.5, "seed": 5}
     body = body_of([{"role": "user", "content": f"My case number is {words}. Tell me of the sea."}], options)
-    answer = send(service, "/v1/chat/completions", body, headers_for(key, body))
+    answer = post(service, body, **headers_for(key, body))
     text = text_of(answer)
-    receipt = verified(service, answer.headers["noghost-instance"])
+    receipt = Receipt.parse(ended_receipt(service, answer.headers["noghost-instance"])).verify()
     assert check(receipt, key, body, text).holds
     keys = [form for one in (key, answer_key(key)) for form in (one, one.hex().encode(), base64.b64encode(one))]
     needles = [*needles_for(words, width_chars=16), *needles_for(text, what="answer")]

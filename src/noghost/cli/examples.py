@@ -61,6 +61,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "receipts": ("noghost receipts", "noghost receipts show 7f7c1cd0", "noghost receipts verify"),
     "receipts show": ("noghost receipts show 7f7c1cd0 > receipt.txt",),
     "receipts verify": ("noghost receipts verify", "noghost receipts verify receipt.txt"),
+    "verify": ("noghost verify conversation.md", "noghost verify conversation.md --replay --json"),
     "replay": ("noghost replay receipt.txt --request request.json --answer answer.json",),
     "commit": ("noghost commit request.json --key mine.key --new-key",),
     "doctor": ("noghost doctor", "noghost doctor --json"),

@@ -28,6 +28,7 @@ COMMANDS = {
     "audit": "Ask a server whether it gives away what others said to it.",
     "bench": "Compare a service with any other server, on your machine.",
     "receipts": "List, show and verify the signed records of invocations.",
+    "verify": "Check every turn of a transcript against the receipts in it.",
     "replay": "Repeat an invocation from what you kept, and compare the answers.",
     "commit": "Make the commitment that ties a request to its receipt.",
     "doctor": "Whether this host can keep each promise, why not, and what to do.",

@@ -22,7 +22,7 @@ from noghost.ledger.store import Ledger
 P = ParamSpec("P")
 
 _HEAD = ("ID", "OPENED", "OUTCOME", "WIPE", "PAGES", "VERIFIED", "PROMPT", "ANSWER")
-_SINCE_TEXT: dict[Since, str] = {
+SINCE_TEXT: dict[Since, str] = {
     "first": "no checkpoint of this log was seen before; its key is pinned from now on",
     "same": "the log is the one seen before",
     "proved": "the log has only grown since it was seen before",
@@ -140,9 +140,7 @@ def _verify_id(options: Options, prefix: str) -> Verified:
 
 
 def _verify_file(options: Options, path: Path, vkey: str | None) -> Verified:
-    if not (options.ledger_dir / "key").exists():
-        return client.verify_file(path, client.default_seen_dir(), vkey=vkey)
-    with closing(options.open()) as ledger:
+    with client.ledger_if_any(options.ledger_dir) as ledger:
         return client.verify_file(path, client.default_seen_dir(), ledger, vkey)
 
 
@@ -185,7 +183,7 @@ def _verified_text(verified: Verified) -> str:
             f"  end      {end}",
             f"  log      {signed.origin}, {signed.size} entries",
             f"  key      {'known before' if verified.pinned else 'taken from the receipt'}",
-            f"  history  {_SINCE_TEXT[verified.since]}",
+            f"  history  {SINCE_TEXT[verified.since]}",
         )
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -56,6 +56,16 @@ def open_existing(directory: Path) -> Ledger:
     if not (directory / "key").exists():
         raise LedgerError(f"cannot read a ledger: there is none in {directory}", "name another with --ledger DIR")
     return Ledger.open(directory)
+
+
+@contextmanager
+def ledger_if_any(directory: Path) -> Iterator[Ledger | None]:
+    """The ledger in `directory`, if there is one."""
+    if not (directory / "key").exists():
+        yield None
+        return
+    with closing(open_existing(directory)) as ledger:
+        yield ledger
 
 
 def list_rows(entries: Iterable[Entry]) -> list[Row]:

@@ -21,6 +21,8 @@ class Kept:
     """An answer's text, which is not in the repr, and what else the answer told."""
 
     text: str = field(repr=False)
+    content: str = field(default="", repr=False)  # the text without reasoning and calls, where they were told apart
+    is_content: bool = False  # the text is that alone
     plain: bool = False  # from a text file, whose last line feed may be an editor's
     seed: int | None = None
     instance: str | None = None
@@ -64,6 +66,7 @@ def parse_answer(data: bytes) -> Kept:
         raise ReplayError("the answer is not one of this API's", "keep it as it came") from None
     return Kept(
         "".join(pieces),
+        "".join(content(choice) for part in parts for choice in part["choices"]),
         seed=seed if isinstance(seed, int) else None,
         instance=instance if isinstance(instance, str) else None,
     )
@@ -87,6 +90,12 @@ def objects(text: str) -> Iterator[dict[str, Any]]:
             continue
         if isinstance(found, dict):
             yield found
+
+
+def content(choice: dict[str, Any]) -> str:
+    """What one choice says of the answer itself."""
+    holder = choice.get("message") or choice.get("delta") or choice
+    return holder.get("content", holder.get("text")) or ""
 
 
 def piece(choice: dict[str, Any]) -> str:

@@ -78,7 +78,8 @@ def replay(asked: Asked) -> Result:
         return Result(verdict, opened.id, seed_from, opened.threads, tied, ahead)
     repeated, now = repeat(asked, weights, seed)
     found = differences(opened, now) + another_day(opened, weights.path)
-    at = first_difference(asked.answer, repeated.text)
+    again = repeated.content if asked.answer.is_content else repeated.text
+    at = first_difference(asked.answer, again)
     return Result(
         judge(at, opened, found, anyway=asked.anyway),
         opened.id,
@@ -88,7 +89,7 @@ def replay(asked: Asked) -> Result:
         found,
         at if asked.anyway or not found else None,
         len(asked.answer.text),
-        len(repeated.text),
+        len(again),
     )
 
 

@@ -1,0 +1,113 @@
+"""`noghost verify`: every turn of a transcript against the receipts in it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+from noghost.cli.receipts import SINCE_TEXT
+from noghost.client.receipts import default_seen_dir, ledger_if_any
+from noghost.client.transcript import TranscriptFile
+from noghost.client.verification import Account, Trust, account_of, repeat
+from noghost.config import default_ledger_dir
+from noghost.errors import NoghostError
+from noghost.ledger.receipt import Since, Verified
+
+STATUS = {"holds": 0, "broken": 1, "cannot tell": 2, "no receipt": 2}
+BLIND = 2
+KNOWN = "known before"
+UNKNOWN = "taken from the file: whoever made the file up could have made it too"
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What is told of a log."""
+
+    origin: str
+    vkey: str
+    receipts: int
+    key_pinned_before: bool
+    since: Since
+
+
+@click.command()
+@click.argument("file", metavar="FILE.md", type=click.Path(path_type=Path))
+@click.option("--key", "vkey", metavar="VKEY", help="The verifier key that must have signed the receipts.")
+@click.option("--replay", is_flag=True, help="Compute every answer again as well, and compare.")
+@click.option("--model", metavar="PATH_OR_NAME", help="For --replay: the model's file.  [default: the default model]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def verify(file: Path, vkey: str | None, model: str | None, *, replay: bool, as_json: bool) -> None:
+    """Check every turn of a transcript against the receipts in it. Nobody is asked: all is in the file.
+
+    Of each receipt the signature, the proofs, and the checkpoints of its log that were seen before, here or elsewhere;
+    then the commitments against the text of question and answer. A changed character is found, and so is a turn that
+    was taken out, put in or moved. A turn from another program has no receipt, which is no error.
+
+    Not found: turns that were taken from the end; and where the key is taken from the file itself, a file that was made
+    up as a whole. Exit status: 0 if every turn holds for which there is a receipt, 1 if one does not, 2 if that could
+    not be told.
+    """
+    try:
+        account = accounted(file, vkey, model, replay=replay)
+    except NoghostError as error:
+        if as_json:
+            click.echo(json.dumps({"verdict": "cannot tell", "reason": error.message, "hint": error.hint}))
+        else:
+            click.echo(f"noghost: {error}", err=True)
+        sys.exit(BLIND)
+    click.echo(json.dumps(facts_of(account), indent=2) if as_json else "\n".join(lines_of(account)))
+    sys.exit(STATUS[account.verdict])
+
+
+def accounted(file: Path, vkey: str | None, model: str | None, *, replay: bool) -> Account:
+    """Every row. Raises TranscriptError."""
+    transcript = TranscriptFile(file).read()
+    with ledger_if_any(default_ledger_dir()) as ledger:
+        account = account_of(transcript, Trust(default_seen_dir(), ledger, vkey))
+    return repeat(account, transcript, model) if replay else account
+
+
+def lines_of(account: Account) -> Iterator[str]:
+    """For people: a line a turn, then the verdict, then each log."""
+    for row in account.rows:
+        state = row.state if row.repeated is None else f"{row.state}, repeated: {row.repeated}"
+        yield f"{row.number:>4}  {row.role:<9}  {state}: {row.why}"
+    yield verdict_of(account)
+    for told in logs_of(account.receipts):
+        yield f"  log      {told.origin}, {told.receipts} receipts"
+        yield f"  key      {KNOWN if told.key_pinned_before else UNKNOWN}"
+        yield f"  history  {SINCE_TEXT[told.since]}"
+
+
+def verdict_of(account: Account) -> str:
+    """One line."""
+    counts = {state: sum(row.state == state for row in account.rows) for state in STATUS}
+    told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    return f"{account.verdict}: {told or 'there are no turns'}"
+
+
+def logs_of(receipts: list[Verified]) -> list[Log]:
+    """Each log that signed one of them."""
+    by_key: dict[str, list[Verified]] = {}
+    for one in receipts:
+        by_key.setdefault(one.vkey, []).append(one)
+    return [log_of(signed) for signed in by_key.values()]
+
+
+def log_of(signed: list[Verified]) -> Log:
+    """One log: what was known of its key before the first, and whether each growth could be checked."""
+    first = signed[0]
+    is_unchecked = any(one.since == "unchecked" for one in signed)
+    since: Since = "unchecked" if is_unchecked else first.since
+    return Log(first.checkpoint.origin, first.vkey, len(signed), first.pinned, since)
+
+
+def facts_of(account: Account) -> dict[str, object]:
+    """For programs."""
+    logs = [asdict(one) for one in logs_of(account.receipts)]
+    return {"verdict": account.verdict, "turns": [asdict(row) for row in account.rows], "logs": logs}
