@@ -20,6 +20,7 @@ from noghost.ledger.receipt import Since, Verified
 
 STATUS = {"holds": 0, "broken": 1, "cannot tell": 2, "no receipt": 2}
 BLIND = 2
+WORDS = {"holds": "hold", "broken": "do not", "cannot tell": "cannot be told", "no receipt": "without a receipt"}
 KNOWN = "known before"
 UNKNOWN = "taken from the file: whoever made the file up could have made it too"
 
@@ -86,8 +87,8 @@ def lines_of(account: Account) -> Iterator[str]:
 
 def verdict_of(account: Account) -> str:
     """One line."""
-    counts = {state: sum(row.state == state for row in account.rows) for state in STATUS}
-    told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    counts = {words: sum(row.state == state for row in account.rows) for state, words in WORDS.items()}
+    told = ", ".join(f"{count} {words}" for words, count in counts.items() if count)
     return f"{account.verdict}: {told or 'there are no turns'}"
 
 

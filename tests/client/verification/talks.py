@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,12 @@ from noghost.client.claim import answer_key, body_of, headers_for, new_key
 from noghost.client.commitment import commitment
 from noghost.client.transcript import Transcript, Turn
 from noghost.client.verification import Account, Trust, account_of
+from noghost.ledger.entry import Opened
+from noghost.ledger.receipt import Receipt
 from noghost.ledger.store import Ledger
 
 OPTIONS: dict[str, Any] = {"model": "default", "seed": 7, "temperature": 0.5, "stream": True}
+BIRTH = birth(0)
 SAID = (
     ("system", "Answer kindly."),
     ("user", "What is the capital of France?"),
@@ -35,6 +38,9 @@ class Told:
 
     ledger: Ledger
     memory: Path
+    like: Opened = BIRTH  # what its births say of model and build
+    options: Mapping[str, Any] = field(default_factory=lambda: OPTIONS)
+    outcome: str = "answered"
 
     def talk(self, said: Sequence[tuple[str, str]] = SAID, *, first: int = 1) -> Transcript:
         """Each answer with a receipt, an invocation each, counted from `first`."""
@@ -46,13 +52,22 @@ class Told:
 
     def answered(self, number: int, messages: list[dict[str, Any]], text: str) -> dict[str, Any]:
         """The facts of an answer that the ledger knows of."""
-        key, body = new_key(), body_of(messages, OPTIONS)
+        key, body = new_key(), body_of(messages, self.options)
         sent = headers_for(key, body)
-        self.ledger.append(replace(birth(number), commitment=sent["noghost-commitment"]))
-        self.ledger.append(replace(end(number), commitment=commitment(answer_key(key), text.encode())))
+        self.ledger.append(replace(self.like, id=number_id(number), commitment=sent["noghost-commitment"]))
+        told = commitment(answer_key(key), text.encode())
+        self.ledger.append(replace(end(number, self.outcome), commitment=told))
         self.ledger.checkpoint()
         receipt = self.ledger.receipt(number_id(number)).render()
-        return {"instance": number_id(number), "options": OPTIONS, "key": key.hex(), "receipt": receipt}
+        return {"instance": number_id(number), "options": self.options, "key": key.hex(), "receipt": receipt}
+
+    def early(self, said: Sequence[tuple[str, str]], number: int) -> Transcript:
+        """The same of one question, with the receipt as it was before the end."""
+        talk = self.talk(said, first=number)
+        answer = talk.turns[-1]
+        receipt = Receipt.parse(answer.facts["receipt"])
+        answer.facts = answer.facts | {"receipt": replace(receipt, items=receipt.items[:1]).render()}
+        return talk
 
     def account(self, transcript: Transcript, vkey: str | None = None) -> Account:
         """As somebody has it who is given the file and has never seen the log."""

@@ -150,6 +150,21 @@ def test_changed_facts_are_found_at_their_turn(told: Told, talk: Transcript, fac
     assert broken(told.account(with_turns(talk, turns))) == [2]
 
 
+def test_a_receipt_that_was_taken_before_the_end_is_of_the_question_alone(told: Told) -> None:
+    early = told.early([("user", "Hello."), ("assistant", "Hello to you.")], next(NUMBERS))
+    assert states(told.account(early)) == ["holds", "cannot tell"]
+    assert broken(told.account(changed(early, 0, "Hello?"))) == [0]
+    assert broken(told.account(with_turns(early, early.turns[1:]))) == [0]
+
+
+def test_an_answer_that_broke_off_may_have_arrived_in_part(told: Told) -> None:
+    told.outcome = "disconnected"
+    cut = changed(told.talk([("user", "Hello."), ("assistant", "Hello to you.")], first=next(NUMBERS)), 1, "Hello")
+    told.outcome = "answered"
+    row = told.account(cut).rows[1]
+    assert (row.state, row.why.endswith("it ended as disconnected: less may have arrived")) == ("broken", True)
+
+
 @pytest.mark.parametrize("key", [7, "AB" * 32, "", None])
 def test_a_key_that_is_none_proves_nothing(told: Told, talk: Transcript, key: object) -> None:
     turns = [Turn(turn.role, turn.text, {**turn.facts, **({"key": key} if turn.facts else {})}) for turn in talk.turns]

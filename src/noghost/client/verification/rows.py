@@ -7,6 +7,7 @@ nothing shows are where to look: one was changed, or one beside them was taken o
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,10 +18,11 @@ from noghost.ledger.receipt import Verified
 State = Literal["holds", "broken", "cannot tell", "no receipt"]
 Found = tuple[State, str]
 
-NO_RECEIPT: Found = ("no receipt", "from elsewhere, or not answered here")
+NO_RECEIPT: Found = ("no receipt", "neither it nor an answer after it has one that holds")
 OTHER_TEXT = "this is not the text that was sent"
 OTHER_QUESTION = "the answer to something else than what stands before it"
-NOT_ASKED = "not what was asked: it was changed, or a turn beside it was taken out, put in or moved"
+OTHER_BEFORE = "the text that was sent, to something else than what stands before it"
+NOT_ASKED = "not what turn {} answers: it or a turn beside it was changed, taken out, put in or moved"
 AFTER_A_BREAK = "a turn before it does not hold"
 UNTIED = {
     "not checked": "the transcript has no key for it",
@@ -50,7 +52,7 @@ class Account:
     @property
     def verdict(self) -> State:
         """Broken if one turn is; it holds if every turn does for which there is a receipt."""
-        states = {row.state for row in self.rows}
+        states: set[str] = {row.state for row in self.rows}
         if "cannot tell" in (row.repeated for row in self.rows):
             states.add("cannot tell")
         order: tuple[State, ...] = ("broken", "cannot tell", "holds")
@@ -69,50 +71,52 @@ def account_of(transcript: Transcript, trust: Trust) -> Account:
     evidence = {at: one for at, one in found.items() if one is not None}
     rows: list[Row] = []
     for at, turn in enumerate(turns):
-        is_broken = any(row.state == "broken" for row in rows)
-        rows.append(row_of(at, turn, evidence, is_broken))
+        own = evidence.get(at)
+        if own is not None:
+            state, why = as_answered(own, broken_before=is_broken(rows))
+        else:
+            # Those between two answers stand or fall together.
+            last = max((index for index in evidence if index < at), default=-1)
+            later = {index: one for index, one in evidence.items() if index > at and one.verified}
+            state, why = as_asked(turn, later, broken_before=is_broken(rows[: last + 1]))
+        instance = own.verified.id if own and own.verified else None
+        rows.append(Row(at + 1, turn.role, state, why, instance))
     return Account(tuple(rows), evidence)
 
 
-def row_of(at: int, turn: Turn, evidence: dict[int, Evidence], broken_before: bool) -> Row:
-    """One turn, once those before it are known."""
-    own = evidence.get(at)
-    if own is None:
-        state, why = as_asked(at, turn, evidence, broken_before)
-        return Row(at + 1, turn.role, state, why)
-    state, why = as_answered(own, broken_before)
-    return Row(at + 1, turn.role, state, why, own.verified.id if own.verified else None)
+def is_broken(rows: Sequence[Row]) -> bool:
+    """Whether one of them is."""
+    return any(row.state == "broken" for row in rows)
 
 
-def as_answered(own: Evidence, broken_before: bool) -> Found:
+def as_answered(own: Evidence, *, broken_before: bool) -> Found:
     """A turn with a receipt, by that receipt."""
     if own.verified is None:
         return "broken", own.broken
     ended, checked = own.verified.ended, own.checked
-    if checked.answer == "broken":
-        cut = ended is not None and ended.outcome != "answered"
-        return "broken", OTHER_TEXT + (f"; it ended as {ended.outcome}: less may have arrived" if cut and ended else "")
-    if checked.question == "broken" and not broken_before:
+    if checked.question == "broken" and checked.answer != "broken" and not broken_before:
         return "broken", OTHER_QUESTION
+    if ended is None:
+        return "cannot tell", "the receipt was taken before the end"
+    if checked.answer == "broken":
+        cut = "" if ended.outcome == "answered" else f"; it ended as {ended.outcome}: less may have arrived"
+        return "broken", OTHER_TEXT + cut
     if checked.answer != "holds":
-        return "cannot tell", UNTIED[checked.answer] if ended else "the receipt was taken before the end"
+        return "cannot tell", UNTIED[checked.answer]
     if checked.question != "holds":
-        why = AFTER_A_BREAK if checked.question == "broken" else UNTIED[checked.question]
-        return "holds", f"the text that was sent; what was asked cannot be told: {why}"
-    assert ended is not None
+        return "holds", OTHER_BEFORE if checked.question == "broken" else f"of the question, {UNTIED[checked.question]}"
     return "holds", f"{ended.outcome}, wipe {ended.wipe}, {own.verified.opened.minute}"
 
 
-def as_asked(at: int, turn: Turn, evidence: dict[int, Evidence], broken_before: bool) -> Found:
+def as_asked(turn: Turn, later: Mapping[int, Evidence], *, broken_before: bool) -> Found:
     """A turn without a receipt, by the answers after it: it was part of what they were asked."""
-    later = {index: one for index, one in evidence.items() if index > at and one.verified}
     if not later:
         return NO_RECEIPT
-    witness = next((index for index, one in later.items() if one.checked.question == "holds"), None)
+    witness = next((at for at, one in later.items() if one.checked.question == "holds"), None)
     if witness is not None:
         part = f"part of what turn {witness + 1} answers"
         return ("no receipt", f"from elsewhere; {part}") if turn.role == "assistant" else ("holds", part)
-    first = next(iter(later.values())).checked.question
-    if first != "broken":
-        return "cannot tell", UNTIED[first]
-    return ("cannot tell", AFTER_A_BREAK) if broken_before else ("broken", NOT_ASKED)
+    first, one = next(iter(later.items()))
+    if one.checked.question != "broken":
+        return "cannot tell", UNTIED[one.checked.question]
+    return ("cannot tell", AFTER_A_BREAK) if broken_before else ("broken", NOT_ASKED.format(first + 1))
