@@ -17,15 +17,18 @@ from openai import OpenAI
 from api.certificates import write_pair, write_signed
 from api.provider import QUOTED, Provider, providing
 from api.wire import Reply, ask, get, post
+from noghost.client.commitment import commitment
 from noghost.client.hunt import count_in_pid, hunt, needles_for, new_canary
 from noghost.ledger.entry import bucket
 from noghost.weights.find import find
+from promises import repeating
 from promises.talking import say
 from running import Service, children, running, title, wait_for
 
 pytestmark = pytest.mark.slow
 KEY = "sk-provider-key-of-this-test"
 TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}]
+CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
 SAID = "Velorimat fiftyone Dusategob"
 ENTRY = '[[upstream]]\nname = "{0}"\nurl = "{1}"\nmodel = "{2}"\nkey_file = "{3}"\nsilence_s = 1\n{4}\n'
 REMOTE = ("answer", "cut", "unsaid", "fails", "silent", "page", "denies")
@@ -138,6 +141,38 @@ def test_a_text_is_continued_too(remote: Service, provider: Provider) -> None:
     assert "".join(one["choices"][0]["text"] for one in events(reply)).strip() == SAID
     assert events(reply)[0]["object"] == "text_completion"
     assert provider.seen()[-1]["path"] == "/v1/completions"
+
+
+@pytest.mark.parametrize(
+    ("model", "path", "stream", "sent"),
+    [
+        ("answer", CHAT, False, SAID),
+        ("answer", CHAT, True, SAID + " "),
+        ("answer", TEXT, False, SAID),
+        ("answer", TEXT, True, SAID + " "),
+        ("cut", CHAT, True, "half "),
+    ],
+)
+def test_an_answer_that_was_passed_on_is_committed_to(
+    remote: Service, model: str, path: str, stream: bool, sent: str
+) -> None:
+    key = "ab" * 32
+    asked = {"prompt": SAID} if path == TEXT else {"messages": [{"role": "user", "content": SAID}]}
+    body = json.dumps(asked | {"model": f"far/{model}", "stream": stream}).encode()
+    reply = repeating.post(remote, body, path, **{"noghost-answer-key": key})
+    ended = row(remote, reply.headers["noghost-instance"])["ended"]
+    assert ended["commitment"] == commitment(bytes.fromhex(key), sent.encode())
+
+
+@pytest.mark.parametrize("more", [{"tools": TOOLS}, {"n": 2}])
+def test_an_answer_that_may_be_more_than_one_text_is_not(
+    remote: Service, provider: Provider, more: dict[str, Any]
+) -> None:
+    before = len(provider.seen())
+    body = json.dumps({"messages": [{"role": "user", "content": SAID}], "model": "far/answer"} | more).encode()
+    reply = repeating.post(remote, body, **{"noghost-answer-key": "ab" * 32})
+    assert (reply.status_code, reply.json()["error"]["param"]) == (400, "noghost-answer-key")
+    assert len(provider.seen()) == before
 
 
 @pytest.mark.parametrize(
