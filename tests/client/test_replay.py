@@ -11,7 +11,7 @@ import pytest
 
 from ledger.samples import birth
 from noghost.client.replay.kept import Kept, parse_answer, read_request
-from noghost.client.replay.replay import Asked, first_difference, judge, seed_of, tie
+from noghost.client.replay.replay import Asked, first_difference, judge, seed_of, tie_request
 from noghost.client.replay.terms import DECIDES, another_day, differences
 from noghost.errors import ReplayError
 
@@ -58,6 +58,14 @@ def test_reasoning_and_calls_are_kept_but_for_their_ids() -> None:
     ]
     for answer in (whole, whole.replace("call_1", "call_2"), "".join(map(event, pieces))):
         assert parse_answer(answer.encode()) == Kept(f'{MARKER}f{{"a": 1}}')
+
+
+def test_the_content_can_be_read_alone() -> None:
+    called = {"tool_calls": [{"id": "call_1", "function": {"name": "f", "arguments": "{}"}}]}
+    message = {"content": MARKER, "reasoning_content": "I think."} | called
+    for answer in (json.dumps({"choices": [{"message": message}]}), event(message)):
+        assert parse_answer(answer.encode(), content_only=True) == Kept(MARKER)
+        assert parse_answer(answer.encode()) == Kept(f"I think.{MARKER}f{{}}")
 
 
 def test_the_bytes_of_a_capsule_are_not_read() -> None:
@@ -113,8 +121,8 @@ def test_nothing_kept_shows_in_a_repr() -> None:
 
 def test_a_commitment_that_is_not_there_cannot_be_checked() -> None:
     with pytest.raises(ReplayError):
-        tie(asked(key=bytes(32)))
-    assert tie(asked()) == "none"
+        tie_request(asked(key=bytes(32)))
+    assert tie_request(asked()) == "none"
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,6 @@ class Kept:
     """An answer's text, which is not in the repr, and what else the answer told."""
 
     text: str = field(repr=False)
-    content: str = field(default="", repr=False)  # the text without reasoning and calls, where they were told apart
-    is_content: bool = False  # the text is that alone
     plain: bool = False  # from a text file, whose last line feed may be an editor's
     seed: int | None = None
     instance: str | None = None
@@ -45,8 +43,9 @@ def read_answer(path: Path) -> Kept:
     return parse_answer(read(path, "answer"))
 
 
-def parse_answer(data: bytes) -> Kept:
-    """As `read_answer`, of bytes at hand. What has no `choices` in it is taken for text."""
+def parse_answer(data: bytes, *, content_only: bool = False) -> Kept:
+    """As `read_answer`, of bytes at hand. What has no `choices` in it is taken for text. `content_only` leaves out
+    reasoning and calls."""
     try:
         text = first_part(data).decode()
     except UnicodeDecodeError as error:
@@ -61,12 +60,11 @@ def parse_answer(data: bytes) -> Kept:
         told |= part.get("noghost") or {}
     seed, instance = told.get("seed"), told.get("instance")
     try:
-        pieces = [piece(choice) for part in parts for choice in part["choices"]]
+        pieces = [piece(choice, content_only=content_only) for part in parts for choice in part["choices"]]
     except (KeyError, TypeError, AttributeError):
         raise ReplayError("the answer is not one of this API's", "keep it as it came") from None
     return Kept(
         "".join(pieces),
-        "".join(content(choice) for part in parts for choice in part["choices"]),
         seed=seed if isinstance(seed, int) else None,
         instance=instance if isinstance(instance, str) else None,
     )
@@ -92,18 +90,13 @@ def objects(text: str) -> Iterator[dict[str, Any]]:
             yield found
 
 
-def content(choice: dict[str, Any]) -> str:
-    """What one choice says of the answer itself."""
-    holder = choice.get("message") or choice.get("delta") or choice
-    return holder.get("content", holder.get("text")) or ""
-
-
-def piece(choice: dict[str, Any]) -> str:
+def piece(choice: dict[str, Any], *, content_only: bool = False) -> str:
     """What one choice says: of a chat or a completion, whole or streamed. The ids of calls are drawn: left out."""
     holder = choice.get("message") or choice.get("delta") or choice
     called = [call.get("function") or {} for call in holder.get("tool_calls") or ()]
-    texts = [holder.get("reasoning_content"), holder.get("content", holder.get("text"))]
-    texts += [function.get(name) for function in called for name in ("name", "arguments")]
+    more = [function.get(name) for function in called for name in ("name", "arguments")]
+    content = holder.get("content", holder.get("text"))
+    texts = [content] if content_only else [holder.get("reasoning_content"), content, *more]
     if not all(text is None or isinstance(text, str) for text in texts):
         raise TypeError
     return "".join(text for text in texts if text)

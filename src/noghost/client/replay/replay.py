@@ -46,6 +46,7 @@ class Asked:
     key: bytes | None = field(default=None, repr=False)  # of the commitment
     anyway: bool = False
     waived: tuple[str, ...] = ()  # options of `noghost serve` for what this host cannot do
+    content_only: bool = False  # the answer is without reasoning and calls, as a transcript keeps it
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,7 @@ def replay(asked: Asked) -> Result:
         return Result(verdict, opened.id, seed_from, opened.threads, tied, ahead)
     repeated, now = repeat(asked, weights, seed)
     found = differences(opened, now) + another_day(opened, weights.path)
-    again = repeated.content if asked.answer.is_content else repeated.text
-    at = first_difference(asked.answer, again)
+    at = first_difference(asked.answer, repeated.text)
     return Result(
         judge(at, opened, found, anyway=asked.anyway),
         opened.id,
@@ -89,7 +89,7 @@ def replay(asked: Asked) -> Result:
         found,
         at if asked.anyway or not found else None,
         len(asked.answer.text),
-        len(again),
+        len(repeated.text),
     )
 
 
@@ -127,7 +127,7 @@ def repeat(asked: Asked, weights: WeightsFile, seed: int | None) -> tuple[Kept, 
     path = "/v1/chat/completions" if "messages" in body else "/v1/completions"
     with service(asked, weights) as client:
         answer = checked(client.post(path, json=body))
-        kept = parse_answer(answer.content)
+        kept = parse_answer(answer.content, content_only=asked.content_only)
         receipt = Receipt.parse(checked(client.get(f"/v1/receipts/{answer.headers['noghost-instance']}")).text)
     return kept, receipt.verify().opened
 

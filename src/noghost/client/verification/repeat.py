@@ -27,8 +27,8 @@ def repeated(account: Account, transcript: Transcript, model: str | None) -> Ite
             continue
         turn = transcript.turns[at]
         seed = turn.facts.get("seed")
-        kept = Kept(turn.text, is_content=True, seed=seed if isinstance(seed, int) else None, instance=row.instance)
-        asked = Asked(own.verified.opened, own.body, json.loads(own.body), kept, model, own.key)
+        kept = Kept(turn.text, seed=seed if isinstance(seed, int) else None, instance=row.instance)
+        asked = Asked(own.verified.opened, own.body, json.loads(own.body), kept, model, own.key, content_only=True)
         try:
             yield with_result(row, run_replay(asked))
         except NoghostError as error:
