@@ -13,21 +13,16 @@ from typing import Concatenate, ParamSpec
 import click
 
 from noghost.client import receipts as client
+from noghost.client.verified import in_words
 from noghost.config import default_ledger_dir
 from noghost.errors import NoghostError
 from noghost.ledger.entry import Ended, bucket_range
-from noghost.ledger.receipt import Since, Verified
+from noghost.ledger.receipt import Verified
 from noghost.ledger.store import Ledger
 
 P = ParamSpec("P")
 
 _HEAD = ("ID", "OPENED", "OUTCOME", "WIPE", "PAGES", "VERIFIED", "PROMPT", "ANSWER")
-SINCE_TEXT: dict[Since, str] = {
-    "first": "no checkpoint of this log was seen before; its key is pinned from now on",
-    "same": "the log is the one seen before",
-    "proved": "the log has only grown since it was seen before",
-    "unchecked": "whether the log only grew is not checkable from this file alone",
-}
 
 
 @dataclass(frozen=True)
@@ -121,7 +116,7 @@ def verify(options: Options, target: str | None, vkey: str | None) -> None:
     if options.as_json:
         click.echo(json.dumps(_verified_json(verified), indent=2))
     else:
-        click.echo(_verified_text(verified))
+        click.echo(in_words(verified))
 
 
 def _verify_all(options: Options) -> None:
@@ -170,26 +165,3 @@ def _verified_json(verified: Verified) -> dict[str, object]:
         "key_pinned_before": verified.pinned,
         "since": verified.since,
     }
-
-
-def _verified_text(verified: Verified) -> str:
-    ended, signed = verified.ended, verified.checkpoint
-    end = f"{ended.outcome}, wipe {ended.wipe}, {ended.minute}" if ended else "not recorded in this receipt"
-    return "\n".join(
-        (
-            f"ok: {verified.id}",
-            f"  opened   {verified.opened.minute}",
-            f"  model    {_model_text(verified.opened.weights)}",
-            f"  end      {end}",
-            f"  log      {signed.origin}, {signed.size} entries",
-            f"  key      {'known before' if verified.pinned else 'taken from the receipt'}",
-            f"  history  {SINCE_TEXT[verified.since]}",
-        )
-    )
-
-
-def _model_text(weights: str) -> str:
-    if weights.startswith("remote/"):
-        host = weights.removeprefix("remote/")
-        return f"computed by {host}; what was sent there is not covered: nothing beyond this machine is proved"
-    return f"weights {weights}"

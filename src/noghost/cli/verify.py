@@ -10,10 +10,10 @@ from pathlib import Path
 
 import click
 
-from noghost.cli.receipts import SINCE_TEXT
 from noghost.client.receipts import default_seen_dir, ledger_if_any
 from noghost.client.transcript import TranscriptFile
 from noghost.client.verification import Account, Trust, account_of, repeat
+from noghost.client.verified import SINCE_TEXT
 from noghost.config import default_ledger_dir
 from noghost.errors import NoghostError
 from noghost.ledger.receipt import Since, Verified

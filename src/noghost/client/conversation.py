@@ -19,12 +19,13 @@ import json
 import secrets
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from types import TracebackType
 from typing import Any
 
 import httpx
 
+from noghost.client.claim import body_of, headers_for, new_key
 from noghost.client.mixed import Answer, two_parts
 from noghost.client.reach import open_client, place_of
 from noghost.client.worth import Worth
@@ -33,6 +34,7 @@ from noghost.errors import HuntError
 
 KEY_BYTES = 32
 CHAT = "/v1/chat/completions"
+DONE = b"data: [DONE]"
 
 
 class Conversation:
@@ -52,15 +54,17 @@ class Conversation:
     ) -> None:
         """`options` are further fields of each request (`temperature`, `max_tokens`, `seed`);
         `worth` is what is known already of the service's speed."""
+        self.url = url
         self.way_s = 0.0  # from the end of the last answer to the end of its capsule
-        self.messages: list[dict[str, str]] = [{"role": "system", "content": system}] if system else []
-        self.facts: dict[str, Any] = {}  # what the service told of its last answer
-        self._client = open_client(url, api_key, fingerprint)
-        self._options = {"model": model, **options}
+        self.messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
+        self.facts: dict[str, Any] = {}  # of the last request and its answer: what was sent, what the service told
+        self.options: dict[str, Any] = {"model": model, **options}  # of the next request
+        self.access: dict[str, str | None] = {"api_key": api_key, "fingerprint": fingerprint}
+        self._client = open_client(url, **self.access)
         self._key = secrets.token_bytes(KEY_BYTES)
         self._capsule: bytes | None = None
         self._worth = worth or Worth()
-        self._wants = capsules and is_local(url)
+        self.wants_capsules = capsules and is_local(url)
 
     def __enter__(self) -> Conversation:
         return self
@@ -75,13 +79,13 @@ class Conversation:
         self._capsule, self._key = None, b""
         self._client.close()
 
-    def say(self, text: str) -> Generator[str, None, None]:
-        """The answer in pieces as they come. It is one of the messages once it is whole; if it breaks off, or this
-        generator is closed, neither it nor the question is."""
+    def say(self, text: str, **more: Any) -> Generator[str, None, None]:
+        """The answer in pieces as they come; `more` are fields of this request alone. It is one of the messages once it
+        is whole; if it breaks off, or this generator is closed, neither it nor the question is."""
         self.messages.append({"role": "user", "content": text})
         told: list[str] = []
         try:
-            for piece in self._answered():
+            for piece in self._answered(more):
                 told.append(piece)
                 yield piece
         except BaseException:
@@ -89,36 +93,44 @@ class Conversation:
             raise
         self.messages.append({"role": "assistant", "content": "".join(told)})
 
-    def _answered(self) -> Iterator[str]:
+    def get(self, path: str) -> bytes:
+        """What the service answers to it; raises HuntError."""
+        with closing(self._checked(self._client.build_request("GET", path))) as response:
+            return response.read()
+
+    def _answered(self, more: dict[str, Any]) -> Iterator[str]:
         """With the capsule; where it does not fit, without."""
         given = self._capsule
         try:
-            yield from self._ask(given)
+            yield from self._ask(given, more)
         except _NoCapsuleError as refused:
             self._capsule = None
-            self._wants &= refused.again and given is not None
-            yield from self._ask(None)
+            self.wants_capsules &= refused.again and given is not None
+            yield from self._ask(None, more)
 
-    def _ask(self, capsule: bytes | None) -> Iterator[str]:
-        self.facts = {}
-        with closing(self._send(capsule)) as response:
+    def _ask(self, capsule: bytes | None, more: dict[str, Any]) -> Iterator[str]:
+        with closing(self._send(capsule, more)) as response:
             answer = Answer(response.headers.get("content-type", ""), response.iter_bytes())
-            last_s = time.monotonic()
-            for line in answer.lines():
+            last_s, line = time.monotonic(), b""
+            for line in lines_of(answer):
                 yield from self._told(line)
                 last_s = time.monotonic()
+            if line != DONE:
+                raise broken_off()
             self._learn(capsule, answer.capsule, time.monotonic() - last_s)
 
-    def _send(self, capsule: bytes | None) -> httpx.Response:
-        body = {**self._options, "messages": self.messages, "stream": True, "stream_options": {"include_usage": True}}
-        if self._wants:
-            body["noghost"] = {**self._options.get("noghost", {}), "capsule": True}
-        told = json.dumps(body).encode()
+    def _send(self, capsule: bytes | None, more: dict[str, Any]) -> httpx.Response:
+        options = {**self.options, **more, "stream": True, "stream_options": {"include_usage": True}}
+        if self.wants_capsules:
+            options["noghost"] = {**options.get("noghost", {}), "capsule": True}
+        claim, told = new_key(), body_of(self.messages, options)
+        self.facts = {"options": options, "key": claim.hex()}
         kind, length, pieces = "application/json", len(told), iter((told,))
         if capsule is not None:
             kind, length, pieces = two_parts(told, capsule)
         headers = {"Connection": "close", "Content-Type": kind, "Content-Length": str(length)}
-        if self._wants or capsule is not None:
+        headers |= headers_for(claim, told)
+        if self.wants_capsules or capsule is not None:
             headers["noghost-capsule-key"] = base64.b64encode(self._key).decode()
         return self._checked(self._client.build_request("POST", CHAT, content=pieces, headers=headers))
 
@@ -131,23 +143,28 @@ class Conversation:
                 error = error_of(response.read())
         except httpx.HTTPError as failed:
             hint = "check the address, and that the service runs"
-            raise HuntError(f"no answer from {self._client.base_url} ({type(failed).__name__})", hint) from None
+            raise HuntError(f"no answer from {self.url} ({type(failed).__name__})", hint) from None
         code = str(error.get("code") or "")
         if code.startswith("capsule_"):
             raise _NoCapsuleError(again=code not in ("capsule_unsupported", "capsule_too_large"))
-        hint = "set NOGHOST_API_KEY" if response.status_code in (401, 403) else ""
-        raise HuntError(f"the service answered {response.status_code}: {error.get('message') or 'nothing else'}", hint)
+        raise RefusedError(response.status_code, str(error.get("message") or "nothing else"), code)
 
     def _told(self, line: bytes) -> Iterator[str]:
         """The text of one event; what it tells besides is kept."""
-        if not line.startswith(b"data:") or line == b"data: [DONE]":
+        if not line.startswith(b"data:") or line == DONE:
             return
-        event = json.loads(line.removeprefix(b"data:"))
+        try:
+            event = json.loads(line.removeprefix(b"data:"))
+        except ValueError:
+            raise broken_off() from None
         if "error" in event:
-            raise HuntError("the service broke off its answer", "ask again")
+            raise broken_off()
         self.facts |= event.get("noghost") or {}
         self.facts |= event.get("usage") or {}
+        self.facts |= {"model": event["model"]} if event.get("model") else {}
         for choice in event.get("choices") or ():
+            if reason := choice.get("finish_reason"):
+                self.facts["finish_reason"] = reason
             if text := choice["delta"].get("content"):
                 yield text
 
@@ -161,13 +178,28 @@ class Conversation:
         if got is not None:
             self.way_s = way_s
             self._worth.saw_way(len(got), way_s)
-            self._wants = self._worth.pays(prompt, len(got))
-        self._capsule = got if self._wants else None
+            self.wants_capsules = self._worth.pays(prompt, len(got))
+        self._capsule = got if self.wants_capsules else None
+
+    def drop_capsule(self) -> None:
+        """Another model, or other words from the beginning: it would only be refused."""
+        self._capsule = None
 
     @property
     def capsule_bytes(self) -> int:
         """The length of what the next question brings; 0: nothing."""
         return len(self._capsule or b"")
+
+
+class RefusedError(HuntError):
+    """The service's own no: an HTTP status, its words, and the API's code."""
+
+    def __init__(self, status: int, words: str, code: str) -> None:
+        hint = "set NOGHOST_API_KEY" if status in (401, 403) else ""
+        super().__init__(f"the service answered {status}: {words}", hint)
+        self.status = status
+        self.words = words
+        self.code = code
 
 
 class _NoCapsuleError(Exception):
@@ -176,6 +208,17 @@ class _NoCapsuleError(Exception):
     def __init__(self, *, again: bool) -> None:
         super().__init__()
         self.again = again
+
+
+def broken_off() -> HuntError:
+    """The service, or the way to it, was gone before the answer was whole."""
+    return HuntError("the service broke off its answer", "see that it runs, and ask again")
+
+
+def lines_of(answer: Answer) -> Iterator[bytes]:
+    """Its lines, without the empty ones between events, as far as the connection brings them."""
+    with suppress(httpx.HTTPError):
+        yield from filter(None, answer.lines())
 
 
 def is_local(url: str) -> bool:

@@ -83,6 +83,11 @@ def open_for_writing(pid: int) -> Iterator[OpenFile]:
             yield OpenFile(path, label, status.st_dev, status.st_ino, changed_s)
 
 
+def parents() -> dict[int, int]:
+    """Every live process and its parent."""
+    return {process.pid: process.parent for process in _processes() if process.state not in "ZX"}
+
+
 def _processes() -> Iterator[Process]:
     for entry in _PROC.iterdir():
         if entry.name.isdigit():
