@@ -96,4 +96,8 @@ def watched(env: dict[str, str], folder: Path) -> dict[str, str]:
     own = {name: folder / name for name in ("HOME", "TMPDIR", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
     for path in own.values():
         path.mkdir()
-    return env | {name: str(path) for name, path in own.items()} | {"PYTHONDONTWRITEBYTECODE": "1", "PWD": os.fspath(folder)}
+    return (
+        env
+        | {name: str(path) for name, path in own.items()}
+        | {"PYTHONDONTWRITEBYTECODE": "1", "PWD": os.fspath(folder)}
+    )

@@ -43,4 +43,11 @@ def hunted(session: Session) -> str:
     """The service's memory searched for a random canary that is said to it, as a report. Words of the conversation
     itself could stand there by chance. Raises HuntError."""
     talk = session.talk
-    return render(hunt(talk.url, [listener(talk.url)], model=session.model, **talk.access))
+    found = hunt(
+        talk.url,
+        [listener(talk.url)],
+        model=session.model,
+        api_key=talk.access["api_key"],
+        fingerprint=talk.access["fingerprint"],
+    )
+    return render(found)

@@ -33,6 +33,7 @@ from noghost.errors import ConfigError, NoghostError
 MOST_SEED = 2**32 - 2
 DEFAULT = "default"
 TITLE = "Conversation"
+UNTIED = ("began", "ended", "model", "message")  # what of a turn does not hang on those before it
 TOLD = ("instance", "model", "seed", "options", "key")  # of what is known of an answer, what a turn keeps
 
 
@@ -166,6 +167,7 @@ class Session:
 
     def ask(self, text: str, seed: int | None = None) -> Generator[str, None, None]:
         """The answer in pieces. Once it is whole, it and what led to it are turns; raises HuntError."""
+        text = text.encode("utf-8", "replace").decode()  # a terminal can give half of a character
         seed = secrets.randbelow(MOST_SEED) if seed is None else seed
         try:
             yield from self._ask(text, seed)
@@ -214,7 +216,7 @@ class Session:
                 lines.append(turn.text)
             else:
                 text = "\n\n".join([*lines, turn.text])
-                folded.append(replace(turn, text=text) if lines else turn)
+                folded.append(replace(unproved(turn), text=text))
                 lines = []
         self.begin(folded)
 
@@ -252,13 +254,15 @@ class Session:
     # --- branches -------------------------------------------------------------------------------------------------
 
     def begin(self, turns: list[Turn]) -> None:
-        """Go on from these turns, in a branch of its own where the present one has others."""
-        if self.turns and turns != self.turns:
+        """Go on from these turns, in a branch of its own where something was said in the present one."""
+        if turns == self.turns:
+            return
+        if self.branch.file or self.branch.questions():
             self.branches.append(Branch(list(turns)))
             self.current = len(self.branches) - 1
-            self.talk.drop_capsule()
         else:
             self.turns[:] = turns
+        self.talk.drop_capsule()
 
     def fork(self) -> None:
         """Go on from here in a branch of its own."""
@@ -285,13 +289,18 @@ class Session:
 
     def set_system(self, text: str) -> None:
         """What the model is told first from now on; in a conversation that has begun, that is a branch."""
-        rest = self.turns[1:] if self.system else self.turns
+        rest = map(unproved, self.turns[1:] if self.system else self.turns)
         self.begin([*([Turn("system", text)] if text else []), *rest])
 
     def transcript(self) -> Transcript:
         """Of the current branch."""
         told = [turn.facts["model"] for turn in self.turns if turn.facts.get("model")]
         return Transcript(TITLE, str((told or [self.model])[-1]), self._started, list(self.turns))
+
+
+def unproved(turn: Turn) -> Turn:
+    """A turn before which other words stand now: its receipt is of the old ones."""
+    return Turn(turn.role, turn.text, {name: turn.facts[name] for name in UNTIED if name in turn.facts})
 
 
 def refuses_order(error: RefusedError) -> bool:
