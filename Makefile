@@ -47,7 +47,7 @@ $(VENV)/dev.done: $(VENV)/run.done requirements/dev.lock
 	@touch $@
 
 lock:  ## resolve the ranges of pyproject.toml anew (needs pip-tools)
-	pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras \
+	pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras --extra chat \
 	  --output-file requirements/run.lock pyproject.toml
 	pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras --allow-unsafe \
 	  --extra dev --extra bench --constraint requirements/run.lock --output-file requirements/dev.lock pyproject.toml

@@ -12,7 +12,7 @@ from pathlib import Path
 import pexpect
 import pyte
 
-LONGEST_S = 60.0
+LONGEST_S = 20.0
 ENTER, NEW_LINE, STOP, END = "\r", "\x1b\r", "\x03", "\x04"
 
 
@@ -34,8 +34,8 @@ class Terminal:
 
     @property
     def editor(self) -> str:
-        """What stands behind the last prompt sign."""
-        return self.text.rpartition("›")[2].partition("·")[0]
+        """What stands behind the last prompt sign, without the bottom line."""
+        return self.text.rpartition("\n")[0].rpartition("›")[2].strip()
 
     def type(self, keys: str) -> None:
         """Press them."""

@@ -27,7 +27,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "config show": ("noghost config show", "noghost config show --config noghost.toml --seats 2 --json"),
     "config check": ("noghost config check noghost.toml",),
-    "chat": ("noghost chat", 'noghost chat --url https://box.example:8462 --system "Answer in one sentence."'),
+    "chat": (
+        "noghost chat",
+        "noghost chat notes.md",
+        'noghost chat --url https://box.example:8462 --system "Answer in one sentence."',
+    ),
     "transcript convert": (
         "noghost transcript convert conversations.json talks",
         "noghost transcript convert talk.md --to openai > messages.json",
