@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from noghost.client.transcript import TranscriptFile
 from running import Service
 
 
@@ -30,3 +33,20 @@ def test_no_service(service: Service) -> None:
     assert done.returncode == 1
     assert "no answer" in done.stderr
     assert "hint:" in done.stderr
+
+
+def test_a_pipe_keeps_its_conversation_in_a_file(service: Service, tmp_path: Path) -> None:
+    command = ("chat", str(tmp_path / "notes.md"), "--url", service.url, "--max-tokens", "8")
+    for line in ("Who wrote Faust?\n", "And when?\n"):
+        assert service.noghost(*command, input=line).returncode == 0
+    turns = TranscriptFile(tmp_path / "notes.md").read().turns
+    assert [turn.role for turn in turns] == ["user", "assistant", "system", "user", "assistant"]
+    assert service.noghost("verify", str(tmp_path / "notes.md")).returncode == 0
+
+
+def test_a_file_that_is_no_transcript(service: Service, tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("# Notes\n")
+    done = service.noghost("chat", str(tmp_path / "notes.md"), "--url", service.url, input="Hi\n")
+    assert done.returncode == 1
+    assert "line 1" in done.stderr
+    assert (tmp_path / "notes.md").read_text() == "# Notes\n"

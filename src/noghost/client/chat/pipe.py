@@ -36,9 +36,9 @@ def asked() -> str | None:
 
 def answer(session: Session, question: str, facts: bool) -> None:
     """Print it as it comes."""
-    if told := session.refresh():
-        tell(told)
     try:
+        if told := session.refresh():
+            tell(told)
         with contextlib.closing(session.ask(question)) as pieces:
             for piece in pieces:
                 sys.stdout.write(piece)

@@ -157,10 +157,12 @@ class Session:
         ended = self.ended()
         return ended is not None and not self.is_resumed() and (self._clock() - ended).total_seconds() >= gap.LONG_S
 
-    def to_tell(self) -> str:
-        """For the next instance: the line about the gap, or ""."""
+    def to_tell(self, text: str = "") -> str:
+        """For the instance that is asked `text`: the line about the gap, or "". Before a question that stands already,
+        nothing is put."""
         ended = self.ended()
-        due = self._tells_gap and (self.is_resumed() or self.is_long())
+        stands = bool(text) and text == self.unanswered()
+        due = self._tells_gap and not stands and (self.is_resumed() or self.is_long())
         return gap.told(ended, self._clock()) if ended and due else ""
 
     # --- speaking -------------------------------------------------------------------------------------------------
@@ -172,7 +174,7 @@ class Session:
         try:
             yield from self._ask(text, seed)
         except RefusedError as error:
-            if self._folds or not refuses_order(error) or not (self.to_tell() or self._told_between()):
+            if self._folds or not refuses_order(error) or not (self.to_tell(text) or self._told_between()):
                 raise
             self._fold()
             yield from self._ask(text, seed)
@@ -194,7 +196,7 @@ class Session:
         where the model wants that."""
         if text == self.unanswered():
             return self.turns[:-1], self.turns[-1:]
-        line = self.to_tell()
+        line = self.to_tell(text)
         if not line:
             return self.turns, [Turn("user", text)]
         if self._folds:
@@ -229,11 +231,9 @@ class Session:
         return str(facts.get("receipt", ""))
 
     def refresh(self) -> str:
-        """What to tell of a file that somebody else has changed, and that was read again; else ""."""
-        told = self.branch.refresh()
-        if told:
-            self.talk.drop_capsule()
-        return told
+        """What to tell of a file that somebody else has changed, and that was read again; else "". Raises
+        TranscriptError for one that is no transcript any more."""
+        return self.branch.refresh()
 
     def save(self) -> str:
         """Append what is new to the branch's file, if there is one, with its receipts; what to tell of it, or ""."""
@@ -262,7 +262,6 @@ class Session:
             self.current = len(self.branches) - 1
         else:
             self.turns[:] = turns
-        self.talk.drop_capsule()
 
     def fork(self) -> None:
         """Go on from here in a branch of its own."""

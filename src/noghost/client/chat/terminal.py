@@ -49,7 +49,7 @@ class Terminal:
             return self.answer(text) if text.strip() else ""
         except NoghostError as error:
             self.screen.error(error)
-            return text
+            return "" if text.strip() in commands.COMMANDS else text
         except KeyboardInterrupt:
             self.screen.note("ended")
             return ""
@@ -65,7 +65,7 @@ class Terminal:
     def answer(self, text: str, seed: int | None = None) -> str:
         """Ask, and show the answer as it comes; the text again where there was none."""
         try:
-            self._make_ready()
+            self._make_ready(text)
             with self.screen.answering() as answering, closing(self.session.ask(text, seed)) as pieces:
                 for piece in pieces:
                     answering.add(piece)
@@ -78,14 +78,14 @@ class Terminal:
         self._keep()
         return ""
 
-    def _make_ready(self) -> None:
+    def _make_ready(self, text: str) -> None:
         """Know the model and the file as they are now; show what the instance is told of the gap."""
         self._choose_model()
         if told := self.session.refresh():
             self.screen.warn(told)
         if self.session.is_long():
             self.screen.gap(self.session.gap())
-        if line := self.session.to_tell():
+        if line := self.session.to_tell(text):
             self.screen.note(f"told: {line}")
 
     def _keep(self) -> None:
