@@ -147,7 +147,7 @@ class Conversation:
         code = str(error.get("code") or "")
         if code.startswith("capsule_"):
             raise _NoCapsuleError(again=code not in ("capsule_unsupported", "capsule_too_large"))
-        raise RefusedError(response.status_code, str(error.get("message") or "nothing else"), code)
+        raise RefusedError(response.status_code, str(error.get("message") or "nothing else"))
 
     def _told(self, line: bytes) -> Iterator[str]:
         """The text of one event; what it tells besides is kept."""
@@ -182,7 +182,7 @@ class Conversation:
         self._capsule = got if self.wants_capsules else None
 
     def drop_capsule(self) -> None:
-        """Another model, or other words from the beginning: it would only be refused."""
+        """For another model, which would only refuse it."""
         self._capsule = None
 
     @property
@@ -192,14 +192,13 @@ class Conversation:
 
 
 class RefusedError(HuntError):
-    """The service's own no: an HTTP status, its words, and the API's code."""
+    """The service's own no: an HTTP status and its words."""
 
-    def __init__(self, status: int, words: str, code: str) -> None:
+    def __init__(self, status: int, words: str) -> None:
         hint = "set NOGHOST_API_KEY" if status in (401, 403) else ""
         super().__init__(f"the service answered {status}: {words}", hint)
         self.status = status
         self.words = words
-        self.code = code
 
 
 class _NoCapsuleError(Exception):

@@ -23,6 +23,8 @@ from typing import Any
 
 from noghost.client.chat import gap
 from noghost.client.chat.branch import Branch, names
+from noghost.client.chat.branches import Branches
+from noghost.client.chat.fold import folded, refuses_order, tells_between, unproved
 from noghost.client.conversation import Conversation, RefusedError
 from noghost.client.receipts import fetch
 from noghost.client.transcript import Transcript, TranscriptFile, Turn
@@ -33,7 +35,6 @@ from noghost.errors import ConfigError, NoghostError
 MOST_SEED = 2**32 - 2
 DEFAULT = "default"
 TITLE = "Conversation"
-UNTIED = ("began", "ended", "model", "message")  # what of a turn does not hang on those before it
 TOLD = ("instance", "model", "seed", "options", "key")  # of what is known of an answer, what a turn keeps
 
 
@@ -42,7 +43,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-class Session:
+class Session(Branches):
     """Branches of one conversation, and the one that is spoken in.
 
     `tells_gap`: the new instance is told how long there was nothing. Raises TranscriptError for a file that is none.
@@ -60,8 +61,7 @@ class Session:
         """A file that is there is gone on with."""
         self.talk = talk
         self.path = path
-        self.branches = [Branch([Turn("system", system)] if system else [])]
-        self.current = 0
+        super().__init__(Branch([Turn("system", system)] if system else []))
         self.file_model = ""  # as the file's title names it
         self._tells_gap = tells_gap
         self._folds = False  # this model takes no system line in the middle
@@ -82,16 +82,6 @@ class Session:
         turns = transcript.turns
         self.branches = [Branch(turns, file, len(turns))]
         self.file_model, self._started = transcript.model, transcript.started
-
-    @property
-    def branch(self) -> Branch:
-        """The one that is spoken in."""
-        return self.branches[self.current]
-
-    @property
-    def turns(self) -> list[Turn]:
-        """Of the current branch."""
-        return self.branch.turns
 
     @property
     def model(self) -> str:
@@ -174,7 +164,7 @@ class Session:
         try:
             yield from self._ask(text, seed)
         except RefusedError as error:
-            if self._folds or not refuses_order(error) or not (self.to_tell(text) or self._told_between()):
+            if self._folds or not refuses_order(error) or not (self.to_tell(text) or tells_between(self.turns)):
                 raise
             self._fold()
             yield from self._ask(text, seed)
@@ -203,24 +193,11 @@ class Session:
             return self.turns, [Turn("user", f"{line}\n\n{text}")]
         return self.turns, [Turn("system", line), Turn("user", text)]
 
-    def _told_between(self) -> bool:
-        return any(turn.role == "system" for turn in self.turns[1:])
-
     def _fold(self) -> None:
-        """For a model whose template takes a system message at the beginning alone: lines about gaps go into the
-        questions that followed them. What stands is what is sent, so that is a branch."""
+        """For a model that takes no system line in the middle. What stands is what is sent, so that is a branch."""
         self._folds = True
-        if not self._told_between():
-            return
-        folded, lines = self.turns[:1], list[str]()
-        for turn in self.turns[1:]:
-            if turn.role == "system":
-                lines.append(turn.text)
-            else:
-                text = "\n\n".join([*lines, turn.text])
-                folded.append(replace(unproved(turn), text=text))
-                lines = []
-        self.begin(folded)
+        if tells_between(self.turns):
+            self.begin(folded(self.turns))
 
     def receipt(self, at: int) -> str:
         """The receipt of the answer that is turn `at`: the one kept with it, else the service's; raises HuntError."""
@@ -251,41 +228,6 @@ class Session:
         except NoghostError:
             return  # a turn without one is a turn all the same, and `noghost verify` says so
 
-    # --- branches -------------------------------------------------------------------------------------------------
-
-    def begin(self, turns: list[Turn]) -> None:
-        """Go on from these turns, in a branch of its own where something was said in the present one."""
-        if turns == self.turns:
-            return
-        if self.branch.file or self.branch.questions():
-            self.branches.append(Branch(list(turns)))
-            self.current = len(self.branches) - 1
-        else:
-            self.turns[:] = turns
-
-    def fork(self) -> None:
-        """Go on from here in a branch of its own."""
-        self.branches.append(Branch(list(self.turns)))
-        self.current = len(self.branches) - 1
-
-    def switch(self, number: int) -> None:
-        """To branch 1, 2 …; raises ConfigError."""
-        if not 1 <= number <= len(self.branches):
-            raise ConfigError(f"there is no branch {number}", f"there are {len(self.branches)}: /branch lists them")
-        self.current = number - 1
-
-    def take_back(self, number: int | None = None) -> str:
-        """Question 1, 2 … or the last, for another try: a branch begins before it. Raises ConfigError."""
-        asked = self.branch.questions()
-        if not asked:
-            raise ConfigError("nothing was asked yet", "ask something")
-        if number is not None and not 1 <= number <= len(asked):
-            raise ConfigError(f"there is no question {number}", f"there are {len(asked)}")
-        at = asked[-1 if number is None else number - 1]
-        text = self.turns[at].text
-        self.begin(self.branch.before(at))
-        return text
-
     def set_system(self, text: str) -> None:
         """What the model is told first from now on; in a conversation that has begun, that is a branch."""
         rest = map(unproved, self.turns[1:] if self.system else self.turns)
@@ -295,16 +237,6 @@ class Session:
         """Of the current branch."""
         told = [turn.facts["model"] for turn in self.turns if turn.facts.get("model")]
         return Transcript(TITLE, str((told or [self.model])[-1]), self._started, list(self.turns))
-
-
-def unproved(turn: Turn) -> Turn:
-    """A turn before which other words stand now: its receipt is of the old ones."""
-    return Turn(turn.role, turn.text, {name: turn.facts[name] for name in UNTIED if name in turn.facts})
-
-
-def refuses_order(error: RefusedError) -> bool:
-    """The model's template takes no system message there: engine/chat.py words it."""
-    return error.status == 400 and "chat template refused" in error.words
 
 
 def messages(turns: list[Turn]) -> list[dict[str, Any]]:
