@@ -5,17 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from noghost.client.chat.evidence import hunted, shown
 from noghost.client.chat.export import export
+from noghost.client.chat.screen import Screen
+from noghost.client.chat.session import Session
 from noghost.errors import ConfigError
-
-if TYPE_CHECKING:
-    from noghost.client.chat.terminal import Terminal
 
 OFF = "off"
 ON = "on"
+
+
+class Terminal(Protocol):
+    """What a command may do with the terminal (terminal.py)."""
+
+    session: Session
+    screen: Screen
+
+    def answer(self, text: str, seed: int | None = None) -> str:
+        """Ask, and show the answer; the text again where there was none."""
+
+    def show_last(self) -> None:
+        """The last turns of the branch."""
+
+    def say_branch(self) -> None:
+        """Which branch it is, where there are several."""
 
 
 @dataclass(frozen=True, slots=True)
