@@ -66,7 +66,7 @@ class Screen:
 
     def question(self, text: str) -> None:
         """As it was said in an earlier session."""
-        self.console.print(Text(PROMPT, style="you") + Text(harmless(text)))
+        self.console.print(Text.assemble((PROMPT, "you"), harmless(text)))
 
     def answer(self, text: str) -> None:
         """A whole one."""
