@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fuzz.tiny_kinds import glm
-from noghost.client.chat.evidence import shown
+from noghost.client.chat.evidence import hunted, shown
 from noghost.client.chat.gap import spoken, told
 from noghost.client.chat.session import Session
 from noghost.client.conversation import Conversation, RefusedError
@@ -321,6 +321,11 @@ def test_no_turn_is_in_a_repr(service: Service) -> None:
     one = session(service, system="You are Fridolin.")
     said(one, "Hello, Fridolin!")
     assert "Fridolin" not in repr(one.branch) + repr(one) + repr(one.talk) + repr(one.turns)
+
+
+def test_another_machine_is_not_hunted_in() -> None:
+    with pytest.raises(HuntError, match="another machine"):
+        hunted(Session(Conversation("http://192.0.2.1:8462")))
 
 
 def test_no_service(tmp_path: Path) -> None:

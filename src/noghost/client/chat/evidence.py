@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from noghost.client.chat.session import Session, messages
 from noghost.client.claim import body_of, check
+from noghost.client.conversation import is_local
 from noghost.client.hunt import hunt
 from noghost.client.hunt.listener import listener
 from noghost.client.hunt.report import render
 from noghost.client.receipts import default_seen_dir, recall
 from noghost.client.verified import in_words
-from noghost.errors import ConfigError
+from noghost.errors import ConfigError, HuntError
 from noghost.ledger.keys import Verifier
 from noghost.ledger.receipt import Receipt
 
@@ -43,6 +44,8 @@ def hunted(session: Session) -> str:
     """The service's memory searched for a random canary that is said to it, as a report. Words of the conversation
     itself could stand there by chance. Raises HuntError."""
     talk = session.talk
+    if not is_local(talk.url):
+        raise HuntError("cannot search the service: it is on another machine", "noghost hunt searches it there")
     found = hunt(
         talk.url,
         [listener(talk.url)],
