@@ -16,7 +16,7 @@ from noghost.client.chat.session import Session
 from noghost.client.conversation import Conversation, RefusedError
 from noghost.client.transcript import Transcript, TranscriptError, TranscriptFile, Turn
 from noghost.client.transcript.facts import stamp
-from noghost.errors import ConfigError, HuntError
+from noghost.errors import ConfigError, HuntError, LedgerError
 from running import Service, running
 
 STRICT = b"""\
@@ -106,6 +106,11 @@ def test_turns_are_kept_with_what_proves_them(service: Service, tmp_path: Path) 
         assert words.endswith("question holds\n  answer   holds")
     one.turns[1].text += "!"
     assert "question broken\n  answer   holds" in shown(one, 1)
+    one.turns[2].facts["key"] = "none"
+    assert "question not checked\n  answer   not checked" in shown(one, 1)
+    one.turns[2].facts["receipt"] += "!"
+    with pytest.raises(LedgerError, match="receipt"):
+        shown(one, 1)
 
 
 def test_a_stopped_answer_is_no_turn(service: Service, tmp_path: Path) -> None:

@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from noghost.client.chat.session import Session, messages
-from noghost.client.claim import body_of, check
 from noghost.client.conversation import is_local
 from noghost.client.hunt import hunt
 from noghost.client.hunt.listener import listener
 from noghost.client.hunt.report import render
 from noghost.client.receipts import default_seen_dir, recall
+from noghost.client.verification import Trust
+from noghost.client.verification.evidence import evidence_of
 from noghost.client.verified import in_words
-from noghost.errors import ConfigError, HuntError
+from noghost.errors import ConfigError, HuntError, VerificationError
 from noghost.ledger.keys import Verifier
-from noghost.ledger.receipt import Receipt
+from noghost.ledger.receipt import Receipt, Verified
+
+
+@dataclass(slots=True)
+class Glance(Trust):
+    """Measures by what is known of a log already, and remembers nothing: that would be a file."""
+
+    def verify(self, receipt: Receipt) -> Verified:
+        """Raises LedgerError where something does not hold."""
+        seen = recall(self.seen_dir, Verifier.parse(receipt.vkey).name)
+        return receipt.verify(seen.vkey if seen else None, seen.checkpoint if seen else None)
 
 
 def shown(session: Session, number: int | None) -> str:
-    """The receipt of answer 1, 2 … or of the last, verified, in words. Nothing is remembered of it: that would be a
-    file. Raises ConfigError, HuntError, VerificationError."""
+    """The receipt of answer 1, 2 … or of the last, verified, in words. Raises ConfigError, HuntError,
+    VerificationError."""
     at = chosen(session, number)
-    text = session.receipt(at)
-    if not text:
+    session.receipt(at)
+    evidence = evidence_of(session.turns[at], messages(session.turns[:at]), Glance(default_seen_dir()))
+    if evidence is None:
         raise ConfigError("this answer has no receipt", "it is from another program, or from before there were any")
-    receipt = Receipt.parse(text)
-    seen = recall(default_seen_dir(), Verifier.parse(receipt.vkey).name)
-    verified = receipt.verify(seen.vkey if seen else None, seen.checkpoint if seen else None)
-    turn = session.turns[at]
-    key, options = turn.facts.get("key"), turn.facts.get("options", {})
-    body = body_of(messages(session.turns[:at]), options)
-    tied = check(verified, bytes.fromhex(key) if key else None, body, turn.text)
-    return f"{in_words(verified, remembered=False)}\n  question {tied.question}\n  answer   {tied.answer}"
+    if evidence.verified is None:
+        raise VerificationError(evidence.broken)
+    words = in_words(evidence.verified, remembered=False)
+    return f"{words}\n  question {evidence.checked.question}\n  answer   {evidence.checked.answer}"
 
 
 def chosen(session: Session, number: int | None) -> int:
