@@ -9,6 +9,7 @@ from noghost.api import chat, completions, embeddings, errors, messages, respons
 from noghost.api.body import WholeBody
 from noghost.api.host import KnownHost
 from noghost.api.keys import AsksKey
+from noghost.api.page import install_page
 
 DESCRIPTION = (
     "Language models that exist only when invoked. Every request to this service is answered by a process of its "
@@ -48,4 +49,5 @@ def make_app() -> FastAPI:
     errors.install(app)
     errors.describe(app)
     service.install_docs(app)
+    install_page(app)
     return app

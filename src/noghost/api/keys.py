@@ -5,8 +5,8 @@ The key comes as OpenAI's clients send it (`Authorization: Bearer KEY`) or as An
 Covered: without a key that holds, not a byte of the body is read and nothing is told but that; the headers that carry
 keys are taken off before the app sees the request, whether a key is asked for or not. Which key it was is written
 nowhere: not into the log, not into the ledger.
-Not covered: `/healthz` and `/readyz`, which are open; the bytes of the header, which are parsed first; how often
-somebody tries (keys/key.py says why that needs no limit).
+Not covered: `/healthz`, `/readyz` and the page at `/`, which are open; the bytes of the header, which are parsed
+first; how often somebody tries (keys/key.py says why that needs no limit).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from noghost.api.here import Here
 from noghost.errors import RequestError
 from noghost.keys.key import Keys
 
-OPEN_PATHS = ("/healthz", "/readyz")
+OPEN_PATHS = ("/", "/healthz", "/readyz")
 CREDENTIALS = (b"authorization", b"x-api-key")
 MISSING = "this service asks for an API key; send one in the header Authorization: Bearer KEY, or x-api-key: KEY"
 WRONG = "this API key is not one of this service's"

@@ -1,0 +1,330 @@
+"use strict";
+
+/** The page: what a person does here, and what then happens. All of it is in memory and goes with the page. */
+const Page = (() => {
+  const RECEIPT_AFTER_MS = [150, 500, 2000]; // each look is a birth: the first is nearly always late enough
+  const service = new Service();
+  const room = new Room();
+  const thread = new Thread({ edit, again, turnTo, retry, redraw });
+  let conversation = new Conversation();
+  let running = null; // {turn, abort}
+
+  // --- asking --------------------------------------------------------------------------------------------------
+
+  function ask(text, parent = conversation.last()) {
+    const instructions = byId("system").value;
+    const isSame = instructions.trim() === instructionsAt(parent).trim();
+    const before = isSame ? parent : conversation.add(parent, "system", instructions);
+    return answer(conversation.add(before, "user", text));
+  }
+
+  /** Have a turn answered, by an instance that knows nothing but what is sent to it now. */
+  async function answer(question) {
+    const turn = conversation.add(question, "assistant", "");
+    const life = (turn.life = new Life());
+    question.failed = null;
+    running = { turn, abort: new AbortController() };
+    turn.options = { model: byId("model").value || "default", stream: true, stream_options: { include_usage: true } };
+    if (Check.isPossible()) turn.key = crypto.getRandomValues(new Uint8Array(32));
+    room.enter(life);
+    redraw();
+    byId("thread").lastElementChild.scrollIntoView({ block: "end" });
+    announce("You knocked.");
+    try {
+      Object.assign(life, await service.ask(bodyOf(turn), await Check.headersFor(turn), listener(turn, running.abort.signal)));
+      life.end("answered");
+      turn.cut = life.reason === "length" ? "The context is full: the answer ends here." : null;
+    } catch (error) {
+      broken(turn, question, error);
+    }
+    turn.ended = Date.now();
+    running = null;
+    room.draw();
+    redraw();
+    await fetchReceipt(turn);
+    finish(turn);
+  }
+
+  function finish(turn) {
+    if (!running) room.leave(turn.ended);
+    redraw();
+    remember();
+    announce(`${turn.cut ?? turn.parent.failed ?? "The answer is whole."} ${VERDICTS[turn.life.receipt.state] ?? ""}`);
+  }
+
+  function listener(turn, signal) {
+    const { life } = turn;
+    return {
+      signal,
+      onBorn(instance) {
+        life.instance = instance;
+        room.draw();
+      },
+      onText(piece) {
+        if (life.firstMs === null) announce("Somebody is here and answers.");
+        life.saw(true);
+        turn.text += piece;
+        thread.grow(turn);
+        if (turn.text.length === piece.length) room.draw();
+      },
+      onThought(piece) {
+        life.saw(true);
+        turn.thought = (turn.thought ?? "") + piece;
+        thread.grow(turn);
+      },
+    };
+  }
+
+  /** What came is kept; of what did not come, the reason. */
+  function broken(turn, question, error) {
+    const isStopped = error.name === "AbortError";
+    if (!isStopped && !(error instanceof ServiceError)) console.error(error);
+    const why = isStopped ? "You stopped it." : error instanceof ServiceError ? error.message : "This page failed.";
+    turn.life.end(isStopped ? "stopped" : error.isBroken ? "broken" : "refused");
+    if (turn.text) {
+      turn.cut = isStopped ? why : `${why} What came before is kept.`;
+    } else {
+      conversation.drop(turn);
+      question.failed = isStopped ? why : `${why} Your question is kept.`;
+    }
+    if (error.status === 401) askKey().then((has) => has && retry(question));
+  }
+
+  function stop() {
+    running?.abort.abort();
+  }
+
+  function edit(turn, text) {
+    ask(text, turn.parent);
+  }
+
+  function again(turn) {
+    answer(turn.parent);
+  }
+
+  function retry(question) {
+    answer(question);
+  }
+
+  function turnTo(turn, step) {
+    conversation.turnTo(turn, step);
+    redraw();
+    remember();
+  }
+
+  // --- receipts ------------------------------------------------------------------------------------------------
+
+  /** The receipt is there once the reaper has wiped, which comes after the answer. */
+  async function fetchReceipt(turn) {
+    const { life } = turn;
+    if (!life.instance || life.ending === "refused") return;
+    life.receipt = { state: "pending" };
+    room.draw();
+    for (const wait of RECEIPT_AFTER_MS) {
+      await new Promise((done) => setTimeout(done, wait));
+      try {
+        life.receipt = await Check.check(await service.receipt(life.instance), turn);
+        if (life.receipt.verified?.ended) life.goneMs = life.now();
+      } catch (error) {
+        life.receipt = { state: "missing", why: error.message };
+      }
+      if (life.receipt.state === "wrong" || life.receipt.verified?.ended || running) break;
+    }
+    room.draw();
+  }
+
+  /** The receipts that a file has. */
+  async function checkKept() {
+    for (const turn of conversation.path()) {
+      const text = turn.kept?.facts.receipt;
+      if (turn.life && typeof text === "string") turn.life.receipt = await Check.check(text, turn);
+    }
+    redraw();
+  }
+
+  // --- files ---------------------------------------------------------------------------------------------------
+
+  const render = () => Transcript.render(conversation.toTranscript(byId("model").value || "default"));
+
+  function save() {
+    const url = URL.createObjectURL(new Blob([render()], { type: "text/markdown" }));
+    element("a", { href: url, download: conversation.fileName() }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 60_000); // the download reads it later
+    conversation.isDirty = false;
+    announce("Saved.");
+  }
+
+  async function open(file) {
+    byId("file").value = "";
+    try {
+      const text = Transcript.decode(new Uint8Array(await file.arrayBuffer()));
+      const opened = Conversation.from(Transcript.parse(text), file.name);
+      if (mayLeave()) show(opened);
+    } catch (error) {
+      if (!(error instanceof Transcript.TranscriptError)) throw error;
+      notice(`${file.name} is no transcript, and was not opened: ${error.message}.`);
+    }
+  }
+
+  function show(other) {
+    stop();
+    conversation = other;
+    const last = conversation.last();
+    byId("system").value = instructionsAt(last);
+    notice("");
+    room.clear();
+    if (last.ended) room.leave(last.ended);
+    redraw();
+    remember();
+    checkKept();
+    byId("ask").focus();
+  }
+
+  const isKept = () => !conversation.isDirty || !conversation.path().length || Device.isOn();
+  const mayLeave = () => isKept() || confirm("This conversation is nowhere but here. Leave it without saving?");
+
+  // --- this device ---------------------------------------------------------------------------------------------
+
+  function remember() {
+    if (!Device.isOn()) return null;
+    const { value: system } = byId("system");
+    return Device.keep({ transcript: render(), name: conversation.name, draft: byId("ask").value, system });
+  }
+
+  async function switchRemember(event) {
+    const box = event.target;
+    if (!box.checked) return Device.forget();
+    box.checked = false;
+    if (!Check.isPossible()) return notice("Over plain HTTP a browser lets no page encrypt: nothing is kept on this device.");
+    if (!(await Device.lock())) return notice("Another tab remembers its conversation on this device: close it first.");
+    const passphrase = await Dialogs.askPassphrase();
+    if (!passphrase) return Device.unlock();
+    await Device.begin(passphrase);
+    box.checked = true;
+    return remember();
+  }
+
+  /** What an earlier visit has left here, if its user had asked for that. */
+  function offerRemembered() {
+    if (!Device.isSet()) return;
+    const pass = element("input", { type: "password", id: "recall", autocomplete: "off" });
+    const wrong = element("p", { class: "wrong", role: "alert" });
+    const form = element("form", { class: "recall" },
+      element("label", { for: "recall" }, "A conversation is kept on this device, encrypted. Its passphrase:"), pass,
+      element("button", { type: "submit", class: "first" }, "Open it"), button("Forget it", forget), wrong);
+    const shown = byId("remembered");
+    shown.replaceChildren(form);
+    shown.hidden = false;
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const why = await recall(pass.value);
+      wrong.textContent = why ?? "";
+      shown.hidden = why === null;
+    });
+
+    function forget() {
+      if (!confirm("Forget what is kept on this device?")) return;
+      Device.forget();
+      shown.hidden = true;
+    }
+  }
+
+  /** Why not, or null. */
+  async function recall(passphrase) {
+    if (!(await Device.lock())) return "Another tab has it open: close that one first.";
+    const kept = await Device.open(passphrase);
+    if (!kept) {
+      Device.unlock();
+      return "That is not its passphrase.";
+    }
+    show(Conversation.from(Transcript.parse(kept.transcript), kept.name));
+    byId("system").value = kept.system;
+    byId("ask").value = kept.draft;
+    byId("remember").checked = true;
+    return null;
+  }
+
+  // --- the controls --------------------------------------------------------------------------------------------
+
+  function redraw() {
+    thread.draw(conversation.path(), running?.turn ?? null);
+    byId("send").hidden = running !== null;
+    byId("stop").hidden = running === null;
+    byId("save").disabled = !conversation.path().length;
+  }
+
+  function notice(text) {
+    byId("notice").textContent = text;
+  }
+
+  function submit(event) {
+    event?.preventDefault();
+    const box = byId("ask");
+    if (running || !box.value.trim()) return;
+    const text = box.value;
+    box.value = "";
+    fit(box);
+    notice("");
+    ask(text);
+  }
+
+  function onKey(event) {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    submit();
+  }
+
+  /** Whether the service knows the key that was given. */
+  async function askKey(wrong = "") {
+    const key = await Dialogs.askKey(wrong);
+    if (!key) return false;
+    service.setKey(key);
+    return listModels();
+  }
+
+  /** Whether the service told its models. */
+  async function listModels() {
+    try {
+      const names = await service.models();
+      byId("model").replaceChildren(...names.map((name) => element("option", {}, name)));
+      notice("");
+      return true;
+    } catch (error) {
+      if (error.status === 401) return askKey(service.hasKey ? error.message : "");
+      notice(error.message);
+      return false;
+    }
+  }
+
+  function toggleInstructions() {
+    const section = byId("instructions");
+    section.hidden = !section.hidden;
+    byId("instruct").setAttribute("aria-expanded", String(!section.hidden));
+    if (!section.hidden) byId("system").focus();
+  }
+
+  function listen() {
+    const on = (id, kind, handler) => byId(id).addEventListener(kind, handler);
+    on("form", "submit", submit);
+    on("ask", "keydown", onKey);
+    on("ask", "input", () => fit(byId("ask")));
+    on("ask", "change", remember);
+    on("stop", "click", stop);
+    on("new", "click", () => mayLeave() && show(new Conversation()));
+    on("open", "click", () => byId("file").click());
+    on("file", "change", ({ target }) => target.files[0] && open(target.files[0]));
+    on("save", "click", save);
+    on("instruct", "click", toggleInstructions);
+    on("system", "change", remember);
+    on("remember", "change", switchRemember);
+    addEventListener("keydown", (event) => event.key === "Escape" && !document.querySelector("dialog[open]") && stop());
+    addEventListener("beforeunload", (event) => isKept() || event.preventDefault());
+  }
+
+  listen();
+  redraw();
+  offerRemembered();
+  listModels();
+  byId("ask").focus();
+  return { conversation: () => conversation };
+})();
