@@ -45,11 +45,11 @@ class Page:
         names = [(style or script).decode() for style, script in TAG.findall(self._frame)]
         self._files = {name: mapped(folder / name) for name in names}
         policy = (b"content-security-policy", policy_of(self._files).encode())
-        self._headers = [(b"content-type", b"text/html; charset=utf-8"), *HEADERS, policy]
+        self.headers = [(b"content-type", b"text/html; charset=utf-8"), *HEADERS, policy]
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Answer with the page, compressed where the browser takes that."""
-        headers, pieces = self._headers, self.pieces()
+        headers, pieces = self.headers, self.pieces()
         if any(name == b"accept-encoding" and b"gzip" in value for name, value in scope["headers"]):
             headers, pieces = [*headers, (b"content-encoding", b"gzip")], packed(pieces)
         await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -51,6 +51,11 @@ class Conversation {
     return this.path().at(-1) ?? this.root;
   }
 
+  /** The last turn that is no question. */
+  lastAnswered() {
+    return this.path().findLast(({ role }) => role !== "user") ?? this.root;
+  }
+
   /** A new turn after `parent`, shown from now on; those that were there are kept beside it. */
   add(parent, role, text) {
     const turn = turnOf(parent, role, text);

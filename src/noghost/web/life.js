@@ -36,6 +36,11 @@ class Life {
     this.ending = how;
   }
 
+  /** Nobody has said yet how it ended. */
+  get isUnaccounted() {
+    return this.receipt.state === "missing" || (this.receipt.state === "checked" && !this.receipt.verified.ended);
+  }
+
   get lastTokenMs() {
     const { first_token_ms: first, decode_ms: decode } = this.facts;
     return first === undefined ? this.lastMs : first + decode;

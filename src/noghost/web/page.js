@@ -3,15 +3,18 @@
 /** The page: what a person does here, and what then happens. All of it is in memory and goes with the page. */
 const Page = (() => {
   const RECEIPT_AFTER_MS = [150, 500, 2000]; // each look is a birth: the first is nearly always late enough
+  const DRAFT_AFTER_MS = 300;
   const service = new Service();
   const room = new Room();
-  const thread = new Thread({ edit, again, turnTo, retry, redraw });
+  const thread = new Thread({ answer, edit, turnTo, fetchReceipt, redraw });
   let conversation = new Conversation();
   let running = null; // {turn, abort}
+  let drafted = null; // the timer after which what is being typed is remembered too, where anything is
 
   // --- asking --------------------------------------------------------------------------------------------------
 
-  function ask(text, parent = conversation.last()) {
+  /** A question that got no answer stays beside the next one: two in a row are not what models know. */
+  function ask(text, parent = conversation.lastAnswered()) {
     const instructions = byId("system").value;
     const isSame = instructions.trim() === instructionsAt(parent).trim();
     const before = isSame ? parent : conversation.add(parent, "system", instructions);
@@ -24,7 +27,7 @@ const Page = (() => {
     const life = (turn.life = new Life());
     question.failed = null;
     running = { turn, abort: new AbortController() };
-    turn.options = { model: byId("model").value || "default", stream: true, stream_options: { include_usage: true } };
+    turn.options = options();
     if (Check.isPossible()) turn.key = crypto.getRandomValues(new Uint8Array(32));
     room.enter(life);
     redraw();
@@ -33,7 +36,7 @@ const Page = (() => {
     try {
       Object.assign(life, await service.ask(bodyOf(turn), await Check.headersFor(turn), listener(turn, running.abort.signal)));
       life.end("answered");
-      turn.cut = life.reason === "length" ? "The context is full: the answer ends here." : null;
+      turn.cut = life.reason === "length" ? "It came to its most tokens: the answer ends here." : null;
     } catch (error) {
       broken(turn, question, error);
     }
@@ -45,8 +48,18 @@ const Page = (() => {
     finish(turn);
   }
 
+  /** The fields of a request but its messages. */
+  function options() {
+    const chosen = { model: byId("model").value || "default", stream: true, stream_options: { include_usage: true } };
+    for (const name of ["temperature", "max_tokens", "seed"]) {
+      const field = byId(name);
+      if (field.value !== "" && field.checkValidity()) chosen[name] = field.valueAsNumber;
+    }
+    return chosen;
+  }
+
   function finish(turn) {
-    if (!running) room.leave(turn.ended);
+    room.leave(turn.life, turn.ended);
     redraw();
     remember();
     announce(`${turn.cut ?? turn.parent.failed ?? "The answer is whole."} ${VERDICTS[turn.life.receipt.state] ?? ""}`);
@@ -87,7 +100,7 @@ const Page = (() => {
       conversation.drop(turn);
       question.failed = isStopped ? why : `${why} Your question is kept.`;
     }
-    if (error.status === 401) askKey().then((has) => has && retry(question));
+    if (error.status === 401) askKey().then((has) => has && answer(question));
   }
 
   function stop() {
@@ -96,14 +109,6 @@ const Page = (() => {
 
   function edit(turn, text) {
     ask(text, turn.parent);
-  }
-
-  function again(turn) {
-    answer(turn.parent);
-  }
-
-  function retry(question) {
-    answer(question);
   }
 
   function turnTo(turn, step) {
@@ -131,6 +136,7 @@ const Page = (() => {
       if (life.receipt.state === "wrong" || life.receipt.verified?.ended || running) break;
     }
     room.draw();
+    redraw();
   }
 
   /** The receipts that a file has. */
@@ -172,8 +178,7 @@ const Page = (() => {
     const last = conversation.last();
     byId("system").value = instructionsAt(last);
     notice("");
-    room.clear();
-    if (last.ended) room.leave(last.ended);
+    room.clear(last.ended);
     redraw();
     remember();
     checkKept();
@@ -196,6 +201,7 @@ const Page = (() => {
     if (!box.checked) return Device.forget();
     box.checked = false;
     if (!Check.isPossible()) return notice("Over plain HTTP a browser lets no page encrypt: nothing is kept on this device.");
+    if (Device.isSet()) return notice("A conversation is kept on this device already: open it, or forget it first.");
     if (!(await Device.lock())) return notice("Another tab remembers its conversation on this device: close it first.");
     const passphrase = await Dialogs.askPassphrase();
     if (!passphrase) return Device.unlock();
@@ -231,6 +237,7 @@ const Page = (() => {
 
   /** Why not, or null. */
   async function recall(passphrase) {
+    if (Device.isSet()) return notice("A conversation is kept on this device already: open it, or forget it first.");
     if (!(await Device.lock())) return "Another tab has it open: close that one first.";
     const kept = await Device.open(passphrase);
     if (!kept) {
@@ -296,10 +303,10 @@ const Page = (() => {
     }
   }
 
-  function toggleInstructions() {
-    const section = byId("instructions");
+  function toggleSettings() {
+    const section = byId("settings");
     section.hidden = !section.hidden;
-    byId("instruct").setAttribute("aria-expanded", String(!section.hidden));
+    byId("configure").setAttribute("aria-expanded", String(!section.hidden));
     if (!section.hidden) byId("system").focus();
   }
 
@@ -307,14 +314,17 @@ const Page = (() => {
     const on = (id, kind, handler) => byId(id).addEventListener(kind, handler);
     on("form", "submit", submit);
     on("ask", "keydown", onKey);
-    on("ask", "input", () => fit(byId("ask")));
-    on("ask", "change", remember);
+    on("ask", "input", () => {
+      fit(byId("ask"));
+      clearTimeout(drafted);
+      drafted = setTimeout(remember, DRAFT_AFTER_MS);
+    });
     on("stop", "click", stop);
     on("new", "click", () => mayLeave() && show(new Conversation()));
     on("open", "click", () => byId("file").click());
     on("file", "change", ({ target }) => target.files[0] && open(target.files[0]));
     on("save", "click", save);
-    on("instruct", "click", toggleInstructions);
+    on("configure", "click", toggleSettings);
     on("system", "change", remember);
     on("remember", "change", switchRemember);
     addEventListener("keydown", (event) => event.key === "Escape" && !document.querySelector("dialog[open]") && stop());

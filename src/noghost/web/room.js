@@ -21,15 +21,15 @@ class Room {
     this.draw();
   }
 
-  /** It has left; or, from a file, it was gone at that time. */
-  leave(atMs = Date.now()) {
-    this.#emptySince = atMs;
+  /** It has left, unless somebody else has come meanwhile. */
+  leave(life, atMs) {
+    if (life === this.#life) this.#emptySince = atMs;
     this.draw();
   }
 
-  /** Another conversation: nothing is known of it. */
-  clear() {
-    [this.#life, this.#emptySince] = [null, null];
+  /** Another conversation, in which nobody has been since then; null: nobody ever was. */
+  clear(sinceMs) {
+    [this.#life, this.#emptySince] = [null, sinceMs];
     this.draw();
   }
 
@@ -57,7 +57,8 @@ class Room {
     const isLiving = life && this.#emptySince === null;
     const since = isLiving ? life.now() : Date.now() - this.#emptySince;
     const isKnown = isLiving || this.#emptySince !== null;
-    byId("gap-label").textContent = isLiving ? (life.instance ?? "").slice(0, 8) : isKnown ? "Empty for" : "";
+    const name = life?.instance ? `${life.instance.slice(0, 8)}, for` : "For";
+    byId("gap-label").textContent = isLiving ? name : isKnown ? "Empty for" : "";
     byId("gap").textContent = isKnown ? longDuration(Math.max(0, since)) : "";
   }
 }

@@ -5,7 +5,7 @@ class Thread {
   #shown = new Map(); // turn -> its element
   #waiting = new Set(); // turns to be drawn with the next frame
 
-  /** `acts`: edit(turn, text), again(turn), turnTo(turn, step), retry(turn): what a person can do with a turn. */
+  /** `acts`: answer(question), edit(question, text), turnTo(turn, step), fetchReceipt(turn), redraw(). */
   constructor(acts) {
     this.acts = acts;
   }
@@ -30,14 +30,14 @@ class Thread {
       const body = this.#shown.get(turn)?.querySelector(".body");
       if (!body) continue;
       const isAtEnd = innerHeight + scrollY >= document.documentElement.scrollHeight - 120;
-      body.replaceChildren(...bodyOf(turn));
+      body.replaceChildren(...contentOf(turn));
       if (isAtEnd) scrollTo({ top: document.documentElement.scrollHeight });
     }
     this.#waiting.clear();
   }
 
   #draw(turn, running) {
-    const body = element("div", { class: "body" }, ...bodyOf(turn));
+    const body = element("div", { class: "body" }, ...contentOf(turn));
     const isRunning = turn === running;
     const title = element("h2", {}, NAMES[turn.role] ?? turn.role);
     const parts = [title, body, noteOf(turn), this.#footOf(turn, running)];
@@ -49,9 +49,13 @@ class Thread {
     if (turn === running) return null;
     const off = running !== null;
     const acts = [];
-    if (turn.role === "user") acts.push(button("Edit", () => this.#edit(turn), { disabled: off }));
-    if (turn.role === "assistant") acts.push(button("Ask again", () => this.acts.again(turn), { disabled: off }));
-    if (turn.failed) acts.push(button("Try again", () => this.acts.retry(turn), { disabled: off, class: "first" }));
+    const act = (label, act, attributes = {}) => acts.push(button(label, act, { disabled: off, ...attributes }));
+    if (turn.role === "user") act("Edit", () => this.#edit(turn));
+    if (turn.role === "user" && !turn.children.length) {
+      act(turn.failed ? "Try again" : "Ask this", () => this.acts.answer(turn), { class: "first" });
+    }
+    if (turn.role === "assistant") act("Ask again", () => this.acts.answer(turn.parent));
+    if (turn.life?.isUnaccounted) act("Look for its receipt", () => this.acts.fetchReceipt(turn));
     if (turn.text) acts.push(button("Copy", (event) => copy(turn.text, event.target)));
     return element("p", { class: "foot" }, this.#switchOf(turn, off), factsOf(turn), element("span", { class: "acts" }, ...acts));
   }
@@ -90,7 +94,7 @@ class Thread {
 const NAMES = { user: "You", assistant: "Somebody", system: "Instructions", tool: "Tool" };
 
 /** The words of a person as they are; of a model, its Markdown. */
-function bodyOf(turn) {
+function contentOf(turn) {
   if (turn.role !== "assistant") return [turn.text];
   const thought = turn.thought && element("details", { class: "thought" }, element("summary", {}, "Thought first"), turn.thought);
   return [thought, turn.text ? Markdown.render(turn.text) : element("span", { class: "wait" }, "…")].filter(Boolean);
@@ -107,9 +111,8 @@ function factsOf(turn) {
   if (!life) return null;
   const { birth_ms: born, first_token_ms: first, tokens_per_second: rate } = life.facts;
   const facts = [
-    life.instance?.slice(0, 8),
     born !== undefined && `born in ${duration(born)}`,
-    first !== undefined && `first token after ${duration(first)}`,
+    first !== undefined && `first token ${duration(first)}`,
     rate && `${rate.toFixed(1)} tokens/s`,
     SHORT[life.receipt.state],
   ];
@@ -118,7 +121,7 @@ function factsOf(turn) {
   return life.receipt.text ? button(text, () => showReceipt(life), attributes) : element("span", attributes, text);
 }
 
-const SHORT = { checked: "gone, receipt checked", wrong: "receipt does not hold", missing: "no receipt", unchecked: "receipt not checked" };
+const SHORT = { checked: "gone, checked", wrong: "receipt does not hold", missing: "no receipt", unchecked: "receipt not checked" };
 
 /** The time between two turns in which nothing of the conversation existed; the longer, the more room it takes. */
 function gapBefore(turn, before) {
