@@ -1,8 +1,8 @@
-"""Fetch the libraries of the page from npm, as `web.lock` pins them, and put the files that it names where they belong.
+"""Fetch the libraries of the page from npm, as `web.lock` pins them, and put the files that it names in their place.
 
-Run it after a change of the lock: `python requirements/vendor.py`. Nothing else needs npm: the files are committed, each
-beside its licence. The digest of the package (`integrity`, npm's own) and that of each file (`sha256`) must be the lock's;
-with `--write` the lock takes the digests of the versions that it names.
+Run it after a change of the lock: `python requirements/vendor.py`. Nothing else needs npm: the files are committed,
+each beside its licence. The digest of a package (`integrity`, npm's own) and that of each file (`sha256`) must be the
+lock's; with `--write` the lock takes the digests of the versions that it names.
 """
 
 from __future__ import annotations

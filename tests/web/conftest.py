@@ -1,6 +1,6 @@
-"""A real Chromium for the tests of the page, driven by Playwright. Both have to be there; otherwise these tests are skipped.
+"""A real Chromium for the tests of the page, driven by Playwright. Both have to be there; otherwise these are skipped.
 
-The browser is Debian's (`apt-get install chromium`), or the one that NOGHOST_CHROMIUM names: Playwright brings none here.
+The browser is Debian's (`apt-get install chromium`), or the one that NOGHOST_CHROMIUM names: Playwright brings none.
 """
 
 from __future__ import annotations

@@ -54,6 +54,7 @@ def test_a_conversation(visitor: Visitor, service: Service) -> None:
 def test_the_room_shows_who_is_there(visitor: Visitor, service: Service) -> None:
     with visitor.visit(service.url) as visit:
         assert visit.page.get_attribute("#room", "data-state") == "empty"
+        visit.set(temperature=0)
         visit.ask(LONG)
         visit.page.wait_for_selector("#room[data-state=knock]")
         visit.page.wait_for_selector("#room[data-state=alive]")
@@ -66,8 +67,7 @@ def test_the_room_shows_who_is_there(visitor: Visitor, service: Service) -> None
 
 def test_stop_ends_the_instance_and_keeps_what_came(visitor: Visitor, service: Service) -> None:
     with visitor.visit(service.url) as visit:
-        visit.ask(LONG)
-        visit.wait_for_text()
+        visit.ask_long()
         assert len(service.instances()) == 1, "control"
         visit.page.fill("#ask", "what I am writing meanwhile")
         visit.page.click("#stop")
@@ -88,7 +88,7 @@ def test_edit_and_ask_again_are_branches(visitor: Visitor, service: Service) -> 
         visit.page.fill(".turn.user textarea", "Say hello.")
         visit.page.press(".turn.user textarea", "Enter")
         assert visit.wait_for_verdict() == "checked"
-        assert visit.text(".turn.user .branches") == "‹2 of 2›"
+        assert visit.text(".turn.user .branches") == "‹ 2 of 2 ›"
         assert visit.text(".turn.user .body") == "Say hello."
         visit.page.click("text=Ask again")
         visit.page.wait_for_selector(".turn.assistant .branches")
@@ -113,7 +113,8 @@ def test_instructions_are_a_turn_of_their_own(visitor: Visitor, service: Service
 def test_what_a_model_says_runs_nothing_and_asks_nobody(visitor: Visitor, service: Service, tmp_path: Path) -> None:
     hostile = tmp_path / "hostile.md"
     hostile.write_text(
-        "# Conversation: m\n*2026-03-01 14:05:00*\n\n---\n\n**USER:**\n\n<img src=x onerror=document.title=1>\n\n---\n\n"
+        "# Conversation: m\n*2026-03-01 14:05:00*\n\n---\n\n"
+        "**USER:**\n\n<img src=x onerror=document.title=1>\n\n---\n\n"
         "**ASSISTANT:**\n\n<script>document.title = 1</script>\n\n![a](http://127.0.0.1:9/b.png)\n\n"
         "<svg onload=document.title=1><b>\n\n[go](javascript:document.title=1) [out](https://example.com/)\n\n---\n\n"
     )

@@ -19,7 +19,8 @@ TRANSCRIPTS = VECTORS / "transcript-v1"
 CHECK_RECEIPT = """(async ({ vkey, text, seen }) => {
   try {
     const bytes = Bytes.from64(text);
-    const checkpoint = seen && await Receipt.openCheckpoint(Bytes.decode(Bytes.from64(seen)), await Receipt.parseKey(vkey));
+    const key = await Receipt.parseKey(vkey);
+    const checkpoint = seen && await Receipt.openCheckpoint(Bytes.decode(Bytes.from64(seen)), key);
     return (await Receipt.verify(Bytes.decode(bytes), () => ({ vkey, checkpoint }))).since;
   } catch (error) {
     return error instanceof Receipt.ReceiptError || error instanceof TypeError ? "error" : String(error);

@@ -13,14 +13,14 @@ from web.visiting import LONG, SHORT, Visitor
 
 pytestmark = pytest.mark.slow
 GONE_S = 10.0
+DOWN = "The service does not answer. It may be starting again, or the network is down. Your question is kept."
 
 
 def test_the_service_ends_in_the_middle_of_an_answer_and_comes_back(visitor: Visitor, tmp_path: Path) -> None:
     with running(tmp_path) as service:
         port = str(service.port)
         with visitor.visit(service.url) as visit:
-            visit.ask(LONG)
-            visit.wait_for_text()
+            visit.ask_long()
             visit.page.fill("#ask", "the next question")
             assert service.stop() == 0
             visit.page.wait_for_selector(".turn .note")
@@ -32,8 +32,7 @@ def test_the_service_ends_in_the_middle_of_an_answer_and_comes_back(visitor: Vis
             assert visit.wait_for_verdict() == "missing"
             visit.page.press("#ask", "Enter")
             visit.page.wait_for_selector(".note.wrong")
-            down = "The service does not answer. It may be starting again, or the network is down. Your question is kept."
-            assert visit.text(".note.wrong") == down
+            assert visit.text(".note.wrong") == DOWN
             with running(tmp_path, "--port", port):
                 visit.page.click("text=Look for its receipt")
                 assert visit.wait_for_verdict() == "checked", "of the one that was cut off"
@@ -45,13 +44,13 @@ def test_the_service_ends_in_the_middle_of_an_answer_and_comes_back(visitor: Vis
 
 def test_a_slow_network(visitor: Visitor, service: Service) -> None:
     with visitor.visit(service.url) as visit:
-        visit.set(max_tokens=8)
-        slow = {"offline": False, "latency": 1500, "downloadThroughput": 2000, "uploadThroughput": 2000}
+        visit.set(max_tokens=4)
+        slow = {"offline": False, "latency": 2500, "downloadThroughput": 4000, "uploadThroughput": 4000}
         visit.devtools.send("Network.enable")
         visit.devtools.send("Network.emulateNetworkConditions", slow)
         visit.ask(SHORT)
         visit.page.wait_for_selector("#room[data-state=knock]")
-        wait_for(lambda: visit.text(".room .gap") == "For 1 s", GONE_S, "the page to tell how long it waits")
+        visit.page.wait_for_selector(".room .gap:has-text('For 1 s')")
         assert visit.wait_for_verdict() == "checked"
 
 
@@ -70,9 +69,7 @@ def test_the_network_goes_away(visitor: Visitor, service: Service) -> None:
 def test_two_tabs_at_once(visitor: Visitor, service: Service) -> None:
     with visitor.visit(service.url) as one, visitor.visit(service.url) as other:
         for tab in (one, other):
-            tab.ask(LONG)
-        for tab in (one, other):
-            tab.wait_for_text()
+            tab.ask_long()
         assert len(service.instances()) == 2
         one.page.click("#stop")
         wait_for(lambda: len(service.instances()) == 1, GONE_S, "one to be gone")
@@ -89,7 +86,7 @@ def test_a_refusal_is_told_in_the_words_of_the_service(visitor: Visitor, service
         assert visit.text(".note.wrong").endswith("Your question is kept.")
         visit.set(max_tokens=4)
         assert visit.answer(SHORT)
-        assert visit.text(".turn.user .branches") == "‹2 of 2›", "the one that was too long is kept beside it"
+        assert visit.text(".turn.user .branches") == "‹ 2 of 2 ›", "the one that was too long is kept beside it"
 
 
 def test_a_service_that_asks_for_a_key(visitor: Visitor, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ FLAGS = (
 )
 PATIENCE_S = 30.0
 SHORT = "What is the capital of France?"
-LONG = "Write a very long story about a house with a hundred rooms."
+LONG = "Write a haiku about an empty room."  # at temperature 0 the default model never comes to an end
 
 
 class Visitor:
@@ -87,13 +87,15 @@ class Visit:
             self.page.fill(f"#{name}", str(value))
         self.page.click("#configure")
 
+    def ask_long(self) -> None:
+        """Ask for what takes until it is stopped; it has begun."""
+        self.set(temperature=0)
+        self.ask(LONG)
+        self.page.wait_for_selector(".turn.assistant[aria-busy=true] .body > p")
+
     def ask(self, text: str) -> None:
         self.page.fill("#ask", text)
         self.page.press("#ask", "Enter")
-
-    def wait_for_text(self) -> None:
-        """The last answer has begun."""
-        self.page.wait_for_selector(".turn.assistant[aria-busy=true] .body > p")
 
     def wait_for_verdict(self, count: int = 1) -> str:
         """Of the receipt of the last of so many answers: checked, wrong, missing, unchecked."""

@@ -24,7 +24,8 @@ const Check = (() => {
 
   /** {state, text, why, verified, tied}: what a receipt is worth as the one of this turn. */
   async function check(text, turn) {
-    if (!isPossible()) return { state: "unchecked", text, why: "Over plain HTTP a browser lets no page compute signatures." };
+    if (!isPossible())
+      return { state: "unchecked", text, why: "Over plain HTTP a browser lets no page compute signatures." };
     try {
       const verified = await Receipt.verify(text, (log) => seen.get(log));
       const tied = await tiesThatHold(verified, turn);
@@ -32,7 +33,8 @@ const Check = (() => {
       if (verified.checkpoint.size > newest) seen.set(verified.checkpoint.origin, verified);
       return { state: "checked", text, verified, tied };
     } catch (error) {
-      if (!(error instanceof Receipt.ReceiptError)) return { state: "unchecked", text, why: `This browser cannot: ${error.message}` };
+      if (!(error instanceof Receipt.ReceiptError))
+        return { state: "unchecked", text, why: `This browser cannot: ${error.message}` };
       return { state: "wrong", text, why: error.message };
     }
   }

@@ -40,7 +40,7 @@ class Conversation {
   /** The turns that are shown, the first one first. */
   path() {
     const turns = [];
-    for (let turn = this.root; turn.children.length; ) {
+    for (let turn = this.root; turn.children.length;) {
       turn = turn.children[turn.chosen];
       turns.push(turn);
     }

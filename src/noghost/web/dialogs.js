@@ -2,9 +2,10 @@
 
 /** What the page asks for in a dialog. What is typed there is taken out of its field at once. */
 const Dialogs = (() => {
-  /** The value of the dialog that was closed with its first button; null. */
+  /** Whether the dialog was closed by Enter or its first button. */
   function asked(dialog) {
     dialog.returnValue = "";
+    dialog.querySelector(".cancel").onclick = () => dialog.close();
     dialog.showModal();
     return new Promise((resolve) => {
       dialog.addEventListener("close", () => resolve(dialog.returnValue === "ok"), { once: true });

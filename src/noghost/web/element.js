@@ -15,7 +15,8 @@ function element(name, attributes = {}, ...children) {
 }
 
 /** A plain button. */
-const button = (label, onclick, attributes = {}) => element("button", { type: "button", onclick, ...attributes }, label);
+const button = (label, onclick, attributes = {}) =>
+  element("button", { type: "button", onclick, ...attributes }, label);
 
 /** Say something to a screen reader, once. */
 function announce(text) {

@@ -62,7 +62,11 @@ class Life {
 
   #step(name, isDone, ms, isNext) {
     const ahead = isNext && !this.ending ? "now" : this.ending ? "unknown" : "ahead";
-    return { name, note: isDone && ms !== undefined && ms !== null ? duration(ms) : "", state: isDone ? "done" : ahead };
+    return {
+      name,
+      note: isDone && ms !== undefined && ms !== null ? duration(ms) : "",
+      state: isDone ? "done" : ahead,
+    };
   }
 
   /** Wiped, verified, gone: nobody but the receipt can tell. */
@@ -70,7 +74,11 @@ class Life {
     const ended = this.receipt.verified?.ended;
     if (!ended || this.receipt.state !== "checked") {
       const state = { pending: "now", none: this.ending ? "unknown" : "ahead" }[this.receipt.state] ?? "unknown";
-      return ["wiped", "verified", "gone"].map((name, index) => ({ name, note: "", state: index && state === "now" ? "ahead" : state }));
+      return ["wiped", "verified", "gone"].map((name, index) => ({
+        name,
+        note: "",
+        state: index && state === "now" ? "ahead" : state,
+      }));
     }
     const isWiped = ended.wipe === "verified" || ended.wipe === "unverified";
     const isVerified = ended.wipe === "verified";

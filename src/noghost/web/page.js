@@ -34,7 +34,10 @@ const Page = (() => {
     byId("thread").lastElementChild.scrollIntoView({ block: "end" });
     announce("You knocked.");
     try {
-      Object.assign(life, await service.ask(bodyOf(turn), await Check.headersFor(turn), listener(turn, running.abort.signal)));
+      Object.assign(
+        life,
+        await service.ask(bodyOf(turn), await Check.headersFor(turn), listener(turn, running.abort.signal)),
+      );
       life.end("answered");
       turn.cut = life.reason === "length" ? "It came to its most tokens: the answer ends here." : null;
     } catch (error) {
@@ -42,8 +45,6 @@ const Page = (() => {
     }
     turn.ended = Date.now();
     running = null;
-    room.draw();
-    redraw();
     await fetchReceipt(turn);
     finish(turn);
   }
@@ -125,6 +126,7 @@ const Page = (() => {
     if (!life.instance || life.ending === "refused") return;
     life.receipt = { state: "pending" };
     room.draw();
+    redraw();
     for (const wait of RECEIPT_AFTER_MS) {
       await new Promise((done) => setTimeout(done, wait));
       try {
@@ -200,7 +202,8 @@ const Page = (() => {
     const box = event.target;
     if (!box.checked) return Device.forget();
     box.checked = false;
-    if (!Check.isPossible()) return notice("Over plain HTTP a browser lets no page encrypt: nothing is kept on this device.");
+    if (!Check.isPossible())
+      return notice("Over plain HTTP a browser lets no page encrypt: nothing is kept on this device.");
     if (Device.isSet()) return notice("A conversation is kept on this device already: open it, or forget it first.");
     if (!(await Device.lock())) return notice("Another tab remembers its conversation on this device: close it first.");
     const passphrase = await Dialogs.askPassphrase();
@@ -215,9 +218,15 @@ const Page = (() => {
     if (!Device.isSet()) return;
     const pass = element("input", { type: "password", id: "recall", autocomplete: "off" });
     const wrong = element("p", { class: "wrong", role: "alert" });
-    const form = element("form", { class: "recall" },
-      element("label", { for: "recall" }, "A conversation is kept on this device, encrypted. Its passphrase:"), pass,
-      element("button", { type: "submit", class: "first" }, "Open it"), button("Forget it", forget), wrong);
+    const form = element(
+      "form",
+      { class: "recall" },
+      element("label", { for: "recall" }, "A conversation is kept on this device, encrypted. Its passphrase:"),
+      pass,
+      element("button", { type: "submit", class: "first" }, "Open it"),
+      button("Forget it", forget),
+      wrong,
+    );
     const shown = byId("remembered");
     shown.replaceChildren(form);
     shown.hidden = false;

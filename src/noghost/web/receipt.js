@@ -29,7 +29,8 @@ const Receipt = (() => {
     const vkey = /^noghost-receipt\/v1\nvkey ([^\n]+)\n$/.exec(head);
     need(vkey && FLOWS.includes(flow), `it does not have the parts of ${HEADER}`);
     const items = [];
-    for (let index = 0; index + 1 < names.length; index += 2) items.push(parseItem(names[index], ...bodies.slice(index)));
+    for (let index = 0; index + 1 < names.length; index += 2)
+      items.push(parseItem(names[index], ...bodies.slice(index)));
     return { vkey: vkey[1], items, grown };
   }
 

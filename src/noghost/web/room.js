@@ -68,14 +68,24 @@ const MARKS = { done: "done", now: "happening", ahead: "not yet", wrong: "not so
 
 function stepItem({ name, note, state }) {
   const hidden = element("span", { class: "hidden" }, ` (${MARKS[state]})`);
-  return element("li", { "data-state": state }, element("span", {}, name, hidden), element("span", { class: "at" }, note));
+  return element(
+    "li",
+    { "data-state": state },
+    element("span", {}, name, hidden),
+    element("span", { class: "at" }, note),
+  );
 }
 
 /** What the receipt is worth, in a line; all of it at a click. */
 function receiptLine(life) {
   const { state, why } = life.receipt;
   if (state === "none") return "";
-  const line = element("p", { class: "verdict", "data-state": state }, VERDICTS[state], why ? element("small", {}, why) : "");
+  const line = element(
+    "p",
+    { class: "verdict", "data-state": state },
+    VERDICTS[state],
+    why ? element("small", {}, why) : "",
+  );
   if (life.receipt.text) line.append(button("Show the receipt", () => showReceipt(life)));
   return line;
 }
@@ -91,8 +101,15 @@ const VERDICTS = {
 function showReceipt(life) {
   const { verified, text, why } = life.receipt;
   const rows = verified ? receiptRows(verified, life) : [["why not", why]];
-  const list = element("dl", {}, ...rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
-  byId("receipt-full").replaceChildren(list, element("pre", { tabindex: "0", "aria-label": "The receipt's text" }, text));
+  const list = element(
+    "dl",
+    {},
+    ...rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]),
+  );
+  byId("receipt-full").replaceChildren(
+    list,
+    element("pre", { tabindex: "0", "aria-label": "The receipt's text" }, text),
+  );
   byId("receipt-dialog").showModal();
 }
 

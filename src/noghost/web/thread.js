@@ -57,7 +57,13 @@ class Thread {
     if (turn.role === "assistant") act("Ask again", () => this.acts.answer(turn.parent));
     if (turn.life?.isUnaccounted) act("Look for its receipt", () => this.acts.fetchReceipt(turn));
     if (turn.text) acts.push(button("Copy", (event) => copy(turn.text, event.target)));
-    return element("p", { class: "foot" }, this.#switchOf(turn, off), factsOf(turn), element("span", { class: "acts" }, ...acts));
+    return element(
+      "p",
+      { class: "foot" },
+      this.#switchOf(turn, off),
+      factsOf(turn),
+      element("span", { class: "acts" }, ...acts),
+    );
   }
 
   /** ‹ 1 of 2 ›, where there are several. */
@@ -68,7 +74,13 @@ class Thread {
     const step = (label, by, sign) =>
       button(sign, () => this.acts.turnTo(turn, by), { "aria-label": label, disabled: off || !children[index + by] });
     const place = `${index + 1} of ${children.length}`;
-    return element("span", { class: "branches" }, step("The branch before", -1, "‹"), place, step("The next branch", 1, "›"));
+    return element(
+      "span",
+      { class: "branches" },
+      step("The branch before", -1, "‹"),
+      place,
+      step("The next branch", 1, "›"),
+    );
   }
 
   /** The question becomes a field; what is asked then stands beside it, and the old one stays. */
@@ -96,7 +108,8 @@ const NAMES = { user: "You", assistant: "Somebody", system: "Instructions", tool
 /** The words of a person as they are; of a model, its Markdown. */
 function contentOf(turn) {
   if (turn.role !== "assistant") return [turn.text];
-  const thought = turn.thought && element("details", { class: "thought" }, element("summary", {}, "Thought first"), turn.thought);
+  const thought =
+    turn.thought && element("details", { class: "thought" }, element("summary", {}, "Thought first"), turn.thought);
   return [thought, turn.text ? Markdown.render(turn.text) : element("span", { class: "wait" }, "…")].filter(Boolean);
 }
 
@@ -121,7 +134,12 @@ function factsOf(turn) {
   return life.receipt.text ? button(text, () => showReceipt(life), attributes) : element("span", attributes, text);
 }
 
-const SHORT = { checked: "gone, checked", wrong: "receipt does not hold", missing: "no receipt", unchecked: "receipt not checked" };
+const SHORT = {
+  checked: "gone, checked",
+  wrong: "receipt does not hold",
+  missing: "no receipt",
+  unchecked: "receipt not checked",
+};
 
 /** The time between two turns in which nothing of the conversation existed; the longer, the more room it takes. */
 function gapBefore(turn, before) {

@@ -93,7 +93,8 @@ const Transcript = (() => {
     });
     if (cuts[0]?.[0] !== end) throw new TranscriptError(nextLine(lines, end + 1) + 1, "no turn begins here");
     const starts = cuts.map(([, after]) => after);
-    if (starts.at(-1) !== lines.length) throw new TranscriptError(starts.at(-1) + 1, "the turn that begins here is not closed");
+    if (starts.at(-1) !== lines.length)
+      throw new TranscriptError(starts.at(-1) + 1, "the turn that begins here is not closed");
     return starts;
   }
 
@@ -101,7 +102,9 @@ const Transcript = (() => {
     const [first, ...rest] = bare(source.match(/[^\n]*\n|[^\n]+/g), newline);
     const body = trimmed(rest).slice(0, -1);
     const known = FACTS.exec(trimmed(body).at(-1) ?? "");
-    const text = inner(known ? trimmed(body).slice(0, -1) : body).join("\n").replace(ESCAPED, "");
+    const text = inner(known ? trimmed(body).slice(0, -1) : body)
+      .join("\n")
+      .replace(ESCAPED, "");
     const facts = known && parseFacts(known[1]);
     const unread = known && !facts ? known[1].trim() : "";
     return { role: ROLE.exec(first)[1].toLowerCase(), text, facts: facts ?? {}, unread, source };
@@ -174,7 +177,9 @@ const Transcript = (() => {
   /** One line of ASCII, names sorted, no two hyphens in a row: nothing in it can end the comment. */
   function renderFacts(facts) {
     const ascii = (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
-    return sortedJson(facts).replace(/[\u007f-\uffff]/g, ascii).replaceAll("--", "-\\u002d");
+    return sortedJson(facts)
+      .replace(/[\u007f-\uffff]/g, ascii)
+      .replaceAll("--", "-\\u002d");
   }
 
   function toBlankLine(text, newline) {
@@ -189,6 +194,8 @@ const Transcript = (() => {
 function sortedJson(value) {
   if (Array.isArray(value)) return `[${value.map(sortedJson).join(",")}]`;
   if (value === null || typeof value !== "object" || JSON.isRawJSON?.(value)) return JSON.stringify(value);
-  const pairs = Object.keys(value).sort().map((name) => `${JSON.stringify(name)}:${sortedJson(value[name])}`);
+  const pairs = Object.keys(value)
+    .sort()
+    .map((name) => `${JSON.stringify(name)}:${sortedJson(value[name])}`);
   return `{${pairs.join(",")}}`;
 }
