@@ -52,7 +52,7 @@ def say(service: Service, host: str, *more: str, method: str = "GET", path: str 
     return exchange(service, "\r\n".join(lines).encode())
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/v1/models", "/v1/chat/completions", "/docs", "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/healthz", "/v1/models", "/v1/chat/completions", "/docs", "/nothing"])
 def test_a_rebound_name_gets_nothing_anywhere(service: Service, path: str) -> None:
     reply = say(service, "rebound.example", path=path, method="POST" if "chat" in path else "GET")
     assert (reply.status, reply.error["code"]) == (421, "unknown_host")

@@ -105,7 +105,7 @@ def test_every_endpoint_answers_without_a_single_refusal(tmp_path: Path) -> None
         for path, operations in document["paths"].items():
             for method in operations:
                 request(service, method.upper(), path.replace("{invocation}", "0" * 32), BODIES.get(path, b"{}"))
-        for path in ("/docs", "/nothing", "/openapi.json"):
+        for path in ("/", "/docs", "/nothing", "/openapi.json"):
             request(service, "GET", path, b"")
         for body in (b"{", b"[]", b"\xff", json.dumps({"messages": [], "stream": True}).encode()):
             request(service, "POST", "/v1/chat/completions", body)

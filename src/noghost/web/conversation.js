@@ -4,8 +4,8 @@
  * A conversation as this page has it: a tree of turns, of which one path is shown. In memory only.
  *
  * A turn is {role, text, parent, children, chosen}, `kept` if a file has it (as Transcript.parse gives it), and what is
- * known of it: `at` and `ended` (ms), `life`, `key` and `options` of its request, `thought`, `cut` (why it is not whole),
- * `failed` (why it got no answer).
+ * known of it: `at` and `ended` (ms), `life`, `key` and `options` of its request, `thought`, `cut` (why it is not
+ * whole), `failed` (why it got no answer).
  */
 class Conversation {
   constructor() {

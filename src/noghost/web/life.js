@@ -26,13 +26,13 @@ class Life {
     return performance.now() - this.#knock;
   }
 
-  saw(first) {
-    if (first) this.firstMs ??= this.now();
-    else this.lastMs ??= this.now();
+  /** Something of the answer has come. */
+  sawText() {
+    this.firstMs ??= this.now();
   }
 
   end(how) {
-    this.saw(false);
+    this.lastMs = this.now();
     this.ending = how;
   }
 
@@ -50,14 +50,13 @@ class Life {
   steps() {
     const { facts, ending } = this;
     const isBorn = this.instance !== null || ending === "answered";
-    const steps = [
+    return [
       { name: "knock", note: "0 ms", state: "done" },
       this.#step("born", isBorn, facts.birth_ms, true),
       this.#step("first token", this.firstMs !== null, facts.first_token_ms ?? this.firstMs, isBorn),
       this.#step(LAST[ending] ?? "last token", ending !== null, this.lastTokenMs, this.firstMs !== null),
+      ...this.#end(),
     ];
-    if (ending && ending !== "answered" && this.firstMs === null) steps[2].state = "unknown";
-    return [...steps, ...this.#end()];
   }
 
   #step(name, isDone, ms, isNext) {
@@ -91,4 +90,4 @@ class Life {
   }
 }
 
-const LAST = { stopped: "stopped by you", broken: "broken off", refused: "refused" };
+const LAST = { stopped: "stopped by you", broken: "broken off", refused: "no answer" };

@@ -76,13 +76,13 @@ const Page = (() => {
       },
       onText(piece) {
         if (life.firstMs === null) announce("Somebody is here and answers.");
-        life.saw(true);
+        life.sawText();
         turn.text += piece;
         thread.grow(turn);
         if (turn.text.length === piece.length) room.draw();
       },
       onThought(piece) {
-        life.saw(true);
+        life.sawText();
         turn.thought = (turn.thought ?? "") + piece;
         thread.grow(turn);
       },

@@ -1,6 +1,6 @@
 "use strict";
 
-/** A receipt, read and checked here, in the browser: spec/receipt-v1.md. The service is not asked whether it is right. */
+/** A receipt, read and checked in the browser: spec/receipt-v1.md. The service is not asked whether it is right. */
 const Receipt = (() => {
   const HEADER = "noghost-receipt/v1";
   const PROOF = "c2sp.org/tlog-proof@v1";

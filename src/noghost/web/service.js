@@ -40,7 +40,7 @@ class Service {
   /**
    * Ask, and hand over what comes: `onBorn(instance)` once, `onText(piece)`, `onThought(piece)`.
    *
-   * Resolves to {facts, usage, reason} when the answer is whole. Raises ServiceError, or AbortError when `signal` says so.
+   * Resolves to {facts, usage, reason} when the answer is whole. Raises ServiceError, or AbortError by `signal`.
    */
   async ask(body, ties, { signal, onBorn, onText, onThought }) {
     const headers = { "content-type": "application/json", ...ties };

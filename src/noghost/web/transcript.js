@@ -1,6 +1,6 @@
 "use strict";
 
-/** A conversation as its caller keeps it, a Markdown file: spec/transcript-v1.md. What was not changed keeps its bytes. */
+/** A conversation as its caller keeps it, in Markdown: spec/transcript-v1.md. What was not changed keeps its bytes. */
 const Transcript = (() => {
   const SPACE = "[ \\t\\r]*";
   const ROLE_LINE = `\\*\\*(USER|ASSISTANT|SYSTEM|TOOL):\\*\\*${SPACE}`;

@@ -1,0 +1,52 @@
+"""Take the pictures of docs/page.md anew: `python tests/web/pictures.py`, of a real service in a real browser."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from playwright.sync_api import sync_playwright
+
+from running import running
+from web.visiting import FLAGS, Visitor
+
+IMAGES = Path(__file__).parents[2] / "docs" / "img"
+WIDE = {"viewport": {"width": 1200, "height": 760}}
+PHONE = {"viewport": {"width": 390, "height": 760}, "device_scale_factor": 2}
+FIRST, SECOND = "What is a process?", "Why is the sky blue?"
+GAP_MS = 21_000
+
+
+def take(visitor: Visitor, url: str) -> None:
+    """Each picture, named after what it shows."""
+    with visitor.visit(url, **WIDE) as visit:
+        visit.page.screenshot(path=IMAGES / "page-empty.png")
+        visit.set(temperature=0, max_tokens=120)
+        visit.answer(FIRST)
+        visit.page.wait_for_timeout(GAP_MS)
+        visit.ask(SECOND)
+        visit.page.wait_for_selector(".turn.assistant:has-text('natural phenomenon') >> nth=-1")
+        visit.page.wait_for_timeout(900)  # until the light is full
+        visit.page.screenshot(path=IMAGES / "page-alive.png")
+    for name, options in (("dark", WIDE), ("phone", PHONE)):
+        with visitor.visit(url, color_scheme="dark" if name == "dark" else "light", **options) as visit:
+            visit.set(temperature=0, max_tokens=120)
+            visit.answer(FIRST)
+            visit.page.wait_for_timeout(3000)
+            visit.page.screenshot(path=IMAGES / f"page-{name}.png")
+
+
+def main() -> None:
+    """A service and a browser, for as long as it takes."""
+    with tempfile.TemporaryDirectory() as home, running(Path(home)) as service, sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        take(Visitor(driver.chromium, browser), service.url)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
