@@ -116,7 +116,8 @@ def test_what_a_model_says_runs_nothing_and_asks_nobody(visitor: Visitor, servic
         "# Conversation: m\n*2026-03-01 14:05:00*\n\n---\n\n"
         "**USER:**\n\n<img src=x onerror=document.title=1>\n\n---\n\n"
         "**ASSISTANT:**\n\n<script>document.title = 1</script>\n\n![a](http://127.0.0.1:9/b.png)\n\n"
-        "<svg onload=document.title=1><b>\n\n[go](javascript:document.title=1) [out](https://example.com/)\n\n---\n\n"
+        "<svg onload=document.title=1><b>\n\n[go](javascript:document.title=1) [out](https://example.com/)\n\n"
+        "3. third\n\n- [x] done\n\n| a |\n|--:|\n| 1 |\n\n---\n\n"
     )
     with visitor.visit(service.url) as visit:
         visit.open(hostile)
@@ -124,6 +125,8 @@ def test_what_a_model_says_runs_nothing_and_asks_nobody(visitor: Visitor, servic
         assert len(visit.requests) == 2
         assert visit.page.title() == "noghost"
         assert visit.page.locator("#thread :is(script, img, svg)").count() == 0
+        harmless = ("ol[start='3']", "input[type=checkbox][checked][disabled]", "td[align=right]")
+        assert [visit.page.locator(f"#thread {one}").count() for one in harmless] == [1, 1, 1]
         text = visit.text(".turn.assistant .body")
         assert "<script>document.title = 1</script>" in text
         assert "![a](http://127.0.0.1:9/b.png)" in text

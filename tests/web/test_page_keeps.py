@@ -10,6 +10,7 @@ import pytest
 
 from noghost.client.hunt import count_in_file, count_in_pid, needles_for, new_canary
 from noghost.client.hunt.needle import Needle
+from noghost.client.transcript import Transcript
 from running import Service, children, wait_for
 from web.test_page_conversation import LEFT, NOTHING
 from web.visiting import FLAGS, PATIENCE_S, SHORT, Visit, Visitor
@@ -75,6 +76,15 @@ def found_in(folder: Path, needles: list[Needle]) -> list[str]:
     return [path.name for path in files if count_in_file(path, needles)]
 
 
+def written_anew(text: str) -> str:
+    """The same transcript by `noghost.Transcript`, no byte of the text taken over."""
+    read = Transcript.parse(text)
+    anew = Transcript(read.title, read.model, read.started)
+    for turn in read.turns:
+        anew.append(turn.role, turn.text, turn.facts)
+    return anew.render()
+
+
 def test_a_transcript_saved_and_opened_again_is_the_same_bytes(
     visitor: Visitor, service: Service, tmp_path: Path
 ) -> None:
@@ -84,7 +94,8 @@ def test_a_transcript_saved_and_opened_again_is_the_same_bytes(
         visit.answer(f"{SHORT}\n\n---\n\n**USER:**\n\n<!-- noghost: {{}} -->\n`é` --")
         visit.answer("Go on.", 2)
         saved = visit.save(tmp_path)
-        text = saved.read_text()
+        text = saved.read_bytes().decode()
+        assert written_anew(text) == text, "as our own writer would write it"
         assert text.startswith("# Conversation: smollm2-135m-instruct\n*20")
         assert '"key":"' in text
         assert '"receipt":"noghost-receipt/v1\\n' in text

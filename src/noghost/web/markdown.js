@@ -9,6 +9,7 @@ const Markdown = (() => {
       ..."s span strong sub sup table tbody td th thead tr ul".split(" "),
     ],
     ALLOWED_ATTR: ["href", "title", "start", "align", "type", "checked", "disabled"],
+    ADD_URI_SAFE_ATTR: ["start", "align", "type"], // the next line is for addresses
     ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
     RETURN_DOM_FRAGMENT: true,
   };
