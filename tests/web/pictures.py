@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from playwright.sync_api import sync_playwright
 
-from running import running
+from running import running, wait_for
 from web.visiting import FLAGS, Visitor
 
 IMAGES = Path(__file__).parents[2] / "docs" / "img"
@@ -19,6 +19,7 @@ WIDE = {"viewport": {"width": 1200, "height": 760}}
 PHONE = {"viewport": {"width": 390, "height": 760}, "device_scale_factor": 2}
 FIRST, SECOND = "What is a process?", "Why is the sky blue?"
 GAP_MS = 21_000
+SAID = "document.querySelector('.turn[aria-busy=true] .body')?.textContent.length"
 
 
 def take(visitor: Visitor, url: str) -> None:
@@ -29,8 +30,7 @@ def take(visitor: Visitor, url: str) -> None:
         visit.answer(FIRST)
         visit.page.wait_for_timeout(GAP_MS)
         visit.ask(SECOND)
-        visit.page.wait_for_selector(".turn.assistant:has-text('natural phenomenon') >> nth=-1")
-        visit.page.wait_for_timeout(900)  # until the light is full
+        wait_for(lambda: visit.run(f"({SAID}) > 120"), 30, "a part of the answer")
         visit.page.screenshot(path=IMAGES / "page-alive.png")
     for name, options in (("dark", WIDE), ("phone", PHONE)):
         with visitor.visit(url, color_scheme="dark" if name == "dark" else "light", **options) as visit:

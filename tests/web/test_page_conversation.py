@@ -134,8 +134,7 @@ def test_what_a_model_says_runs_nothing_and_asks_nobody(visitor: Visitor, servic
         assert [link for link in links if link[0]] == [["https://example.com/", "noopener noreferrer"]]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1200, 390])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 390)])
 def test_axe_finds_nothing_serious(visitor: Visitor, service: Service, scheme: str, width: int) -> None:
     with visitor.visit(service.url, color_scheme=scheme, viewport={"width": width, "height": 844}) as visit:
         assert serious(visit) == []

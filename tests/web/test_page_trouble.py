@@ -22,7 +22,7 @@ def test_the_service_ends_in_the_middle_of_an_answer_and_comes_back(visitor: Vis
         with visitor.visit(service.url) as visit:
             visit.ask_long()
             visit.page.fill("#ask", "the next question")
-            assert service.stop() == 0
+            service.process.kill()
             visit.page.wait_for_selector(".turn .note")
             broke = "The connection broke before the answer was whole. What came before is kept."
             assert visit.text(".turn .note") == broke
@@ -51,6 +51,7 @@ def test_a_slow_network(visitor: Visitor, service: Service) -> None:
         visit.ask(SHORT)
         visit.page.wait_for_selector("#room[data-state=knock]")
         visit.page.wait_for_selector(".room .gap:has-text('For 1 s')")
+        visit.devtools.send("Network.emulateNetworkConditions", {**slow, "latency": 0, "downloadThroughput": -1})
         assert visit.wait_for_verdict() == "checked"
 
 

@@ -26,7 +26,7 @@ from starlette.types import Receive, Scope, Send
 
 FOLDER = Path(__file__).parents[1] / "web"
 TAG = re.compile(rb'<link rel="stylesheet" href="([a-z./-]+)">|<script src="([a-z./-]+)"></script>')
-LEVEL = 1  # of zlib: a third of the bytes, for the least time
+LEVEL = 4  # of zlib: a third of the bytes in 3 ms
 HEADERS = (
     (b"cache-control", b"no-store"),
     (b"cross-origin-opener-policy", b"same-origin"),
