@@ -29,12 +29,14 @@ def take(visitor: Visitor, url: str) -> None:
         visit.set(temperature=0, max_tokens=120)
         visit.answer(FIRST)
         visit.page.wait_for_timeout(GAP_MS)
+        visit.page.mouse.move(0, 0)
         visit.ask(SECOND)
         wait_for(lambda: visit.run(f"({SAID}) > 120"), 30, "a part of the answer")
         visit.page.screenshot(path=IMAGES / "page-alive.png")
     for name, options in (("dark", WIDE), ("phone", PHONE)):
         with visitor.visit(url, color_scheme="dark" if name == "dark" else "light", **options) as visit:
             visit.set(temperature=0, max_tokens=120)
+            visit.page.mouse.move(0, 0)
             visit.answer(FIRST)
             visit.page.wait_for_timeout(3000)
             visit.page.screenshot(path=IMAGES / f"page-{name}.png")

@@ -13,6 +13,7 @@ const Device = (() => {
   let salt = null;
   let rounds = ROUNDS;
   let release = null; // of the lock that keeps other tabs away
+  let released = null; // resolves once it is free
   let writing = Promise.resolve(); // one write after the other
 
   const isSet = () => localStorage.getItem(NAME) !== null;
@@ -27,7 +28,7 @@ const Device = (() => {
   /** Whether this tab may write: another one that remembers would be written over. */
   function lock() {
     return new Promise((resolve) => {
-      navigator.locks.request(NAME, { ifAvailable: true }, (held) => {
+      released = navigator.locks.request(NAME, { ifAvailable: true }, (held) => {
         resolve(held !== null);
         return held && new Promise((done) => (release = done));
       });
@@ -74,9 +75,10 @@ const Device = (() => {
     unlock();
   }
 
-  function unlock() {
+  async function unlock() {
     release?.();
     release = null;
+    await released;
   }
 
   return { isSet, isOn, lock, unlock, begin, open, keep, forget };

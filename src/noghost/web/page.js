@@ -246,11 +246,10 @@ const Page = (() => {
 
   /** Why not, or null. */
   async function recall(passphrase) {
-    if (Device.isSet()) return notice("A conversation is kept on this device already: open it, or forget it first.");
     if (!(await Device.lock())) return "Another tab has it open: close that one first.";
     const kept = await Device.open(passphrase);
     if (!kept) {
-      Device.unlock();
+      await Device.unlock();
       return "That is not its passphrase.";
     }
     show(Conversation.from(Transcript.parse(kept.transcript), kept.name));
