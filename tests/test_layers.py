@@ -80,6 +80,7 @@ ALSO_PROTECTING = {
     "noghost.api.certificate",
     "noghost.api.host",
     "noghost.api.pad",
+    "noghost.api.page",
     "noghost.api.tls",
     "noghost.api.upstream.faults",
     "noghost.api.upstream.link",
