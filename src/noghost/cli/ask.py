@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from noghost.service import Lived
 
 DEFAULT_SYSTEM = "You are a helpful assistant."
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
 INTERRUPTED = 130
 FAILED = 1
 
@@ -43,6 +45,17 @@ FAILED = 1
     "--without", multiple=True, metavar="STEP", help="Do without this step of the confinement; again for more."
 )
 @click.option("--json", "as_json", is_flag=True, help="The answer and all figures as one JSON object.")
+@click.option(
+    "--fresh",
+    "count",
+    metavar="N",
+    type=click.IntRange(2, 1000),
+    help="Ask N instances that know nothing of each other, and tell how far they agree.",
+)
+@click.option("--questions", metavar="FILE", type=FILE, help="With --fresh: ask each line of FILE.")
+@click.option("--transcripts", metavar="DIR", type=FOLDER, help="With --fresh: each answer as a transcript in DIR.")
+@click.option("--url", help="With --fresh: ask this service, http(s)://... or unix:PATH.")
+@click.option("--fingerprint", metavar="SHA256", help="Of its certificate, as `noghost serve --tls` prints it.")
 def ask(
     question: str,
     model: str | None,
@@ -58,13 +71,18 @@ def ask(
     unverified: bool,
     without: tuple[str, ...],
     as_json: bool,
+    count: int | None,
+    **fresh: Any,
 ) -> None:
     """Answer one question. With standard input as well, QUESTION is the instruction and standard input the material.
 
     A question on the command line is in the shell's history and, for a moment, in the process list; standard input
     is in neither.
+
+    With --fresh the same question goes to N instances, one after another, each with a seed of its own: --seed and those
+    that follow it, or random ones. This command then holds their answers until it ends, and is not wiped itself.
     """
-    reaper = start_ahead()
+    reaper = None if count else start_ahead()
     if not all(stops):
         raise ConfigError("--stop is empty", "give the text to stop at")
     config = Config(
@@ -75,35 +93,44 @@ def ask(
         unverified=unverified,
         without=without,
     )
+    asked = Question(
+        instruction=question,
+        system=system,
+        material=has_material(question, fresh["questions"]),
+        temperature=temperature,
+        top_p=top_p,
+        seed=fresh_seed() if seed is None else seed,
+        max_tokens=max_tokens,
+        stops=stops,
+        as_json=as_json,
+    )
+    if count or any(fresh.values()):
+        ask_several(config, asked, count, seed=seed, **fresh)
+        return
     from noghost.service import ask as run_ask  # now, while the reaper imports too
 
-    lived = run_ask(
-        config,
-        Question(
-            instruction=question,
-            system=system,
-            material=has_material(question),
-            temperature=temperature,
-            top_p=top_p,
-            seed=fresh_seed() if seed is None else seed,
-            max_tokens=max_tokens,
-            stops=stops,
-            as_json=as_json,
-        ),
-        reaper,
-    )
+    lived = run_ask(config, asked, reaper)
     report(lived, as_json)
     sys.exit(exit_status(lived))
 
 
-def has_material(question: str) -> bool:
+def ask_several(config: Config, asked: Question, count: int | None, **fresh: Any) -> None:
+    """`--fresh`, from a module of its own: what it imports would make every other question wait."""
+    if not count:
+        raise ConfigError("--questions, --transcripts, --url and --fingerprint belong to --fresh", "add --fresh N")
+    from noghost.cli.fresh import Fresh, ask_fresh
+
+    ask_fresh(config, asked, Fresh(count, **fresh))
+
+
+def has_material(question: str, questions: Path | None) -> bool:
     """Standard input is material when it is a pipe or a file; alone on a terminal it is the question."""
     try:
         mode = os.fstat(0).st_mode
     except OSError:
         return False
     if os.isatty(0):
-        return not question
+        return not (question or questions)
     return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
 
 

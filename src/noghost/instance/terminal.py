@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from noghost.engine.generate import Chunk, Done, generate
 from noghost.engine.loaded import Loaded
 from noghost.engine.sampler import SamplingParams
-from noghost.errors import NoghostError, RequestError
+from noghost.errors import NoghostError
 from noghost.instance.life import Instance
-from noghost.instance.question import Question
+from noghost.instance.question import Question, material, messages
 from noghost.messages import Outcome, Told, pack
 
 STDOUT = 1
@@ -49,7 +49,7 @@ def answer(instance: Instance, loaded: Loaded, question: Question, told: socket.
 def _answer(
     instance: Instance, loaded: Loaded, question: Question, told: socket.socket, threads: Threads, born_ns: int
 ) -> Outcome:
-    tokens = loaded.model.tokenize_prompt(loaded.template.render(messages(question)))
+    tokens = loaded.model.tokenize_prompt(loaded.template.render(messages(question, material(question))))
     params = SamplingParams(temperature=question.temperature, top_p=question.top_p, seed=question.seed)
     items = generate(
         loaded.model,
@@ -78,27 +78,6 @@ def _answer(
     )
     told.send(pack(figures))
     return outcome
-
-
-def messages(question: Question) -> list[dict[str, str]]:
-    """The conversation: a system message if there is one, then instruction and material."""
-    parts = [question.instruction]
-    if question.material:
-        parts.append(read_material())
-    text = "\n\n".join(part for part in parts if part)
-    if not text:
-        raise RequestError("there is nothing to ask: give a question, or material on standard input")
-    system = [{"role": "system", "content": question.system}] if question.system else []
-    return [*system, {"role": "user", "content": text}]
-
-
-def read_material() -> str:
-    """Standard input as UTF-8; raises RequestError with the byte where it is not."""
-    data = b"".join(iter(lambda: os.read(0, 65536), b""))
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise RequestError(f"standard input is not valid UTF-8 at byte {error.start}") from None
 
 
 def write_out(items: Iterator[Chunk | Done], as_json: bool, seal: Callable[[], None]) -> tuple[int, Done]:

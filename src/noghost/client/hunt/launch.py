@@ -1,9 +1,10 @@
-"""Start `noghost serve` for one hunt, in a session and in folders of its own, and stop it by its pid."""
+"""Start `noghost serve` for one command, in a session and in folders of its own, and stop it by its pid."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ _READY = "listening on "
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """A server that belongs to the hunt: its address, the root of its processes, its folder."""
+    """A server that belongs to the command: its address, the root of its processes, its folder."""
 
     url: str
     pid: int
@@ -31,17 +32,18 @@ class Launched:
 
 
 @contextlib.contextmanager
-def own_server(arguments: tuple[str, ...] = ()) -> Iterator[Launched]:
+def own_server(arguments: tuple[str, ...] = (), *, own_data: bool = True) -> Iterator[Launched]:
     """Run `noghost serve --port 0` and yield it once it listens; raises HuntError if it does not.
 
-    Its data, its temporary files and its output are under one folder, which is searched and then removed.
+    Its data, its temporary files and its output are under one folder, which is searched and then removed. Without
+    `own_data` its ledger and its models are the caller's.
     """
     command = [sys.executable, "-m", "noghost.cli.main", "serve", "--port", "0", *arguments]
     with tempfile.TemporaryDirectory(prefix="noghost-hunt-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         with (folder / "output").open("wb") as output:
             server = subprocess.Popen(  # noqa: S603  our own command
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=_environment(folder),
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=_environment(folder, own_data),
                 start_new_session=True,
             )  # fmt: skip
         try:
@@ -50,8 +52,23 @@ def own_server(arguments: tuple[str, ...] = ()) -> Iterator[Launched]:
             _stop(server)
 
 
-def _environment(folder: Path) -> dict[str, str]:
-    own = {"XDG_DATA_HOME": folder / "data", "XDG_CACHE_HOME": folder / "cache", "TMPDIR": folder / "tmp"}
+@contextlib.contextmanager
+def own_service(options: tuple[str, ...], *, own_data: bool = True) -> Iterator[str]:
+    """The same on a Unix socket that nobody else can reach; its URL. The HuntError says how to see why it failed."""
+    with tempfile.TemporaryDirectory(prefix="noghost-own-") as folder, contextlib.ExitStack() as running:
+        socket = ("--unix", str(Path(folder) / "socket"))
+        try:
+            launched = running.enter_context(own_server((*options, *socket), own_data=own_data))
+        except HuntError:
+            hint = f"see why: {shlex.join(('noghost', 'serve', *options))}"
+            raise HuntError("`noghost serve` did not start", hint) from None
+        yield launched.url
+
+
+def _environment(folder: Path, own_data: bool) -> dict[str, str]:
+    own = {"TMPDIR": folder / "tmp"}
+    if own_data:
+        own |= {"XDG_DATA_HOME": folder / "data", "XDG_CACHE_HOME": folder / "cache"}
     for path in own.values():
         path.mkdir(mode=0o700)
     return os.environ | {key: str(path) for key, path in own.items()} | {"PYTHONUNBUFFERED": "1"}

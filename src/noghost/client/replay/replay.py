@@ -8,17 +8,15 @@ than it did; and, without a commitment, whether the request is the one that the 
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import httpx
 
 from noghost.client.commitment import Tied, tie
-from noghost.client.hunt.launch import own_server
+from noghost.client.hunt.launch import own_service
 from noghost.client.reach import open_client
 from noghost.client.replay.kept import Kept, parse_answer
 from noghost.client.replay.terms import Difference, another_day, as_here, differences
@@ -134,23 +132,19 @@ def repeat(asked: Asked, weights: WeightsFile, seed: int | None) -> tuple[Kept, 
 
 @contextmanager
 def service(asked: Asked, weights: WeightsFile) -> Iterator[httpx.Client]:
-    """A service of our own on a Unix socket in a folder of our own, with the receipt's context and threads."""
+    """A service of our own, with the receipt's context and threads."""
     opened = asked.opened
     limits = (f"invocation_s={LONGEST_S}", f"body_bytes={Limits().body_bytes + 2 * len(asked.request)}")
     options = ["--model", str(weights.path), "--context", opened.context, *asked.waived]
     options += [] if opened.threads == "free" else ["--threads", opened.threads]
     options += [word for limit in limits for word in ("--limit", limit)]
-    with tempfile.TemporaryDirectory(prefix="noghost-replay-") as folder:
-        options += ["--unix", str(Path(folder) / "socket")]
-        try:
-            with own_server(tuple(options)) as server, open_client(server.url) as client:
-                yield client
-        except HuntError:
-            raise ReplayError(
-                "`noghost serve` did not start", f"see why: noghost serve {' '.join(options[: 4 + len(asked.waived)])}"
-            ) from None
-        except httpx.HTTPError as error:
-            raise ReplayError(f"the repeat broke off ({type(error).__name__})") from None
+    try:
+        with own_service(tuple(options)) as url, open_client(url) as client:
+            yield client
+    except HuntError as error:
+        raise ReplayError(error.message, error.hint) from None
+    except httpx.HTTPError as error:
+        raise ReplayError(f"the repeat broke off ({type(error).__name__})") from None
 
 
 def checked(response: httpx.Response) -> httpx.Response:
