@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from noghost.client.transcript import TranscriptFile
 from running import Service
 
 pytestmark = pytest.mark.slow  # most of the time is the start of a command
@@ -58,6 +59,24 @@ def test_a_file_of_questions_is_a_table_with_a_floor(service: Service, tmp_path:
     assert [line.split()[2:] for line in lines[2:4]] == [["the", "same", "as", "1"]] * 2
     assert lines[4].strip().startswith("1 different, 3 of 3 pairs the same to the character; similarity 1.000")
     assert lines[-1].startswith("for comparison: answers to different questions")
+
+
+def test_each_answer_is_a_transcript(service: Service, tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    arguments = (CAPITAL, "--temperature", "0", "--json", "--transcripts", str(folder))
+    told = json.loads(asked(service, *arguments).stdout)["questions"][0]["answers"]
+    assert sorted(path.name for path in folder.iterdir()) == [f"question-1-answer-{at}.md" for at in (1, 2, 3)]
+    for at, answer in enumerate(told, 1):
+        kept = TranscriptFile(folder / f"question-1-answer-{at}.md").read()
+        assert [(turn.role, turn.text) for turn in kept.turns[1:]] == [("user", CAPITAL), ("assistant", PARIS)]
+        facts = kept.turns[-1].facts
+        assert (facts["instance"], facts["seed"]) == (answer["told"]["instance"], answer["seed"])
+        assert (facts["began"], facts["ended"]) == (answer["began"], answer["ended"])
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    again = asked(service, *arguments)
+    assert (again.returncode, again.stdout) == (1, "")
+    assert "there is something in" in again.stderr
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_standard_input_is_the_material_of_each(service: Service) -> None:

@@ -15,9 +15,11 @@ from typing import Any
 import click
 from setproctitle import setproctitle
 
-from noghost.client.agreement import Agreement, Vector, agreement, between
-from noghost.client.fresh import Answer, Asking, answers, model_at, vectors
+from noghost.client.fresh.agreement import Agreement, Vector, agreement, between
+from noghost.client.fresh.asking import Answer, Asking, answers, model_at, vectors
+from noghost.client.fresh.kept import keep, make_folder
 from noghost.client.hunt.launch import own_service
+from noghost.client.transcript.facts import stamp
 from noghost.config import DEFAULT_CONTEXT_TOKENS, Config
 from noghost.errors import ConfigError, HuntError
 from noghost.instance.identity import fresh_seed
@@ -57,9 +59,14 @@ def ask_fresh(config: Config, question: Question, fresh: Fresh) -> None:
     """Ask, and print each answer when it is there; with --json, all of it at the end."""
     setproctitle("noghost: ask")
     asked = questions_of(question, fresh)
+    if fresh.transcripts:
+        make_folder(fresh.transcripts)
     with service(config, fresh) as url:
         asking = asking_at(url, config, question, fresh)
-        done = [ask_one(asking, text, shown=not question.as_json) for text in asked]
+        done = []
+        for number, text in enumerate(asked, 1):
+            files = fresh.transcripts / f"question-{number}" if fresh.transcripts else None
+            done.append(ask_one(asking, text, files, shown=not question.as_json))
         if question.as_json:
             click.echo(json.dumps(as_json(asking, done), indent=2))
         elif (floor := between([one.vectors for one in done])) is not None:
@@ -119,8 +126,11 @@ def asking_at(url: str, config: Config, question: Question, fresh: Fresh) -> Ask
     return Asking(url, model, seeds, question.system or "", options, key, fresh.fingerprint)
 
 
-def ask_one(asking: Asking, question: str, *, shown: bool) -> Answered:
-    """Every answer to one question, then their vectors; where there are none, a line says why."""
+def ask_one(asking: Asking, question: str, files: Path | None, *, shown: bool) -> Answered:
+    """Every answer to one question, then their vectors; where there are none, a line says why.
+
+    `files` is what the names of the transcripts begin with.
+    """
     found: list[Answer] = []
     if shown:
         click.echo(textwrap.shorten(plain(question), width(), placeholder=" …"))
@@ -128,6 +138,8 @@ def ask_one(asking: Asking, question: str, *, shown: bool) -> Answered:
         if shown:
             click.echo(row(answer, found))
         found.append(answer)
+        if files:
+            keep(files.with_name(f"{files.name}-answer-{len(found)}.md"), asking, question, answer)
     texts = [answer.text for answer in found]
     try:
         known = vectors(asking, texts)
@@ -193,7 +205,7 @@ def answer_json(answer: Answer) -> dict[str, Any]:
     return {
         "text": answer.text,
         "seed": answer.seed,
-        "began": answer.began.isoformat(timespec="milliseconds"),
-        "ended": answer.ended.isoformat(timespec="milliseconds"),
+        "began": stamp(answer.began),
+        "ended": stamp(answer.ended),
         "told": answer.told,
     }

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noghost.client.agreement import agreement, between, cosine, unit
+from noghost.client.fresh.agreement import agreement, between, cosine, unit
 
 EAST, NORTH, WEST = (1.0, 0.0), (0.0, 1.0), (-1.0, 0.0)
 

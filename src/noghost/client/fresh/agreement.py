@@ -62,4 +62,4 @@ def unit(vector: Vector) -> Vector | None:
 
 def cosine(one: Vector, other: Vector) -> float:
     """Of two vectors of length 1."""
-    return sum(map(mul, one, other))
+    return math.fsum(map(mul, one, other))

@@ -16,8 +16,8 @@ from typing import Any
 
 import httpx
 
-from noghost.client.agreement import Vector, unit
 from noghost.client.conversation import Conversation, error_of
+from noghost.client.fresh.agreement import Vector, unit
 from noghost.client.hunt.talk import first_model
 from noghost.client.reach import open_client
 from noghost.errors import HuntError
@@ -99,7 +99,7 @@ def embedded(asking: Asking, texts: Sequence[str]) -> list[Vector]:
         raise HuntError(f"the service answered {response.status_code} to {EMBEDDINGS}: {told}")
     try:
         rows = sorted(response.json()["data"], key=lambda row: row["index"])
-        found = [[float(value) for value in row["embedding"]] for row in rows]
+        found: list[Vector] = [[float(value) for value in row["embedding"]] for row in rows]
     except (ValueError, KeyError, TypeError):
         found = []
     if len(found) != len(texts):
