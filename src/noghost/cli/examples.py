@@ -17,6 +17,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         'noghost ask "What is the capital of France?"',
         'noghost ask "Summarise this:" < letter.txt',
         'noghost ask --json --seed 7 --threads 1 "Tell me a joke."',
+        'noghost ask --fresh 5 "What are you?"',
+        "noghost ask --fresh 3 --questions questions.txt --transcripts answers --json",
     ),
     "serve": (
         "noghost serve",
@@ -66,6 +68,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "receipts show": ("noghost receipts show 7f7c1cd0 > receipt.txt",),
     "receipts verify": ("noghost receipts verify", "noghost receipts verify receipt.txt"),
     "verify": ("noghost verify conversation.md", "noghost verify conversation.md --replay --json"),
+    "gap": ("noghost gap talk.md", "noghost gap --ledger", "noghost gap talk.md --out gaps.svg"),
     "replay": ("noghost replay receipt.txt --request request.json --answer answer.json",),
     "commit": ("noghost commit request.json --key mine.key --new-key",),
     "doctor": ("noghost doctor", "noghost doctor --json"),

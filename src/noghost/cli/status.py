@@ -75,8 +75,11 @@ def clock(unix_s: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """1 h 2 min 3 s, without leading zeros."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = [f"{hours} h"] * bool(hours) + [f"{minutes} min"] * bool(hours or minutes) + [f"{rest} s"]
+    """1 d 2 h 3 min 4 s, without what is zero; below a minute to the millisecond."""
+    if seconds < 60:
+        return f"{round(seconds, 3):g} s"
+    rest, parts = int(seconds), []
+    for size_s, name in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        count, rest = divmod(rest, size_s)
+        parts += [f"{count} {name}"] * bool(count)
     return " ".join(parts)
