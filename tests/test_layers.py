@@ -21,7 +21,7 @@ LAYERS = (
     {"upstream"},
     {"config", "messages", "log", "host", "metrics", "timeline", "toml_lines"},
     {"weights", "engine", "ledger", "keys", "settings", "board"},
-    {"instance", "reaper", "client", "api", "templates", "preparing", "config_file"},
+    {"instance", "reaper", "client", "api", "templates", "preparing", "config_file", "witness"},
     {"warden", "doctor", "scraping"},
     {"service"},
     {"cli"},
@@ -56,14 +56,14 @@ CONTENT_FREE_INSTANCE = {
 }
 CONTENT_FREE_UNITS = {"", "errors", "upstream", "config", "messages", "log", "host", "board", "metrics", "timeline"}
 CONTENT_FREE_UNITS |= {"weights"}
-CONTENT_FREE_UNITS |= {"ledger", "reaper", "warden"}
-NEVER_SEES_CONTENT = ("ledger", "reaper", "warden")
-SERVES = {"api", "engine", "instance", "reaper", "warden", "service"}
+CONTENT_FREE_UNITS |= {"ledger", "reaper", "warden", "witness"}
+NEVER_SEES_CONTENT = ("ledger", "reaper", "warden", "witness")
+SERVES = {"api", "engine", "instance", "reaper", "warden", "witness", "service"}
 
 # What the doctor tries as the reaper does it, and nothing else that serves.
 DOCTOR_USES = {"noghost.reaper", "noghost.reaper.trace", "noghost.reaper.wipe"}
 
-PROTECTING_FOLDERS = ("warden", "instance", "reaper", "ledger", "keys")
+PROTECTING_FOLDERS = ("warden", "instance", "reaper", "ledger", "keys", "witness")
 ALSO_PROTECTING = {
     "noghost.metrics",
     "noghost.messages",
@@ -115,6 +115,7 @@ PLAIN = {
     "noghost.ledger.keys": "a format",
     "noghost.ledger.lookup": "a search",
     "noghost.ledger.proof": "a format; receipt.py verifies",
+    "noghost.ledger.submission": "a format; witness/judge.py verifies",
     "noghost.ledger.tiles": "a format; audit.py verifies",
     "noghost.ledger.tree": "hashes and proofs, pure",
 }

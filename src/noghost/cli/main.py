@@ -29,6 +29,7 @@ COMMANDS = {
     "bench": "Compare a service with any other server, on your machine.",
     "receipts": "List, show and verify the signed records of invocations.",
     "verify": "Check every turn of a transcript against the receipts in it.",
+    "witness": "Cosign the checkpoints of another noghost, as long as its ledger only grows.",
     "gap": "Tell and draw the time in which nothing existed.",
     "replay": "Repeat an invocation from what you kept, and compare the answers.",
     "commit": "Make the commitment that ties a request to its receipt.",

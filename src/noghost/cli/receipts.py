@@ -7,16 +7,19 @@ import json
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Concatenate, ParamSpec
 
 import click
 
 from noghost.client import receipts as client
+from noghost.client import witnessed
 from noghost.client.verified import in_words
 from noghost.config import default_ledger_dir
-from noghost.errors import NoghostError
+from noghost.errors import ConfigError, NoghostError
 from noghost.ledger.entry import Ended, bucket_range
+from noghost.ledger.keys import COSIGNATURE, Verifier
 from noghost.ledger.receipt import Verified
 from noghost.ledger.store import Ledger
 
@@ -99,34 +102,86 @@ def show(options: Options, invocation_id: str) -> None:
 
 
 @receipts.command()
+@click.option(
+    "--witness", "url", metavar="URL", help="Have it cosigned by the witness there, and keep the cosignature."
+)
+@click.option("--witness-key", metavar="VKEY", help="The key of that witness, as `noghost witness` prints it.")
+@click.option("--fingerprint", metavar="SHA256", help="Of the witness's certificate.  [default: an authority's]")
+@_reported
+def checkpoint(options: Options, url: str | None, witness_key: str | None, fingerprint: str | None) -> None:
+    """Sign the ledger as it is and print that; the ledger's key, which a witness needs, goes to standard error.
+
+    With --witness, also have it cosigned by a witness, who sees its size and hashes. The cosignature is kept beside
+    the ledger's checkpoint, for `noghost receipts verify --witness-key`.
+    """
+    if (url is None) != (witness_key is None):
+        raise ConfigError("only one of --witness and --witness-key is given", "give both, or neither")
+    with closing(options.open()) as ledger:
+        found = witnessed.submit(ledger, url, _witness(witness_key), fingerprint) if url and witness_key else None
+        signed, vkey = ledger.checkpoint(), ledger.vkey
+    if options.as_json:
+        told = {"ok": True, "checkpoint": signed, "vkey": vkey, **_witnessed_json(found)}
+        click.echo(json.dumps(told, indent=2))
+    else:
+        click.echo(_witnessed_text(found) if found else signed, nl=bool(found))
+        click.echo(f"key {vkey}", err=True)
+
+
+@receipts.command()
 @click.argument("target", metavar="[ID|FILE]", required=False)
 @click.option("--key", "vkey", metavar="VKEY", help="The verifier key that must have signed FILE.")
+@click.option("--witness-key", metavar="VKEY", help="A witness that must have cosigned the ledger with it in it.")
 @_reported
-def verify(options: Options, target: str | None, vkey: str | None) -> None:
+def verify(options: Options, target: str | None, vkey: str | None, witness_key: str | None) -> None:
     """Verify a receipt by its ID or from a FILE; without either, the whole ledger.
 
     The checkpoint is kept, and the next one is compared with it. Exit status 1 means that something
     does not hold.
     """
     if target is None:
-        _verify_all(options)
+        _verify_all(options, witness_key)
         return
     is_file = Path(target).is_file()
     verified = _verify_file(options, Path(target), vkey) if is_file else _verify_id(options, target)
+    found = _check_witnessed(options, witness_key, verified) if witness_key else None
     if options.as_json:
-        click.echo(json.dumps(_verified_json(verified), indent=2))
+        click.echo(json.dumps(_verified_json(verified) | _witnessed_json(found), indent=2))
     else:
-        click.echo(in_words(verified))
+        click.echo("\n  ".join([in_words(verified), *([_witnessed_text(found)] if found else [])]))
 
 
-def _verify_all(options: Options) -> None:
+def _witness(vkey: str) -> Verifier:
+    return Verifier.parse(vkey, COSIGNATURE)
+
+
+def _check_witnessed(options: Options, witness_key: str, verified: Verified) -> witnessed.Cosigned:
+    with closing(options.open()) as ledger:
+        found = witnessed.check(ledger, _witness(witness_key))
+        witnessed.check_covers(ledger, found, verified.checkpoint, verified.index)
+        return found
+
+
+def _witnessed_text(found: witnessed.Cosigned) -> str:
+    when = datetime.fromtimestamp(found.time_s, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return f"witness  {found.witness} cosigned {found.checkpoint.size} entries at {when}"
+
+
+def _witnessed_json(found: witnessed.Cosigned | None) -> dict[str, object]:
+    if found is None:
+        return {}
+    return {"witness": {"name": found.witness, "size": found.checkpoint.size, "time_s": found.time_s}}
+
+
+def _verify_all(options: Options, witness_key: str | None) -> None:
     with closing(options.open()) as ledger:
         client.check_ledger(ledger, client.default_seen_dir())
         result = ledger.verify_all()
         client.remember(client.default_seen_dir(), ledger.vkey, ledger.checkpoint())
+        found = witnessed.check(ledger, _witness(witness_key)) if witness_key else None
     facts = {"ok": True, "entries": result.size, "signed": result.signed, "root": result.root.hex()}
     text = f"ok: {result.size} entries, {result.signed} of them signed; every tile and the root match"
-    click.echo(json.dumps(facts, indent=2) if options.as_json else text)
+    lines = [text, *([_witnessed_text(found)] if found else [])]
+    click.echo(json.dumps(facts | _witnessed_json(found), indent=2) if options.as_json else "\n  ".join(lines))
 
 
 def _verify_id(options: Options, prefix: str) -> Verified:

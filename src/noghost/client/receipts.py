@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import quote
 
 from noghost.config import data_dir
 from noghost.errors import LedgerError, VerificationError
@@ -179,7 +178,7 @@ def remember(seen_dir: Path, vkey: str, signed: str) -> None:
 
 
 def _seen_path(seen_dir: Path, origin: str) -> Path:
-    return seen_dir / f"log-{quote(origin, safe='')[:200]}"
+    return seen_dir / files.log_name(origin)
 
 
 def _read(path: Path) -> str | None:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 from noghost.errors import LedgerError
 
@@ -22,6 +23,11 @@ def reporting(attempt: str) -> Iterator[None]:
     except OSError as error:
         hint = "check free space, quota and permissions of the ledger directory"
         raise LedgerError(f"cannot {attempt}: {error.strerror or error}", hint) from error
+
+
+def log_name(origin: str) -> str:
+    """The name of a file about the log `origin`."""
+    return f"log-{quote(origin, safe='')[:200]}"
 
 
 def make_directory(path: Path) -> None:

@@ -22,8 +22,12 @@ _SIGNATURE = re.compile(r"— ([^\s+]+) ([A-Za-z0-9+/=]+)")
 def sign(text: str, signer: Signer) -> str:
     """The note of `text`, which must end with a newline, signed by one key."""
     _check_text(text)
-    signature = signer.verifier.key_id + signer.sign(text.encode())
-    return f"{text}\n— {signer.name} {encode64(signature)}\n"
+    return f"{text}\n{signature_line(signer, signer.sign(text.encode()))}"
+
+
+def signature_line(signer: Signer, signature: bytes) -> str:
+    """One line under a note, with its newline."""
+    return f"— {signer.name} {encode64(signer.verifier.key_id + signature)}\n"
 
 
 def verify(note: str, verifier: Verifier) -> str:
@@ -32,6 +36,14 @@ def verify(note: str, verifier: Verifier) -> str:
     Signatures of other keys are ignored, as the specification asks. Raises LedgerError if the note
     is malformed, VerificationError if no signature is the verifier's or one of them does not hold.
     """
+    text, signatures = signatures_of(note, verifier)
+    for signature in signatures:
+        verifier.verify(signature, text.encode())
+    return text
+
+
+def signatures_of(note: str, verifier: Verifier) -> tuple[str, list[bytes]]:
+    """The text and every signature that says it is of this key, both still unverified; raises as `verify`."""
     text, signatures = split(note)
     ours = [data[4:] for name, data in signatures if (name, data[:4]) == (verifier.name, verifier.key_id)]
     if not ours:
@@ -39,9 +51,7 @@ def verify(note: str, verifier: Verifier) -> str:
             f"cannot verify the checkpoint: no signature is by {verifier.name}",
             "it was signed by another key; trust it only if you know why the key changed",
         )
-    for signature in ours:
-        verifier.verify(signature, text.encode())
-    return text
+    return text, ours
 
 
 def split(note: str) -> tuple[str, list[tuple[str, bytes]]]:

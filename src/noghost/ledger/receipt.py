@@ -77,6 +77,7 @@ class Verified:
     vkey: str
     pinned: bool
     since: Since
+    index: int  # of its last entry in the log
 
     @property
     def id(self) -> str:
@@ -136,7 +137,7 @@ class Receipt:
             self._verify_item(item, signed)
         opened, ended = self._fit()
         since = self._verify_growth(signed, seen_checkpoint)
-        return Verified(opened, ended, signed, self.vkey, vkey is not None, since)
+        return Verified(opened, ended, signed, self.vkey, vkey is not None, since, self.items[-1].proof.index)
 
     def _verify_item(self, item: Item, signed: Checkpoint) -> None:
         if item.proof.checkpoint != self.checkpoint:

@@ -27,7 +27,7 @@ from noghost.errors import LedgerError
 from noghost.ledger import audit, checkpoint, files, lookup, tree
 from noghost.ledger.checkpoint import SIZE, Checkpoint
 from noghost.ledger.entry import Ended, Entry, Opened, parse_bytes, render
-from noghost.ledger.keys import Signer
+from noghost.ledger.keys import Signer, load_signer
 from noghost.ledger.receipt import Consistency, Receipt, to_item
 from noghost.ledger.tail import Tail
 from noghost.ledger.tiles import WIDTH, Hashes, Tiles, damaged, join_records
@@ -161,6 +161,14 @@ class Ledger:
                 path = tree.consistency(old.size, new.size, node)
                 tree.verify_consistency(old.size, old.root, new.size, new.root, path)
             return new
+
+    def grown(self, since_size: int) -> tuple[str, tuple[bytes, ...]]:
+        """The newest signed checkpoint, and the proof that it begins with the first `since_size` entries."""
+        with self._locked("prove the growth of the ledger"):
+            text, signed = self._sign()
+            if since_size > signed.size:
+                raise audit.differs("a larger checkpoint seen before")
+            return text, tree.consistency(since_size, signed.size, self._hashes()) if since_size else ()
 
     def entries(self) -> Iterator[Entry]:
         """Every entry in order, as of now; one bundle in memory at a time."""
@@ -357,10 +365,5 @@ class Ledger:
 
 
 def _load_key(path: Path) -> Signer:
-    if not path.exists():
-        if (path.parent / "checkpoint").exists() or (path.parent / "tail").exists():
-            raise LedgerError("cannot open the ledger: its key is missing", f"restore {path} from a backup")
-        files.replace(path, f"{Signer.create().render()}\n".encode())
-    if path.stat().st_mode & 0o077:
-        raise LedgerError("cannot open the ledger: others may read its key", f"run `chmod 600 {path}`")
-    return Signer.parse(path.read_bytes().decode("ascii", "replace").removesuffix("\n"))
+    needed = (path.parent / "checkpoint").exists() or (path.parent / "tail").exists()
+    return load_signer(path, Signer.create, needed=needed)
