@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import quote
 
 from noghost.errors import LedgerError
 
@@ -27,6 +26,8 @@ def reporting(attempt: str) -> Iterator[None]:
 
 def log_name(origin: str) -> str:
     """The name of a file about the log `origin`."""
+    from urllib.parse import quote  # here: warden and reaper have no use for it, and would keep it
+
     return f"log-{quote(origin, safe='')[:200]}"
 
 
