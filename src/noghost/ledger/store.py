@@ -12,6 +12,7 @@ One `Ledger` belongs to one thread of one process: open it after fork.
     <directory>/tile/...          all that is full, as tlog-tiles
     <directory>/lock, presence    flock: who writes now; who has the ledger open
     <directory>/room              for a moment, while `try_room` looks whether there is some
+    <directory>/witnessed/...     of each witness, the newest checkpoint that it cosigned; client/witnessed.py keeps it
     <directory>/settled           up to which entry `recover_lost` has looked; a hint only
 """
 
