@@ -100,6 +100,8 @@ def test_wrong_ways_to_ask(service: Service, tmp_path: Path) -> None:
         assert words in done.stderr
     alone = service.noghost("ask", "--questions", str(tmp_path / "empty"), stdin=subprocess.DEVNULL)
     assert "--fresh" in alone.stderr
+    pinned = service.noghost(*FRESH, "--fingerprint", "00" * 32, CAPITAL, stdin=subprocess.DEVNULL)
+    assert "no --url" in pinned.stderr
     closed = service.noghost(*FRESH, "--url", "http://127.0.0.1:1", CAPITAL, stdin=subprocess.DEVNULL)
     assert "no answer from http://127.0.0.1:1" in closed.stderr
 

@@ -100,6 +100,8 @@ def service(config: Config, fresh: Fresh) -> Iterator[str]:
             raise ConfigError("an option that the service at --url has its own of", hint)
         yield fresh.url
         return
+    if fresh.fingerprint:
+        raise ConfigError("a fingerprint, and no --url", "the service that this command starts needs none")
     options = ["--context", str(config.context_tokens)]
     options += [word for model in config.models for word in ("--model", model)]
     options += ["--threads", str(config.threads)] if config.threads else []

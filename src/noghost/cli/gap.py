@@ -39,8 +39,8 @@ def gap(file: Path | None, ledger: str | None, out: Path | None, *, as_json: boo
     """Tell the gaps of a conversation, from its transcript FILE, or of a service, from its --ledger.
 
     The bar is the time from the first birth to the last end: a block for what existed (the higher, the larger a part of
-    that slice of time), a dot for nothing, a shade where the record does not say. A figure that the record does not give
-    exactly has two bounds. Of a ledger the times are minutes; it has no entry of what computed nothing.
+    that slice of time), a dot for nothing, a shade where the record does not say. A figure that is not exact has two
+    bounds. Of a ledger the times are minutes; it has no entry of what computed nothing.
     """
     record, of = read(file, ledger)
     if out:
