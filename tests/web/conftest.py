@@ -25,11 +25,11 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def visitor(chromium: str) -> Iterator[Visitor]:
-    """One browser for the tests of this folder; each page that it opens has a profile of its own."""
+    """One browser for the tests of a module; each page that it opens has a profile of its own."""
     playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright here: requirements/dev.lock has it")
-    # Not for the whole session: while it runs, this thread has an event loop, and others could start none.
+    # Not for longer: while it runs, this thread has an event loop, and tests elsewhere could start none.
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
         yield Visitor(driver.chromium, browser)

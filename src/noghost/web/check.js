@@ -49,7 +49,7 @@ const Check = (() => {
     const { question, answer } = await tiesOf(turn);
     need(opened.commitment === question, "it is not of this question");
     // Of an answer that broke off, less may have arrived than was sent.
-    const isWhole = ended?.outcome === "answered" && (ended.commitment ?? "-") !== "-";
+    const isWhole = ended?.outcome === "answered" && ended.commitment !== "-";
     need(!isWhole || ended.commitment === answer, "it is not of this answer");
     return isWhole ? ["this question", "this answer"] : ["this question"];
   }

@@ -30,15 +30,14 @@ const Entry = (() => {
     prompt_tokens: BUCKET,
     answer_tokens: BUCKET,
     refused_calls: BUCKET,
+    commitment: OPENED.commitment,
   };
   const FORMS = { opened: OPENED, closed: ENDED, lost: ENDED };
   const MOST_SEED = 2 ** 32 - 2;
 
-  // An end that was written before answers could be committed to has no line for that.
   const pattern = (kind) => {
     const lines = Object.entries(FORMS[kind]).map(([key, form]) => `${key} (?<${key}>${form})\\n`);
-    const committed = kind === "opened" ? "" : `(?:commitment (?<commitment>${OPENED.commitment})\\n)?`;
-    return new RegExp(`^version 1\\nkind (?<kind>${kind})\\n${lines.join("")}${committed}$`);
+    return new RegExp(`^version 1\\nkind (?<kind>${kind})\\n${lines.join("")}$`);
   };
   const PATTERNS = Object.fromEntries(Object.keys(FORMS).map((kind) => [kind, pattern(kind)]));
 
@@ -67,7 +66,7 @@ const Entry = (() => {
     const lost = entry.kind === "lost";
     if (lost !== (entry.outcome === "lost")) return false;
     if (lost && (entry.wipe !== "unseen" || entry.refused_calls !== "0")) return false;
-    if (lost && (entry.commitment ?? "-") !== "-") return false;
+    if (lost && entry.commitment !== "-") return false;
     if (entry.wipe === "unseen" && (wiped || verified)) return false;
     return entry.wipe !== "verified" || verified >= wiped;
   }
