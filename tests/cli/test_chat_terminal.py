@@ -154,6 +154,7 @@ def test_no_control_character_of_a_file_reaches_the_terminal(service: Service, t
     assert b"\x1b[2J" not in seen.raw.replace(b"\x1b[2J\x1b[H", b"")
 
 
+@pytest.mark.slow
 def test_two_chats_on_one_file(service: Service, tmp_path: Path) -> None:
     earlier(tmp_path / "notes.md")
     with (
@@ -218,6 +219,7 @@ def watching(folder: Path) -> Iterator[set[str]]:
         os.close(descriptor)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [(), ("notes.md",)])
 def test_nothing_is_written_but_the_file(service: Service, tmp_path: Path, arguments: tuple[str, ...]) -> None:
     env = watched(service.env, tmp_path)
