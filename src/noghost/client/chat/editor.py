@@ -84,7 +84,8 @@ def continued(width: int, _line: int, _wrapped: int) -> StyleAndTextTuples:
 
 @contextmanager
 def unechoed() -> Iterator[None]:
-    """While something is done: keys are not shown, and wait for the next prompt; Ctrl-C is a signal as ever."""
+    """Between two prompts keys are not shown, and wait for the next one; Ctrl-C is a signal as ever. For the whole of
+    a conversation: where the terminal goes back to its own lines in between, what is typed just then is lost."""
     terminal = sys.stdin.fileno()
     before = termios.tcgetattr(terminal)
     quiet = termios.tcgetattr(terminal)

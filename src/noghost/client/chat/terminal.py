@@ -29,13 +29,14 @@ class Terminal:
 
     def converse(self) -> None:
         """Until the person ends it."""
-        self._open()
-        begun = self.session.unanswered()
+        with unechoed():
+            self._open()
+            self._converse(self.session.unanswered())
+
+    def _converse(self, begun: str) -> None:
         while True:
             try:
-                text = self._editor.read(begun)
-                with unechoed():
-                    begun = self._do(text)
+                begun = self._do(self._editor.read(begun))
             except EOFError:
                 if self._may_end():
                     return
