@@ -41,6 +41,8 @@ class Terminal:
                 if self._may_end():
                     return
                 begun = ""
+            except KeyboardInterrupt:  # between two prompts: there is nothing to end, and what was begun stays
+                continue
 
     def _do(self, text: str) -> str:
         """One thing that was sent; what the editor is to begin with next. Raises EOFError at the end."""
