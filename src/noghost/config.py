@@ -125,7 +125,8 @@ class Address:
 class Config:
     """A service, or one `noghost ask`."""
 
-    models: tuple[str, ...] = ()  # names or paths; empty: the embedded default
+    models: tuple[str, ...] = ()  # names or paths; empty: the embedded default, unless there are upstreams
+    on_demand: tuple[str, ...] = ()  # further ones, each loaded by the instance that it is asked of
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
     unix: Path | None = None  # a Unix socket's path, in the place of host and port
@@ -180,6 +181,11 @@ class Config:
                 "leave out --no-keys and make a key with `noghost keys add NAME`, or say --insecure as well",
                 key="host",
             )
+
+    @property
+    def loaded_models(self) -> tuple[str, ...]:
+        """Names or paths of those that are loaded before the first request."""
+        return self.models or (() if self.upstreams else ("default",))
 
     @property
     def address(self) -> Address:

@@ -1,6 +1,11 @@
 """The configuration file of `noghost serve --config FILE`: TOML, read once, before anything starts.
 
     port = 8462                 # every key of settings.py
+    [[model]]                   # in the place of the keys model and on_demand
+    name = "default"            # a known name, or a path
+    [[model]]
+    name = "large.gguf"
+    load = "on-demand"          # or "always"
     [limit]
     queue = 8
     [[template]]
@@ -38,7 +43,9 @@ UPSTREAM_KEYS: dict[str, type] = {
     "silence_s": float,
     "loosen": bool,
 }
-TABLE, TEMPLATES, UPSTREAMS = LIMIT.removesuffix("."), "template", "upstream"
+MODEL_KEYS: dict[str, type] = dict.fromkeys(("name", "load"), str)
+TABLE, TEMPLATES, UPSTREAMS, MODELS = LIMIT.removesuffix("."), "template", "upstream", "model"
+LOADS = {"always": "model", "on-demand": "on_demand"}  # the key that says the same
 
 
 class Reader:
@@ -56,8 +63,9 @@ class Reader:
     def settings(self) -> Settings:
         """All of it; raises ConfigError."""
         templates, upstreams = self._tables(TEMPLATES), self._tables(UPSTREAMS)
+        settings = {key.name: self._setting(key, place, value) for key, place, value in self._found()}
         return Settings(
-            {key.name: self._setting(key, place, value) for key, place, value in self._found()},
+            settings | (self._models(settings) if self._has_model_tables else {}),
             tuple(self._template(table, place) for place, table in templates),
             tuple(self._at(place) for place, _ in templates),
             tuple(self._upstream(table, place) for place, table in upstreams),
@@ -69,7 +77,7 @@ class Reader:
         limits = self._document.get(TABLE, {})
         if not isinstance(limits, dict):
             raise wrong(self._at((TABLE,)), TABLE, "a table: write [limit]")
-        tables = (TABLE, TEMPLATES, UPSTREAMS)
+        tables = (TABLE, TEMPLATES, UPSTREAMS, *((MODELS,) if self._has_model_tables else ()))
         top = [(name, (name,), value) for name, value in self._document.items() if name not in tables]
         found = top + [(f"{LIMIT}{name}", (TABLE, name), value) for name, value in limits.items()]
         for name, place, _ in found:
@@ -90,9 +98,32 @@ class Reader:
         """Paths are relative to the folder of the file; so is a model, if it is there."""
         if key.kind is Path:
             return self._path.parent / Path(value).expanduser()
-        if key.name == "model" and (self._path.parent / value).is_file():
+        if key.name in LOADS.values() and (self._path.parent / value).is_file():
             return str(self._path.parent / value)
         return float(value) if key.kind is float else value
+
+    @property
+    def _has_model_tables(self) -> bool:
+        """`model` is an array of tables, and not of names."""
+        found = self._document.get(MODELS)
+        return isinstance(found, list) and any(isinstance(one, dict) for one in found)
+
+    def _models(self, settings: Mapping[str, Setting]) -> dict[str, Setting]:
+        """The settings that the `[[model]]` tables stand for. Raises ConfigError."""
+        tables = self._tables(MODELS)
+        if "on_demand" in settings:
+            both = f"{settings['on_demand'].source}: on_demand stands beside [[model]]"
+            raise ConfigError(both, 'write a [[model]] with load = "on-demand" in its place')
+        names: dict[str, list[str]] = {key: [] for key in LOADS.values()}
+        for place, table in tables:
+            self._check(table, place, MODEL_KEYS, needed=("name",))
+            load = table.get("load", "always")
+            if load not in LOADS:
+                raise wrong(self._at((*place, "load")), "load", " or ".join(f'"{one}"' for one in LOADS))
+            key = BY_NAME[LOADS[load]]
+            names[key.name].append(self._converted(key, table["name"]))
+        source = self._at(tables[0][0])
+        return {key: Setting(tuple(found), source) for key, found in names.items() if found}
 
     def _tables(self, name: str) -> list[tuple[Place, dict[str, Any]]]:
         """The tables of an array, each with its place."""

@@ -14,16 +14,15 @@ import hashlib
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
 from noghost import __version__
 from noghost.board import Board
-from noghost.config import Config, TemplateSource, cores, ledger_dir
+from noghost.config import Config, cores, ledger_dir
 from noghost.engine.batches import BATCH_RULE
-from noghost.errors import ConfigError
 from noghost.host import build_digest, host_class, processor
 from noghost.instance.fitness import make_fences, try_fences
 from noghost.instance.life import Equip, Equipped, Instance, live
@@ -33,6 +32,7 @@ from noghost.instance.question import Question
 from noghost.instance.sandbox import STEPS, Fences
 from noghost.instance.share import Share
 from noghost.messages import MAX_BYTES, Gone, Outcome, Told, unpack
+from noghost.models import Found, find_models, load_served, most_loading_bytes
 from noghost.reaper.duty import Duty, Stated
 from noghost.reaper.spawn import Spawned, spawn_reaper
 from noghost.reaper.wipe import Wiper, wipe_in_steps
@@ -40,18 +40,11 @@ from noghost.warden.births import Nursery, bear
 from noghost.warden.command import be_traced, wait_until_gone
 from noghost.warden.network import leave_network, leave_network_as_root
 from noghost.warden.process import allow_descriptors, prepare_process, settle_memory
-from noghost.weights import tried
-from noghost.weights.digest import read_ahead, verify
-from noghost.weights.file import WeightsFile
-from noghost.weights.find import find
-from noghost.weights.gguf import check_gguf
 
 if TYPE_CHECKING:
     import ssl
 
     from noghost.api.certificate import Secured
-    from noghost.api.here import Served
-    from noghost.engine.loaded import Loaded
     from noghost.keys.ring import Ring
     from noghost.warden.door import Door
     from noghost.warden.hatch import Hatch
@@ -59,14 +52,6 @@ if TYPE_CHECKING:
 
 # Address; SHA-256 of the certificate where there is TLS; where the metrics are, if anywhere.
 Ready = Callable[[str, str | None, str | None], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A model's file, looked at and hashed."""
-
-    file: WeightsFile
-    digest: str  # SHA-256, hex
 
 
 def serve(config: Config, ready: Ready, *, listener: socket.socket | None = None, wiper: Wiper = wipe_in_steps) -> None:
@@ -104,7 +89,7 @@ def serve_at(door: Door, side: Door | None, config: Config, ready: Ready, wiper:
     connector = start_connector(config.upstreams, shut)
     own_network = leave_network() if "network" not in config.without else False
     follow_keeper()  # only now: the kernel forgets this with a change of namespace
-    fences = make_fences(config.without, outward=bool(config.upstreams))
+    fences = make_fences(config.without, outward=bool(config.upstreams), loading=bool(config.on_demand))
     try_fences(fences)
     stated = state(config, models, fences, own_network)
     duty = Duty(
@@ -121,12 +106,13 @@ def serve_at(door: Door, side: Door | None, config: Config, ready: Ready, wiper:
         secured = secure_late(config)
         equip = prepare_serving(config, models, board, ring, secured.context if secured else None)
         nursery = Nursery(births, reaper_pid, live_with(equip_for_nothing, config, fences))
+        roomy = with_room(config, most_loading_bytes(config, models))
         hatch = hatch_at(side, config, board, nursery, fences) if side else None
         settle_memory()
         probe(nursery)
         warden = Warden(
             door,
-            Nursery(births, reaper_pid, live_with(equip, config, fences), ring.refresh if ring else None),
+            Nursery(births, reaper_pid, live_with(equip, roomy, fences), ring.refresh if ring else None),
             config.limits,
             counts=board.counts,
             hatch=hatch,
@@ -167,28 +153,6 @@ def equip_for_nothing(_newborn: Newborn) -> Equipped:
     return Equipped(lambda _instance: Outcome.ANSWERED, ())
 
 
-def find_models(config: Config) -> tuple[Found, ...]:
-    """Every configured model's file; raises WeightsError with the path."""
-    files = [find(name) for name in config.models or (None,)]
-    for file in files:
-        check_gguf(file.path)
-        read_ahead(file.path)
-    models = tuple(Found(file, verify(file)) for file in files)
-    try_unknown([model for model in models if not model.file.vouched], config.context_tokens)
-    return models
-
-
-def try_unknown(models: Sequence[Found], context_tokens: int) -> None:
-    """Weights from elsewhere may end the process that loads them: once, let that be another one."""
-    from noghost.engine.trial import try_model
-
-    build = build_digest() if models else ""
-    for model in models:
-        if not tried.is_known(model.digest, build):
-            try_model(model.file.path, context_tokens)
-            tried.remember(model.digest, build)
-
-
 def state(config: Config, models: tuple[Found, ...], fences: Fences, own_network: bool) -> Stated:
     """What every receipt of this service says about it."""
     limits = config.limits
@@ -213,6 +177,11 @@ def state(config: Config, models: tuple[Found, ...], fences: Fences, own_network
         BATCH_RULE,
         tuple(source.digest for source in config.templates),
     )
+
+
+def with_room(config: Config, more_bytes: int) -> Config:
+    """The same, with instances that may map so much more."""
+    return replace(config, limits=replace(config.limits, memory_bytes=config.limits.memory_bytes + more_bytes))
 
 
 def live_with(equip: Equip, config: Config, fences: Fences) -> Callable[[Newborn], NoReturn]:
@@ -242,7 +211,8 @@ def prepare_serving(
     from noghost.api.rehearse import rehearse, rehearse_connections
     from noghost.api.upstream import remotes_for
 
-    served = tuple(load_served(config, model, templates_for(config, models, model)) for model in models)
+    served = load_served(config, models)
+    dormant = [model.dormant for model in served if model.dormant is not None]
     app = make_app()
     remotes = remotes_for(config, app, [model.name for model in served])
     settings = uvicorn_config(app, config.limits)
@@ -277,64 +247,10 @@ def prepare_serving(
     def equip_one(newborn: Newborn) -> Equipped:
         assert newborn.connection is not None
         equipment = equip(newborn.connection, config.limits.stall_s)
-        keep = (share.descriptor, *equipment.descriptors)
+        keep = (share.descriptor, *equipment.descriptors, *(one.reopen() for one in dormant))
         return Equipped(lambda instance: serve_one(instance, equipment), keep)
 
     return equip_one
-
-
-def load_served(config: Config, found: Found, sources: Sequence[TemplateSource] = ()) -> Served:
-    """Load one model with its templates and say what the API tells of it."""
-    from noghost.api.here import Served
-    from noghost.engine.loaded import load
-
-    status = found.file.path.stat()
-    loaded = load(found.file.path, config.context_tokens, repack=found.file.prepared, hold_in=found.file.hold_in)
-    len(loaded.model.eog_tokens)  # found here, once: an instance would take 20 ms
-    return Served(
-        name=found.file.name,
-        digest=found.digest,
-        loaded=hold_templates(config, found, loaded, sources) if sources else loaded,
-        size_bytes=status.st_size,
-        modified_s=int(status.st_mtime),
-    )
-
-
-def templates_for(config: Config, models: Sequence[Found], model: Found) -> list[TemplateSource]:
-    """The templates of one model. Raises ConfigError for one whose model is not served."""
-    paths = [found.file.path.resolve() for found in models]
-    chosen = []
-    for source in config.templates:
-        path = find(source.model).path.resolve() if source.model else paths[0]
-        if path not in paths:
-            unserved = f"the template {source.name} is for a model that is not served"
-            raise ConfigError(unserved, f"add --model {source.model}")
-        if path == model.file.path.resolve():
-            chosen.append(source)
-    return chosen
-
-
-def hold_templates(config: Config, found: Found, loaded: Loaded, sources: Sequence[TemplateSource]) -> Loaded:
-    """The same model with its templates held. In the warden, before any birth."""
-    from noghost.templates.holding import Basis, hold
-    from noghost.templates.store import folder
-
-    basis = Basis(found.digest, build_digest(), folder(), config.most_threads)
-    return replace(loaded, prefixes=tuple(hold(source, loaded, basis) for source in sources))
-
-
-def compute_template(config: Config, source: TemplateSource) -> tuple[int, str]:
-    """Have the state of a template computed and put at rest, unless it is there; (tokens that it holds, digest)."""
-    from noghost.engine.loaded import load
-    from noghost.templates.holding import Basis, key_of, state_of
-    from noghost.templates.store import folder
-
-    model = find_models(config)[0]
-    loaded = load(model.file.path, config.context_tokens, repack=model.file.prepared)
-    basis = Basis(model.digest, build_digest(), folder(), config.most_threads)
-    key = key_of(source, loaded, basis)
-    state_of(key, loaded, basis)
-    return len(key.tokens), key.digest
 
 
 # --- ask ------------------------------------------------------------------------------------------------------

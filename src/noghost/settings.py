@@ -121,6 +121,14 @@ KEYS = (
         metavar="PATH_OR_NAME",
     ),
     Key(
+        "on_demand",
+        str,
+        "A further one, loaded by each instance that it is asked of, and by no other.",
+        (),
+        many=True,
+        metavar="PATH_OR_NAME",
+    ),
+    Key(
         "template",
         str,
         "Hold this public prefix ready (see `noghost templates`).",

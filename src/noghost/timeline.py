@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 
-# In the order in which they are reached; each is named after what has just been done.
-STEPS = ("fork", "gate", "confine", "request", "template", "tokenise", "seat", "prefill", "send")
+# Each is named after what has just been done. In the order in which they are reached; a model that is loaded on demand
+# (load) is loaded with a seat.
+STEPS = ("fork", "gate", "confine", "request", "load", "template", "tokenise", "seat", "prefill", "send")
 
 
 class Timeline:
@@ -31,10 +32,9 @@ class Timeline:
     def parts_ms(self) -> dict[str, float]:
         """How long each step took, counted from the one before it that was reached."""
         parts, before_ns = {}, self.knock_ns
-        for step in STEPS:
-            if (reached_ns := self._reached_ns.get(step)) is not None:
-                parts[step] = ms(reached_ns - before_ns)
-                before_ns = reached_ns
+        for step, reached_ns in self._reached_ns.items():  # in the order of time
+            parts[step] = ms(reached_ns - before_ns)
+            before_ns = reached_ns
         return parts
 
 

@@ -33,7 +33,8 @@ from noghost.instance.memory import keep_malloc_pages, keep_python_arenas
 from noghost.instance.newborn import Newborn
 from noghost.keys.key import mint
 from noghost.keys.ring import Ring
-from noghost.service import find_models, prepare_serving
+from noghost.models import find_models
+from noghost.service import prepare_serving
 from running import private_environment
 
 PROMPT = "Tell me of " + "many words, " * 120

@@ -86,4 +86,4 @@ CHAT = Shape("chatcmpl-", "chat.completion", "chat.completion.chunk", choice, de
 )
 async def chat_completions(body: ChatRequest, request: Request) -> Response:
     """Render the model's own chat template, answer, and tell reasoning, content and calls apart."""
-    return await respond(here(request), body, begin_turn(body, request), CHAT)
+    return await respond(here(request), body, await begin_turn(body, request), CHAT)

@@ -12,7 +12,7 @@ from noghost.api.commitment import PARAMETERS
 from noghost.api.here import here
 from noghost.api.logprobs import of_text
 from noghost.api.schemas import CompletionRequest
-from noghost.api.turn import begin_text, work_for
+from noghost.api.turn import begin_text, model_for, work_for
 from noghost.engine.families.events import Content, Event
 from noghost.engine.infill import tokens_between
 from noghost.errors import RequestError
@@ -36,15 +36,14 @@ TEXT = Shape("cmpl-", "text_completion", "text_completion", choice, choice, None
 async def completions(body: CompletionRequest, request: Request) -> Response:
     """Tokenise the prompt as it is, continue it; or fill the gap between it and a suffix."""
     now = here(request)
-    now.timeline.reach("request")
-    index = now.find_model(body.model)
-    model = now.models[index].loaded.model
+    max_tokens = DEFAULT_MAX_TOKENS if body.most_tokens is None else body.most_tokens
+    index, loaded = await model_for(body, max_tokens, request)
+    model = loaded.model
     if body.suffix:
         tokens = tokens_between(model, body.prompt, body.suffix)
     else:
         tokens = model.tokenize(body.prompt, add_special=True, parse_special=True)
     now.timeline.reach("tokenise")
-    max_tokens = DEFAULT_MAX_TOKENS if body.most_tokens is None else body.most_tokens
     work = work_for(body, index, tokens, max_tokens, "prompt", request)
     if work.looks_at_prompt and work.wish.given is not None:
         raise RequestError("echo with logprobs computes the whole prompt; leave the capsule out", param="echo")

@@ -15,7 +15,9 @@ from noghost.api.commitment import PARAMETER, commit_to_answer, commitment_of
 from noghost.api.compute import Compute, check_threads
 from noghost.api.embedding_schema import EmbeddingRequest
 from noghost.api.here import Here, here
+from noghost.api.loading import loaded_for
 from noghost.engine.embed import check, embed, pool_of
+from noghost.engine.loaded import Loaded
 from noghost.engine.model import Model
 from noghost.errors import RequestError
 
@@ -28,7 +30,8 @@ async def embeddings(body: EmbeddingRequest, request: Request) -> Response:
     now = here(request)
     now.timeline.reach("request")
     index = now.find_model(body.model)
-    texts = list(tokenised(now, index, body))
+    loaded = await loaded_for(request, index, threads=body.noghost.threads)
+    texts = list(tokenised(now, loaded, body))
     now.timeline.reach("tokenise")
     commitment = commitment_of(request)
     commit_to_answer(now.tally, request, is_one_text=False)
@@ -46,9 +49,8 @@ async def embeddings(body: EmbeddingRequest, request: Request) -> Response:
     return as_json(answer, now.pads)
 
 
-def tokenised(now: Here, index: int, body: EmbeddingRequest) -> Iterator[list[int]]:
+def tokenised(now: Here, loaded: Loaded, body: EmbeddingRequest) -> Iterator[list[int]]:
     """The tokens of each input. Raises RequestError for what cannot be computed, before anything is."""
-    loaded = now.models[index].loaded
     pool_of(loaded.model)
     check_threads(now, body.noghost.threads)
     check_dimensions(loaded.model, body.dimensions)
@@ -70,8 +72,7 @@ def computed(
 ) -> Iterator[list[array[float]]]:
     """In the compute thread: seat and record, every vector, and nothing of it before the record is on the disk."""
     loaded = now.models[index].loaded
-    now.recorder.open(now.invocation, index, commitment, threads=threads)
-    now.timeline.reach("seat")
+    now.open(index, commitment, threads=threads)
     now.tally.prompt_tokens = sum(map(len, texts))
     loaded.context.start_threads(threads or now.most_threads)
     share = (lambda: threads) if threads else now.threads

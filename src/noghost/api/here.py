@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hmac import HMAC
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fastapi import Request
 
@@ -16,6 +16,10 @@ from noghost.engine.loaded import Loaded
 from noghost.errors import RequestError
 from noghost.keys.key import Keys
 from noghost.timeline import Timeline
+
+if TYPE_CHECKING:  # a service without models on demand does without them
+    from noghost.engine.dormant import Dormant
+    from noghost.weights.facts import Facts
 
 
 class Recorder(Protocol):
@@ -46,15 +50,31 @@ class Recorder(Protocol):
         """The receipt's text; ReceiptNotFound."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Served:
-    """One model of the service: made in the warden before any fork, inherited by every instance."""
+    """One model of the service: made in the warden before any fork, inherited by every instance. Of one on demand an
+    instance that loads it (loading.py) sets `held`, for itself."""
 
     name: str
     digest: str  # SHA-256 of the weights, hex
-    loaded: Loaded
     size_bytes: int
     modified_s: int  # Unix time of the file
+    held: Loaded | None  # None: it is not loaded here
+    dormant: Dormant | None = None  # of one on demand
+    facts: Facts | None = None  # what is known of it unloaded
+
+    @property
+    def loaded(self) -> Loaded:
+        """It, once it is loaded."""
+        assert self.held is not None
+        return self.held
+
+    @property
+    def context_tokens(self) -> int:
+        """The most that a request may have. One on demand is loaded with as many as its request needs."""
+        if self.dormant is None or self.facts is None:
+            return self.loaded.context.n_ctx
+        return min(self.dormant.context_tokens, self.facts.context_tokens or self.dormant.context_tokens)
 
 
 @dataclass(slots=True)
@@ -62,6 +82,7 @@ class Tally:
     """What has happened so far, for the last word to the reaper."""
 
     status: int = 0  # HTTP status of the answer; 0 before it
+    opened: bool = False  # seat and record are had
     prompt_tokens: int = 0
     answer_tokens: int = 0
     answer: HMAC | None = None  # over the text that was sent, where the caller wants a commitment to it
@@ -102,6 +123,21 @@ class Here:
         """The invocation's id as 32 hexadecimal digits."""
         return self.invocation.hex()
 
+    def open(
+        self,
+        model: int,
+        commitment: bytes | None,
+        *,
+        threads: int | None = None,
+        template: int = 0,
+        seed: int | None = None,
+    ) -> None:
+        """Wait for a seat and the "opened" entry, unless they are had already; as `Recorder.open`."""
+        if not self.tally.opened:
+            self.recorder.open(self.invocation, model, commitment, threads=threads, template=template, seed=seed)
+            self.tally.opened = True
+        self.timeline.reach("seat")
+
     def template_number(self, name: str) -> int:
         """Of a template, counted from 1, as the reaper counts them."""
         return self.templates.index(name) + 1
@@ -113,7 +149,7 @@ class Here:
         if name in remotes:
             message = f"this model is another's: it takes chat and text completions alone; here are: {', '.join(names)}"
             raise RequestError(message, code="unsupported_parameter", param="model")
-        if name == "default":
+        if name == "default" and names:
             return 0
         if name in names:
             return names.index(name)

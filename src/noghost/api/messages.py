@@ -14,6 +14,7 @@ from noghost.api.asked import asked_of
 from noghost.api.commitment import PARAMETER
 from noghost.api.errors import MESSAGES, told
 from noghost.api.here import Here, here
+from noghost.api.loading import loaded_for, settle
 from noghost.api.message_answer import Message
 from noghost.api.message_request import chat_request
 from noghost.api.message_schema import CountRequest, MessagesRequest
@@ -33,7 +34,7 @@ router = APIRouter()
 async def messages(body: MessagesRequest, request: Request) -> Response:
     """The turn of the chat request that this one stands for, told in Anthropic's form."""
     now = here(request)
-    turn = begin_turn(chat_request(body), request)
+    turn = await begin_turn(chat_request(body), request)
     items = turn.items()
     first = await anext(items)  # an error before it still has its status
     writer = Writer(now, turn, body)
@@ -82,6 +83,8 @@ class Writer:
 async def count_tokens(body: CountRequest, request: Request) -> Response:
     """Render and count; nothing is computed."""
     now = here(request)
-    loaded = now.models[now.find_model(body.model)].loaded
+    loaded = await loaded_for(request, now.find_model(body.model))
     prompt = asked_of(loaded, chat_request(body)).prompt
-    return as_json({"input_tokens": len(loaded.model.tokenize_prompt(prompt))}, now.pads)
+    count = len(loaded.model.tokenize_prompt(prompt))
+    settle(now)
+    return as_json({"input_tokens": count}, now.pads)

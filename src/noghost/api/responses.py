@@ -43,7 +43,7 @@ async def responses(body: ResponsesRequest, request: Request) -> Response:
 async def respond(body: ResponsesRequest, request: Request) -> Response:
     """Answer when there is something to answer with, so that an error still has its status."""
     now, chat = here(request), chat_of(body)
-    turn = begin_turn(chat, request)
+    turn = await begin_turn(chat, request)
     items = turn.items()
     first = await anext(items)
     model = now.models[turn.job.work.model].loaded.model

@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI, Path, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from pydantic.config import JsonDict
 
-from noghost.api.here import here
+from noghost.api.here import Served, here
 from noghost.api.keys import UNREADABLE
 from noghost.errors import RequestError
 
@@ -65,23 +65,39 @@ def entry(request: Request, index: int) -> dict[str, Any]:
     """One model as OpenAI lists it, and what more a caller should know: `context_length` as OpenRouter calls it, `meta`
     as llama-server does."""
     served = here(request).models[index]
-    model, context = served.loaded.model, served.loaded.context
+    sizes, about = known(served)
     return {
         "id": served.name,
         "object": "model",
         "created": served.modified_s,
         "owned_by": "noghost",
-        "context_length": context.n_ctx,
-        "meta": model.facts,
+        "context_length": served.context_tokens,
+        "meta": sizes,
         "noghost": {
             "sha256": served.digest,
             "size_bytes": served.size_bytes,
-            "context_tokens": context.n_ctx,
-            "trained_context_tokens": model.n_ctx_train,
-            "license": model.license,
-            "description": model.description,
+            "loaded": served.held is not None,
+            "context_tokens": served.context_tokens,
+            **about,
         },
     }
+
+
+def known(served: Served) -> tuple[dict[str, int], dict[str, Any]]:
+    """(sizes as llama-server calls them, what more there is to say), of one that is not loaded from its header."""
+    if served.held is not None:
+        model = served.held.model
+        return model.facts, about(model.n_ctx_train, model.license, model.description)
+    assert served.facts is not None
+    facts = served.facts
+    return {"n_params": facts.parameters}, about(
+        facts.context_tokens, facts.licence, f"{facts.architecture} {facts.quantisation}"
+    )
+
+
+def about(trained: int | None, licence: str | None, description: str) -> dict[str, Any]:
+    """What stands in our own part of an entry."""
+    return {"trained_context_tokens": trained, "license": licence, "description": description}
 
 
 def install_docs(app: FastAPI) -> None:

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from noghost.api.answer import as_json
 from noghost.api.asked import prompt_of
 from noghost.api.here import here
+from noghost.api.loading import loaded_for, settle
 from noghost.api.logprobs import text_of
 from noghost.api.token_schema import DetokenizeRequest, TokenizeRequest
 from noghost.engine.loaded import Loaded
@@ -22,15 +23,17 @@ router = APIRouter()
 async def tokenize(body: TokenizeRequest, request: Request) -> Response:
     """As vLLM answers, or with pieces as llama-server does."""
     now = here(request)
-    loaded = now.models[now.find_model(body.model)].loaded
+    index = now.find_model(body.model)
+    loaded = await loaded_for(request, index)
     tokens = tokens_of(loaded, body)
     pieces = [loaded.model.piece(token, True) for token in tokens] if body.return_token_strs or body.with_pieces else []
     answer = {
         "count": len(tokens),
-        "max_model_len": loaded.context.n_ctx,
+        "max_model_len": now.models[index].context_tokens,
         "tokens": [told(*pair) for pair in zip(tokens, pieces, strict=True)] if body.with_pieces else tokens,
         "token_strs": [text_of(piece) for piece in pieces] if body.return_token_strs else None,
     }
+    settle(now)
     return as_json(answer, now.pads)
 
 
@@ -38,10 +41,11 @@ async def tokenize(body: TokenizeRequest, request: Request) -> Response:
 async def detokenize(body: DetokenizeRequest, request: Request) -> Response:
     """The text under both names: `prompt` is vLLM's, `content` llama-server's."""
     now = here(request)
-    model = now.models[now.find_model(body.model)].loaded.model
+    model = (await loaded_for(request, now.find_model(body.model))).model
     if not model.has(body.tokens):
         raise RequestError("tokens holds one that this model has not", code="invalid_value", param="tokens")
     text = text_of(b"".join(model.piece(token, True) for token in body.tokens))
+    settle(now)
     return as_json({"prompt": text, "content": text}, now.pads)
 
 

@@ -15,12 +15,14 @@ from noghost.api.asked import asked_of
 from noghost.api.capsule import wish_of
 from noghost.api.commitment import commit_to_answer, commitment_of
 from noghost.api.here import Here, here
+from noghost.api.loading import loaded_for
 from noghost.api.schemas import ChatRequest, Generation
 from noghost.api.work import Job, Work
 from noghost.engine.families.events import CallBegun, Event
 from noghost.engine.families.family import PLAIN
 from noghost.engine.families.parser import Parser
 from noghost.engine.generate import Done
+from noghost.engine.loaded import Loaded
 from noghost.engine.logprobs import TokenLogprob
 from noghost.engine.sampler import SamplingParams
 from noghost.instance.identity import fresh_seed
@@ -59,15 +61,14 @@ class Turn:
                 parser, calls = self._parser(), False
 
 
-def begin_turn(body: ChatRequest, request: Request) -> Turn:
-    """Render the model's own chat template, tokenise; nothing is computed before `Turn.items` is asked.
+async def begin_turn(body: ChatRequest, request: Request) -> Turn:
+    """Render the model's own chat template, tokenise; nothing is computed before `Turn.items` is asked. A model on
+    demand is loaded.
 
     Raises RequestError for a request that this model cannot answer.
     """
     now = here(request)
-    now.timeline.reach("request")
-    index = now.find_model(body.model)
-    loaded = now.models[index].loaded
+    index, loaded = await model_for(body, body.most_tokens, request)
     asked = asked_of(loaded, body)
     now.timeline.reach("template")
     tokens = loaded.model.tokenize_prompt(asked.prompt)
@@ -81,6 +82,24 @@ def begin_turn(body: ChatRequest, request: Request) -> Turn:
         ends=loaded.model.control_tokens(asked.family.ends),
     )
     return turn_of(now, work, lambda: asked.family.parser(asked.prompt, asked.tools))
+
+
+async def model_for(body: Generation, most_tokens: int | None, request: Request) -> tuple[int, Loaded]:
+    """(index, the model that is asked for), ready to answer with so many tokens."""
+    now = here(request)
+    now.timeline.reach("request")
+    index = now.find_model(body.model)
+    options = body.noghost
+    seed = seed_of(body) if options.record_seed else None
+    room = None if options.capsule else most_tokens
+    return index, await loaded_for(request, index, threads=options.threads, seed=seed, most_tokens=room)
+
+
+def seed_of(body: Generation) -> int:
+    """The sampler's; one that the caller leaves to us is chosen once."""
+    if body.seed is None:
+        body.seed = fresh_seed()
+    return body.seed % (2**32 - 1)
 
 
 def begin_text(now: Here, work: Work) -> Turn:
@@ -113,7 +132,7 @@ def work_for(
         repeat_penalty=body.repeat_penalty,
         frequency_penalty=body.frequency_penalty,
         presence_penalty=body.presence_penalty,
-        seed=fresh_seed() if body.seed is None else body.seed % (2**32 - 1),
+        seed=seed_of(body),
         logit_bias=bias,
         ignore_eos=body.ignore_eos,
     )

@@ -90,15 +90,13 @@ class Job:
         alone = given or work.looks_at_prompt
         self.start = start = Start(loaded.context) if alone else loaded.start(work.prompt_tokens)
         answers = self._answers(loaded, start.context, self._checked(loaded, start.context, work.params))
-        here.recorder.open(
-            here.invocation,
+        here.open(
             work.model,
             work.commitment,
             threads=work.threads,
             template=here.template_number(start.prefix.name) if start.prefix else 0,
             seed=work.params.seed if work.record_seed else None,
         )
-        here.timeline.reach("seat")
         here.tally.prompt_tokens = len(work.prompt_tokens)
         if shape and given:
             self._used = take(work.wish, served, here.build, shape, work.prompt_tokens)

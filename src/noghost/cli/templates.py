@@ -9,7 +9,7 @@ import click
 
 from noghost.config import DEFAULT_CONTEXT_TOKENS, Config
 from noghost.config_file import template_from
-from noghost.service import compute_template
+from noghost.models import compute_template
 from noghost.templates import store
 
 NEWLINE = "note: the system message ends with a newline; only requests whose system message ends with it, too, match"

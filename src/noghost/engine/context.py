@@ -1,7 +1,8 @@
 """One llama_context: the KV cache and the compute buffers of one invocation.
 
 Made in the warden, before fork, and never decoded there; an instance inherits it by copy-on-write, starts
-its threads in `start_threads` and decodes. Making one in the instance instead costs it 25 ms and more.
+its threads in `start_threads` and decodes. Making one in the instance instead costs it 25 ms and more: so does one
+that loads its own model.
 
 Covered: the warden has no thread; the KV buffer, which llama.cpp clears to zero, costs the warden nothing
 after `release_zero_pages`.
@@ -29,9 +30,11 @@ class Context:
     Raises EngineError if llama.cpp refuses. It is never freed: it ends with its process.
     """
 
-    def __init__(self, model: Model, n_ctx: int) -> None:
-        """Make it in this process: in the warden before fork, or in an `ask`."""
-        (self.handle, self.parameters), self._new_memory = pages.mapped_during(lambda: _new(model, n_ctx))
+    def __init__(self, model: Model, n_ctx: int, *, releasable: bool = True) -> None:
+        """Make it in this process: in the warden before fork, or in an `ask`; not `releasable` in a confined instance,
+        which cannot look at its own mappings and gives nothing back."""
+        made = pages.mapped_during(lambda: _new(model, n_ctx)) if releasable else (_new(model, n_ctx), [])
+        (self.handle, self.parameters), self._new_memory = made
         self.n_ctx: int = C.llama_n_ctx(self.handle)
         self.n_batch: int = C.llama_n_ubatch(self.handle)
         self._in_batches = model.is_causal

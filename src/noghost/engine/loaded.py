@@ -1,4 +1,7 @@
-"""A model ready for use: weights mapped, a context to inherit, the chat template compiled. In the warden."""
+"""A model ready for use: weights mapped, a context, the chat template compiled.
+
+In the warden, before any fork, for all instances to inherit; or in the one instance that loads it for itself.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from noghost.errors import WeightsError
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Made once before any fork; instances inherit it by copy-on-write."""
+    """Made before any fork, to be inherited by copy-on-write; or by an instance for itself."""
 
     model: Model
     context: Context
@@ -46,12 +49,28 @@ def load(
     model = Model.load(path, repack=repack)
     if hold_in is not None:
         hold(model, hold_in)
-    if asked is not None:  # a token is at least a byte
-        context_tokens = min(context_tokens, asked + len((model.chat_template or "").encode()) + BESIDE_TOKENS)
-    context = Context(model, min(context_tokens, model.n_ctx_train))
+    context = Context(model, room_of(model, context_tokens, asked))
     context.release_zero_pages()
+    return around(model, context)
+
+
+def load_stream(stream: int, path: Path, context_tokens: int, *, asked: int | None, repack: bool) -> Loaded:
+    """The same in a confined instance, from a `FILE *` at its beginning. Raises WeightsError or EngineError."""
+    model = Model.load_stream(stream, path, repack=repack)
+    return around(model, Context(model, room_of(model, context_tokens, asked), releasable=False))
+
+
+def around(model: Model, context: Context) -> Loaded:
+    """The whole of it. Raises EngineError for a chat template that is none."""
     template = ChatTemplate(model.chat_template, model.bos, model.eos)
     return Loaded(model, context, template, shape_of(model, context))
+
+
+def room_of(model: Model, context_tokens: int, asked: int | None) -> int:
+    """The tokens of the context."""
+    if asked is not None and model.n_ctx_original is None:  # a token is at least a byte; else the size is in the answer
+        context_tokens = min(context_tokens, asked + len((model.chat_template or "").encode()) + BESIDE_TOKENS)
+    return min(context_tokens, model.n_ctx_train)
 
 
 def hold(model: Model, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """The weights of one model, mapped from their file, and its vocabulary.
 
-In the warden, before fork (or in an `ask`); the children inherit it. The file's pages are shared and read-only.
+In the warden, before fork (or in an `ask`); the children inherit it. Or in an instance, which loads it for itself
+(dormant.py). The file's pages are shared and read-only.
 A file that was prepared is repacked when it is loaded, which is faster to compute with. That makes new memory of
 it: private to the warden, until `hold_in_file` leaves it to the file system.
 """
@@ -66,6 +67,15 @@ class Model:
         model = cls(path, handle, repacked=repack)
         model._new_memory = new_memory
         return model
+
+    @classmethod
+    def load_stream(cls, stream: int, path: Path, *, repack: bool = False) -> Model:
+        """The same from a C `FILE *`, which is read and whose descriptor is mapped; `path` is for errors alone. In a
+        confined instance: what llama.cpp says stays unheard, since a callback takes memory that can be executed."""
+        handle = C.llama_model_load_from_file_ptr(stream, _params(repack))
+        if not handle:
+            raise WeightsError(f"could not load the model {path}", "give instances more memory: --limit memory_bytes")
+        return cls(path, handle, repacked=repack)
 
     def hold_in_file(self, descriptor: int) -> int:
         """Have the file system hold what loading made of the file, in an empty one; return how many bytes.

@@ -1,8 +1,8 @@
 """The system calls of an instance, as data: what is allowed, with which arguments; all else is refused.
 
-Nothing here opens, starts, maps a file, sends to a new address, or gives memory back to the kernel: the only way out
-of an instance is the connection that it was born with (and, with remote models, one that it is handed), and every page
-that it ever wrote is there at its end.
+Nothing here opens, starts, sends to a new address, or gives memory back to the kernel: the only way out of an instance
+is the connection that it was born with (and, with remote models, one that it is handed), and every page that it ever
+wrote is there at its end. With models on demand a file that is open already, for reading, can be mapped to be read.
 
 Numbers: asm/unistd_64.h (x86_64) and asm-generic/unistd.h (aarch64). A call that an architecture does not have is
 None.
@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 ALL = 0xFFFFFFFF
 PROT_EXEC = mmap.PROT_EXEC
-MAP_STACK, MAP_NORESERVE = 0x20000, 0x4000  # asm-generic/mman.h
+MAP_STACK, MAP_NORESERVE, MAP_POPULATE = 0x20000, 0x4000, 0x8000  # asm-generic/mman.h, mman-common.h
+AT_EMPTY_PATH = 0x1000  # linux/fcntl.h
 FIONBIO = 0x5421  # asm-generic/ioctls.h
 SIGSETXID = 33  # glibc takes it when the first thread is made
 THREAD = 0x3D0F00  # what pthread_create gives to clone(2): address space, files and handlers shared
@@ -99,8 +100,25 @@ ALLOWED = (
 # Besides, where the service has remote models: takes the connection to one from the connector.
 OUTWARD = (Call("recvmsg", 47, 212),)
 
+# Besides, where the service has models on demand: llama.cpp finds its way in the file of one, and maps it. Shared with
+# the file, and never to be written or executed: what an instance writes cannot lie there.
+LOADING = (
+    Call("lseek", 8, 62),
+    Call("mmap", 9, 222, (When(2, mmap.PROT_READ), When(3, mmap.MAP_SHARED, ALL & ~MAP_POPULATE))),
+)
+
 # Refused without being counted, since the C library asks and then does without. (The call, the error; 0 returns 0.)
 QUIET = (
     (Call("clone3", 435, 435), errno.ENOSYS),  # its flags are in memory, where no filter sees them: clone(2) follows
     (Call("brk", 12, 214), 0),  # a heap that grows by brk could also shrink by it: malloc takes mmap(2) instead
+)
+
+# Besides, where the service has models on demand: llama.cpp and the C library ask while a file is loaded.
+LOADING_QUIET = (
+    (Call("newfstatat", 262, 79, (When(3, AT_EMPTY_PATH),)), errno.EPERM),  # a descriptor's size: lseek(2) follows
+    (Call("fstat", 5, 80), errno.EPERM),  # the same, of an older C library
+    (Call("fadvise64", 221, 223), errno.EPERM),
+    (Call("madvise", 28, 233, (When(2, mmap.MADV_WILLNEED),)), errno.EPERM),
+    (Call("munmap", 11, 215), errno.EPERM),  # of the file's header, once it was read
+    (Call("sysinfo", 99, 179), errno.EPERM),  # for a log that nobody keeps
 )

@@ -18,10 +18,11 @@ import errno
 import os
 import platform
 import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from noghost.errors import HostError
-from noghost.instance.calls import ALLOWED, OUTWARD, QUIET, SELF, Call
+from noghost.instance.calls import ALLOWED, LOADING, LOADING_QUIET, OUTWARD, QUIET, SELF, Call, When
 
 LOAD, JUMP_EQUAL, JUMP_AT_LEAST, AND, RETURN = 0x20, 0x15, 0x35, 0x54, 0x06
 NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16  # offsets in seccomp_data
@@ -31,6 +32,7 @@ AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}  # linux/audit.h
 SECCOMP_CALL = {"x86_64": 317, "aarch64": 277}
 X32 = 0x40000000
 PLACE_OF_SELF = 0xFFFFFFFF
+FORM = struct.Struct("=HBBI")  # struct sock_filter
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -70,9 +72,11 @@ class Filter:
         return listener if self.counted else -1
 
 
-def assemble(*, counted: bool, outward: bool = False, machine: str = platform.machine()) -> Filter:
+def assemble(
+    *, counted: bool, outward: bool = False, loading: bool = False, machine: str = platform.machine()
+) -> Filter:
     """The filter for an architecture; raises HostError for one whose numbers calls.py does not have. `outward`: a
-    connection may be handed to the instance."""
+    connection may be handed to the instance. `loading`: it may load a model from a file that is open."""
     if machine not in AUDIT_ARCH:
         raise HostError(
             f"there is no list of system calls for {machine}", "use x86_64 or aarch64, or serve --without seccomp"
@@ -86,40 +90,47 @@ def assemble(*, counted: bool, outward: bool = False, machine: str = platform.ma
         instruction(JUMP_AT_LEAST, X32, 0, 1),
         instruction(RETURN, KILL_PROCESS),
     ]
-    for call in (*ALLOWED, *(OUTWARD if outward else ())):
-        code += rule(number_of(call, machine), conditions(call, refuse), ALLOW)
-    for call, error in QUIET:
-        code += rule(number_of(call, machine), [], ERRNO | error)
+    for call in (*ALLOWED, *(OUTWARD if outward else ()), *(LOADING if loading else ())):
+        code += rule(number_of(call, machine), call.when, ALLOW)
+    for call, error in (*QUIET, *(LOADING_QUIET if loading else ())):
+        code += rule(number_of(call, machine), call.when, ERRNO | error)
     code.append(instruction(RETURN, refuse))
-    wants_self = instruction(JUMP_EQUAL, PLACE_OF_SELF, 1, 0)
-    places = tuple(at * len(one) + len(one) - 4 for at, one in enumerate(code) if one == wants_self)
-    return Filter(b"".join(code), counted, places)
+    return Filter(b"".join(code), counted, tuple(places_of_self(code)))
 
 
-def rule(number: int | None, checks: list[bytes], action: int) -> list[bytes]:
-    """If it is this call and the checks pass, then the action; else go on to the next rule."""
+def rule(number: int | None, whens: Sequence[When], action: int) -> list[bytes]:
+    """If it is this call and its arguments fit, then the action; else on to the next rule, which wants the number."""
     if number is None:
         return []
-    block = [*checks, instruction(RETURN, action)]
+    block = [*conditions(whens), instruction(RETURN, action), *([instruction(LOAD, NUMBER)] if whens else [])]
     return [instruction(JUMP_EQUAL, number, 0, len(block)), *block]
 
 
-def conditions(call: Call, refuse: int) -> list[bytes]:
-    """Each argument's lower word masked and compared, its upper word zero; otherwise the call is refused."""
-    code = []
-    for when in call.when:
+def conditions(whens: Sequence[When]) -> list[bytes]:
+    """Each argument's lower word masked and compared, its upper word zero; otherwise on to behind the RETURN that
+    follows."""
+    code: list[bytes] = []
+    rest = 5 * len(whens)  # of these instructions
+    for when in whens:
         at = ARGUMENTS + 8 * when.argument
         value = PLACE_OF_SELF if when.value == SELF else when.value
         code += [
             instruction(LOAD, at),
             instruction(AND, when.mask),
-            instruction(JUMP_EQUAL, value, 1, 0),
-            instruction(RETURN, refuse),
+            instruction(JUMP_EQUAL, value, 0, rest - 2),
             instruction(LOAD, at + 4),
-            instruction(JUMP_EQUAL, 0, 1, 0),
-            instruction(RETURN, refuse),
+            instruction(JUMP_EQUAL, 0, 0, rest - 4),
         ]
+        rest -= 5
     return code
+
+
+def places_of_self(code: Sequence[bytes]) -> Iterator[int]:
+    """The byte offset of each value that is compared with the process's own id."""
+    for at, one in enumerate(code):
+        operation, _true, _false, value = FORM.unpack(one)
+        if (operation, value) == (JUMP_EQUAL, PLACE_OF_SELF):
+            yield at * FORM.size + FORM.size - 4
 
 
 def number_of(call: Call, machine: str) -> int | None:
@@ -129,4 +140,4 @@ def number_of(call: Call, machine: str) -> int | None:
 
 def instruction(operation: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
     """struct sock_filter."""
-    return struct.pack("=HBBI", operation, if_true, if_false, value)
+    return FORM.pack(operation, if_true, if_false, value)

@@ -3,9 +3,10 @@
 Hashing takes about a second a gigabyte or more, so digests are cached in one small file of the user's.
 
 Covered: a file that changed since (its device, inode, size, mtime or ctime differ) is hashed again; so is
-one that changes while it is hashed, or did so just before. A damaged or foreign cache is ignored.
+one that changes while it is hashed, or did so just before. A damaged or foreign cache is ignored. A model that is
+loaded on demand is loaded from the very file that was hashed, if that has not changed (engine/dormant.py).
 Not covered: who can write to the user's cache, or set the clock and write to the disk below the file
-system, can have an old digest believed. A file replaced between its hashing and its loading is not noticed.
+system, can have an old digest believed. A file replaced between its hashing and its loading at start is not noticed.
 With `use_cache=False` the first of these goes away, and what is found is what the cache then says.
 """
 
@@ -78,6 +79,18 @@ def verify(weights: WeightsFile, *, use_cache: bool = True) -> str:
             "get it again (see docs/models.md), or name its path to use it as it is",
         )
     return actual
+
+
+def open_verified(weights: WeightsFile, sha256: str) -> int:
+    """A descriptor of the very file that has this digest, to be kept open. Raises WeightsError where another has come
+    in its place since it was hashed."""
+    try:
+        with weights.path.open("rb") as file:
+            if _digest(file, weights.path, use_cache=True) == sha256:
+                return os.dup(file.fileno())
+    except OSError as error:
+        raise WeightsError(f"could not read the model {weights.path}: {error.strerror}", "check the path") from error
+    raise WeightsError(f"the model {weights.path} changed while it was read", "wait until it is complete")
 
 
 def read_ahead(path: Path) -> None:

@@ -72,8 +72,7 @@ class Passing:
     def _recorded(self, commitment: bytes | None) -> Iterator[socket.socket | None]:
         """In the thread that may wait: the record, the connection; once all is there, the record on the disk."""
         here = self._here
-        here.recorder.open(here.invocation, len(here.models) + here.remotes.index(self._remote), commitment)
-        here.timeline.reach("seat")
+        here.open(len(here.models) + here.remotes.index(self._remote), commitment)
         yield here.recorder.connect()
         self._whole.wait()
         here.recorder.sync()

@@ -1,0 +1,153 @@
+"""The models of one service: found, hashed, tried, loaded, with their templates. In the warden, before any birth.
+
+What loads a model is imported where it is needed: the reaper is forked before that, and stays small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from noghost.config import Config, TemplateSource
+from noghost.errors import ConfigError
+from noghost.host import build_digest
+from noghost.weights import tried
+from noghost.weights.digest import open_verified, read_ahead, verify
+from noghost.weights.file import WeightsFile
+from noghost.weights.find import find
+from noghost.weights.gguf import check_gguf
+
+if TYPE_CHECKING:
+    from noghost.api.here import Served
+    from noghost.engine.dormant import Dormant
+    from noghost.engine.loaded import Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A model's file, looked at and hashed."""
+
+    file: WeightsFile
+    digest: str  # SHA-256, hex
+    on_demand: bool = False  # loaded by the instances that need it, and not before
+
+
+def find_models(config: Config) -> tuple[Found, ...]:
+    """Every configured model's file; raises WeightsError with the path, ConfigError for two of one name."""
+    loaded, on_demand = [[find(name) for name in names] for names in (config.loaded_models, config.on_demand)]
+    names = [file.name for file in (*loaded, *on_demand)]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ConfigError(f"two models are called {twice}", "name each once; rename the file of one")
+    for file in (*loaded, *on_demand):
+        check_gguf(file.path)
+    for file in loaded:
+        read_ahead(file.path)
+    models = *(Found(file, verify(file)) for file in loaded), *(Found(file, verify(file), True) for file in on_demand)
+    try_unknown([model for model in models if not model.file.vouched], config.context_tokens)
+    return models
+
+
+def try_unknown(models: Sequence[Found], context_tokens: int) -> None:
+    """Weights from elsewhere may end the process that loads them: once, let that be another one."""
+    from noghost.engine.trial import try_model
+
+    build = build_digest() if models else ""
+    for model in models:
+        if not tried.is_known(model.digest, build):
+            try_model(model.file.path, context_tokens)
+            tried.remember(model.digest, build)
+
+
+def load_served(config: Config, models: Sequence[Found]) -> tuple[Served, ...]:
+    """Load what is to be loaded, with its templates; open what is not; say what the API tells of each."""
+    from noghost.api.here import Served
+    from noghost.weights.facts import read_facts
+
+    loaded = [found for found in models if not found.on_demand]
+    if config.templates and not loaded:
+        raise ConfigError(
+            "a template is for a model that is loaded at the start, and there is none", "add --model NAME"
+        )
+    served = []
+    for found in models:
+        status = found.file.path.stat()
+        served.append(
+            Served(
+                name=found.file.name,
+                digest=found.digest,
+                held=None if found.on_demand else loaded_of(config, found, templates_for(config, loaded, found)),
+                dormant=dormant_of(config, found) if found.on_demand else None,
+                facts=read_facts(found.file.path) if found.on_demand else None,
+                size_bytes=status.st_size,
+                modified_s=int(status.st_mtime),
+            )
+        )
+    return tuple(served)
+
+
+def loaded_of(config: Config, found: Found, sources: Sequence[TemplateSource]) -> Loaded:
+    """Load one model with its templates."""
+    from noghost.engine.loaded import load
+
+    loaded = load(found.file.path, config.context_tokens, repack=found.file.prepared, hold_in=found.file.hold_in)
+    len(loaded.model.eog_tokens)  # found here, once: an instance would take 20 ms
+    return hold_templates(config, found, loaded, sources) if sources else loaded
+
+
+def dormant_of(config: Config, found: Found) -> Dormant:
+    """Hold the file of one model open."""
+    from noghost.engine.dormant import Dormant
+
+    descriptor = open_verified(found.file, found.digest)
+    return Dormant(found.file.path, descriptor, config.context_tokens, repack=found.file.prepared)
+
+
+def most_loading_bytes(config: Config, models: Sequence[Found]) -> int:
+    """What the largest of those on demand maps in the instance that loads it: its file, what repacking makes of that,
+    and its KV cache. 0 where there is none."""
+    if not any(found.on_demand for found in models):
+        return 0
+    from noghost.weights.facts import read_facts
+
+    facts = [(found.file, read_facts(found.file.path)) for found in models if found.on_demand]
+    return max(
+        one.weights_bytes * (1 + file.prepared) + (one.kv_bytes(config.context_tokens) or 0) for file, one in facts
+    )
+
+
+def templates_for(config: Config, models: Sequence[Found], model: Found) -> list[TemplateSource]:
+    """The templates of one model. Raises ConfigError for one whose model is none of `models`, which are loaded."""
+    paths = [found.file.path.resolve() for found in models]
+    chosen = []
+    for source in config.templates:
+        path = find(source.model).path.resolve() if source.model else paths[0]
+        if path not in paths:
+            unserved = f"the template {source.name} is for a model that this service does not load at its start"
+            raise ConfigError(unserved, f"add --model {source.model}")
+        if path == model.file.path.resolve():
+            chosen.append(source)
+    return chosen
+
+
+def hold_templates(config: Config, found: Found, loaded: Loaded, sources: Sequence[TemplateSource]) -> Loaded:
+    """The same model with its templates held. In the warden, before any birth."""
+    from noghost.templates.holding import Basis, hold
+    from noghost.templates.store import folder
+
+    basis = Basis(found.digest, build_digest(), folder(), config.most_threads)
+    return replace(loaded, prefixes=tuple(hold(source, loaded, basis) for source in sources))
+
+
+def compute_template(config: Config, source: TemplateSource) -> tuple[int, str]:
+    """Have the state of a template computed and put at rest, unless it is there; (tokens that it holds, digest)."""
+    from noghost.engine.loaded import load
+    from noghost.templates.holding import Basis, key_of, state_of
+    from noghost.templates.store import folder
+
+    model = find_models(config)[0]
+    loaded = load(model.file.path, config.context_tokens, repack=model.file.prepared)
+    basis = Basis(model.digest, build_digest(), folder(), config.most_threads)
+    key = key_of(source, loaded, basis)
+    state_of(key, loaded, basis)
+    return len(key.tokens), key.digest
