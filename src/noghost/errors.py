@@ -59,6 +59,8 @@ class RequestError(NoghostError):
     `status` is the HTTP status, `code` and `param` are the API's own fields of the same names.
     """
 
+    wait_s: str | None = None  # when to come again, where that is known
+
     def __init__(self, message: str, *, status: int = 400, code: str | None = None, param: str | None = None) -> None:
         super().__init__(message)
         self.status = status

@@ -52,7 +52,7 @@ async def respond(here: Here, body: Generation, turn: Turn, shape: Shape) -> Res
     work = turn.job.work
     writer = Writer(here, turn, shape, pads)
     if work.top_logprobs is not None:
-        writer.pieces = Pieces(here.models[work.model].loaded.model.piece)
+        writer.pieces = Pieces(turn.job.model.piece)
     if body.stream:
         events = writer.events(first, items, options.include_usage)
         return StreamingResponse(events, media_type=EVENTS) if not work.wish.wanted else writer.mixed(EVENTS, events)

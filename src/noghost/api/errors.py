@@ -63,7 +63,8 @@ def is_anthropics(path: str) -> bool:
 def error_response(error: Exception, path: str) -> JSONResponse:
     """The answer to an error of a request for `path`."""
     status, body = told(error, path)
-    return JSONResponse(body, status, {"retry-after": RETRY_AFTER_S} if status == 503 else None)
+    wait_s = error.wait_s if isinstance(error, RequestError) and error.wait_s else RETRY_AFTER_S * (status == 503)
+    return JSONResponse(body, status, {"retry-after": wait_s} if wait_s else None)
 
 
 def told(error: Exception, path: str = "") -> tuple[int, dict[str, Any]]:

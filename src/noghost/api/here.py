@@ -147,7 +147,8 @@ class Here:
         names = [served.name for served in self.models]
         remotes = [remote.upstream.name for remote in self.remotes]
         if name in remotes:
-            message = f"this model is another's: it takes chat and text completions alone; here are: {', '.join(names)}"
+            own = ", ".join(names) or "none"
+            message = f"this model is another's, and its tokens are not known here; here are: {own}"
             raise RequestError(message, code="unsupported_parameter", param="model")
         if name == "default" and names:
             return 0

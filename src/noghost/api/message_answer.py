@@ -119,7 +119,8 @@ class Message:
         if done.stop is not None:
             return "stop_sequence"
         if done.finish_reason == "length":
-            return "max_tokens" if done.completion_tokens >= max_tokens else "model_context_window_exceeded"
+            has_more = 0 < done.completion_tokens < max_tokens  # 0: a provider did not count
+            return "model_context_window_exceeded" if has_more else "max_tokens"
         return "tool_use" if done.finish_reason == "tool_calls" else "end_turn"
 
 

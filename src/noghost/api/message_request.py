@@ -56,8 +56,8 @@ def conversation(body: CountRequest) -> dict[str, Any]:
 
 
 def sampling(body: MessagesRequest) -> dict[str, Any]:
-    """How the answer is drawn; what the caller leaves out is the chat request's own default."""
-    return {
+    """How the answer is drawn, as far as the caller says it."""
+    said = {
         "max_tokens": body.max_tokens,
         "temperature": body.temperature,
         "top_p": body.top_p,
@@ -66,6 +66,7 @@ def sampling(body: MessagesRequest) -> dict[str, Any]:
         "seed": body.seed,
         "noghost": body.noghost.model_dump(),
     }
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def function(tool: Tool) -> dict[str, Any]:

@@ -12,13 +12,14 @@ from noghost.api import pad
 from noghost.api.answer import EVENTS, STREAMED, as_json, chained
 from noghost.api.asked import asked_of
 from noghost.api.commitment import PARAMETER
+from noghost.api.conversation import Conversation, begin
 from noghost.api.errors import MESSAGES, told
 from noghost.api.here import Here, here
 from noghost.api.loading import loaded_for, settle
 from noghost.api.message_answer import Message
 from noghost.api.message_request import chat_request
 from noghost.api.message_schema import CountRequest, MessagesRequest
-from noghost.api.turn import Told, Turn, begin_turn
+from noghost.api.turn import Told
 from noghost.engine.generate import Done
 
 router = APIRouter()
@@ -34,7 +35,7 @@ router = APIRouter()
 async def messages(body: MessagesRequest, request: Request) -> Response:
     """The turn of the chat request that this one stands for, told in Anthropic's form."""
     now = here(request)
-    turn = await begin_turn(chat_request(body), request)
+    turn = await begin(chat_request(body), request)
     items = turn.items()
     first = await anext(items)  # an error before it still has its status
     writer = Writer(now, turn, body)
@@ -46,13 +47,12 @@ async def messages(body: MessagesRequest, request: Request) -> Response:
 class Writer:
     """One answer, whole or streamed."""
 
-    def __init__(self, now: Here, turn: Turn, body: MessagesRequest) -> None:
+    def __init__(self, now: Here, turn: Conversation, body: MessagesRequest) -> None:
         self._here = now
-        self._job = turn.job
+        self._turn = turn
         self._max_tokens = body.max_tokens
         shows_thinking = body.thinking is None or body.thinking.display != "omitted"
-        prompt_tokens = len(turn.job.work.prompt_tokens)
-        self._message = Message(now.hex, turn.model, prompt_tokens, shows_thinking=shows_thinking)
+        self._message = Message(now.hex, turn.model, turn.prompt_tokens, shows_thinking=shows_thinking)
 
     async def whole(self, items: AsyncIterator[Told | Done]) -> dict[str, Any]:
         """The message."""
@@ -75,7 +75,7 @@ class Writer:
 
     def _told(self, item: Told | Done) -> list[dict[str, Any]]:
         if isinstance(item, Done):
-            return self._message.end(item, self._max_tokens, self._job.facts(item))
+            return self._message.end(item, self._max_tokens, self._turn.facts(item))
         return self._message.feed(item.events)
 
 

@@ -12,17 +12,16 @@ from noghost.api import pad
 from noghost.api.answer import EVENTS, STREAMED, as_json, chained, pads_for
 from noghost.api.capsule import GIVEN
 from noghost.api.commitment import PARAMETER
+from noghost.api.conversation import Conversation, begin
 from noghost.api.errors import told
 from noghost.api.here import Here, here
-from noghost.api.logprobs import Pieces, of_chat
 from noghost.api.response_events import Account, fixed_of, usage_of
 from noghost.api.response_input import as_asked, chat_of
 from noghost.api.response_output import Data
 from noghost.api.response_schema import INSTEAD, ResponsesRequest
-from noghost.api.turn import Told, begin_turn
-from noghost.api.work import Job, usage
+from noghost.api.turn import Told
+from noghost.api.work import usage
 from noghost.engine.generate import Done
-from noghost.engine.model import Model
 from noghost.errors import RequestError
 
 router = APIRouter()
@@ -43,11 +42,10 @@ async def responses(body: ResponsesRequest, request: Request) -> Response:
 async def respond(body: ResponsesRequest, request: Request) -> Response:
     """Answer when there is something to answer with, so that an error still has its status."""
     now, chat = here(request), chat_of(body)
-    turn = await begin_turn(chat, request)
+    turn = await begin(chat, request)
     items = turn.items()
     first = await anext(items)
-    model = now.models[turn.job.work.model].loaded.model
-    writer = Writer(now, turn.job, model, fixed_of(body, chat, turn.model))
+    writer = Writer(now, turn, fixed_of(body, chat, turn.model))
     pads = pads_for(now, body.stream_options)
     if body.stream:
         return StreamingResponse(writer.stream(chained(first, items), pads=pads), media_type=EVENTS)
@@ -57,11 +55,9 @@ async def respond(body: ResponsesRequest, request: Request) -> Response:
 class Writer:
     """One response, whole or as server-sent events."""
 
-    def __init__(self, here: Here, job: Job, model: Model, fixed: Data) -> None:
+    def __init__(self, here: Here, turn: Conversation, fixed: Data) -> None:
         self._here = here
-        self._job = job
-        self._model = model
-        self._pieces = Pieces(model.piece)
+        self._turn = turn
         self._account = Account(here.hex, fixed, lambda: int(time.time()))
 
     async def whole(self, items: AsyncIterator[Told | Done]) -> Data:
@@ -89,10 +85,9 @@ class Writer:
                 yield event
 
     def _take(self, item: Told) -> Iterator[Data]:
-        return self._account.take(item.events, of_chat(self._pieces.likely(item.logprobs))["content"])
+        return self._account.take(item.events, self._turn.logprobs(item))
 
     def _end(self, end: Done) -> Iterator[Data]:
-        facts = self._job.facts(end)
-        reasoning = self._model.tokenize(self._account.reasoning, add_special=False, parse_special=False)
-        counts = usage_of(usage(end), facts["prefix_tokens"], len(reasoning))
-        return self._account.end(counts, facts, is_cut=end.finish_reason == "length")
+        reasoning_tokens = self._turn.reasoning_tokens(self._account.reasoning)
+        counts = usage_of(usage(end), self._turn.cached_tokens, reasoning_tokens)
+        return self._account.end(counts, self._turn.facts(end), is_cut=end.finish_reason == "length")

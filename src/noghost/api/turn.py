@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from fastapi import Request
 
@@ -16,6 +17,7 @@ from noghost.api.capsule import wish_of
 from noghost.api.commitment import commit_to_answer, commitment_of
 from noghost.api.here import Here, here
 from noghost.api.loading import loaded_for
+from noghost.api.logprobs import Pieces, of_chat
 from noghost.api.schemas import ChatRequest, Generation
 from noghost.api.work import Job, Work
 from noghost.engine.families.events import CallBegun, Event
@@ -46,6 +48,30 @@ class Turn:
         self.job = job
         self.model = model
         self._parser = parser
+        self._pieces = Pieces(job.model.piece)
+
+    @property
+    def prompt_tokens(self) -> int:
+        """How many it has."""
+        return len(self.job.work.prompt_tokens)
+
+    @property
+    def cached_tokens(self) -> int:
+        """Of these, what a template held."""
+        return self.job.start.tokens if self.job.start else 0
+
+    def facts(self, end: Done) -> dict[str, Any]:
+        """Exact figures, for the caller alone."""
+        return self.job.facts(end)
+
+    def reasoning_tokens(self, text: str) -> int:
+        """How many tokens a text is."""
+        return len(self.job.model.tokenize(text, add_special=False, parse_special=False))
+
+    def logprobs(self, told: Told) -> list[dict[str, Any]]:
+        """Of its tokens, as a chat completion tells them; of one choice, in order."""
+        found: list[dict[str, Any]] = of_chat(self._pieces.likely(told.logprobs))["content"]
+        return found
 
     async def items(self) -> AsyncIterator[Told | Done]:
         """What each choice says, then its end, one choice after the other. One that calls a tool and was not cut ends

@@ -15,6 +15,7 @@ from noghost.engine.generate import Chunk, Done, generate, rewind
 from noghost.engine.grammar import Constraint
 from noghost.engine.loaded import Loaded
 from noghost.engine.logprobs import TokenLogprob, logprobs_of_prompt
+from noghost.engine.model import Model
 from noghost.engine.prefix import Start
 from noghost.engine.sampler import SamplingParams
 from noghost.engine.schema import Schema
@@ -63,6 +64,11 @@ class Job:
         self._here = here
         self._used = Used()
         self._compute: Compute[Chunk | Done | Kept] = Compute(self._sentence)
+
+    @property
+    def model(self) -> Model:
+        """What computes it."""
+        return self._here.models[self.work.model].loaded.model
 
     async def items(self) -> AsyncIterator[Chunk | Done]:
         """Each piece of text, then the end; of each choice."""

@@ -1,29 +1,34 @@
 """Take out of the app's requests those for a remote model. In an instance; not there in a service without one.
 
 Covered: a request for any other model, or that is not understood, goes on to the app as it came.
-Not covered: endpoints other than chat and text completions: for these a remote model is none.
+Not covered: endpoints that give an answer a form of their own (api/conversation.py), and those that need a tokeniser:
+for these a remote model is none.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import Request
+from fastapi.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from noghost.api.body import replay
 from noghost.api.commitment import commit_to_answer, commitment_of
 from noghost.api.errors import error_response
 from noghost.api.here import Here
+from noghost.api.upstream.call import Call
 from noghost.api.upstream.faults import UpstreamError
-from noghost.api.upstream.passing import Passing, Shape
-from noghost.api.upstream.request import RemoteChat, RemoteText, checked, object_of, outgoing
+from noghost.api.upstream.passing import CHAT, TEXT, Passing, Shape, embed
+from noghost.api.upstream.remote import Remote
+from noghost.api.upstream.request import RemoteChat, RemoteEmbedding, RemoteText, checked, object_of, outgoing
 
-SHAPES = {
-    "/v1/chat/completions": Shape(
-        "/chat/completions", RemoteChat, "chatcmpl-", "chat.completion", "chat.completion.chunk"
-    ),
-    "/v1/completions": Shape("/completions", RemoteText, "cmpl-", "text_completion", "text_completion"),
+COMPLETIONS: dict[str, tuple[type[RemoteChat] | type[RemoteText], Shape]] = {
+    "/v1/chat/completions": (RemoteChat, CHAT),
+    "/v1/completions": (RemoteText, TEXT),
 }
 CALLS = {"tools", "functions"}  # what an answer can be calls by, now and in OpenAI's older form
+EMBEDDINGS = "/v1/embeddings"
 
 
 class RemoteDoor:
@@ -35,8 +40,8 @@ class RemoteDoor:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         now: Here = scope["app"].state.here
-        shape = SHAPES.get(scope["path"]) if now.remotes and scope["method"] == "POST" else None
-        if shape is None:
+        path = scope["path"]
+        if not now.remotes or scope["method"] != "POST" or (path not in COMPLETIONS and path != EMBEDDINGS):
             await self._app(scope, receive, send)
             return
         data = (await receive())["body"]
@@ -45,14 +50,23 @@ class RemoteDoor:
         if remote is None:
             await self._app(scope, replay(data, receive), send)
             return
-        asked = checked(shape.kind, body, scope)
-        commit_to_answer(now.tally, Request(scope), is_one_text=asked.is_one_text and not CALLS & set(body))
-        now.timeline.reach("request")
-        passing = Passing(now, remote, asked, shape)
         try:
-            response = await passing.respond(outgoing(body, remote.upstream), commitment_of(Request(scope)))
+            response = await answered(now, remote, body, scope)
         except UpstreamError as error:
-            response = error_response(error, scope["path"])
-            if error.wait_s:
-                response.headers["retry-after"] = error.wait_s
+            response = error_response(error, path)
         await response(scope, receive, send)
+
+
+async def answered(now: Here, remote: Remote, body: dict[str, Any], scope: Scope) -> Response:
+    """The provider's answer. Raises RequestError, LedgerError and UpstreamError."""
+    call, request = Call(now, remote), Request(scope)
+    if scope["path"] == EMBEDDINGS:
+        checked(RemoteEmbedding, body, scope)
+        commit_to_answer(now.tally, request, is_one_text=False)
+        now.timeline.reach("request")
+        return await embed(call, outgoing(body, remote.upstream), commitment_of(request))
+    kind, shape = COMPLETIONS[scope["path"]]
+    asked = checked(kind, body, scope)
+    commit_to_answer(now.tally, request, is_one_text=asked.is_one_text and not CALLS & set(body))
+    now.timeline.reach("request")
+    return await Passing(call, asked, shape).respond(outgoing(body, remote.upstream), commitment_of(request))

@@ -39,6 +39,11 @@ def untrusted() -> UpstreamError:
     return UpstreamError(message, 502, "upstream_untrusted")
 
 
+def filtered() -> UpstreamError:
+    """It does not let its own answer through."""
+    return UpstreamError("the provider withholds this answer (content_filter)", 502, "upstream_filtered")
+
+
 def silent() -> UpstreamError:
     """It said nothing for too long."""
     return UpstreamError("the provider said nothing for too long", 504, "upstream_timeout")

@@ -18,14 +18,14 @@ MOST_BYTES = 64 << 20  # of a whole answer, and of one event
 DATA, DONE = b"data:", b"[DONE]"
 
 
-async def whole_of(reply: Reply) -> dict[str, Any]:
-    """The answer as one object; UpstreamError."""
+async def whole_of(reply: Reply, holds: str) -> dict[str, Any]:
+    """The answer as one object with a list that is called so; UpstreamError."""
     taken = bytearray()
     async for piece in reply.body:
         taken += piece
         if len(taken) > MOST_BYTES:
             raise unreadable()
-    return answer_of(bytes(taken))
+    return answer_of(bytes(taken), holds)
 
 
 async def chunks_of(reply: Reply) -> AsyncIterator[dict[str, Any]]:
@@ -35,7 +35,7 @@ async def chunks_of(reply: Reply) -> AsyncIterator[dict[str, Any]]:
             data = line.removeprefix(DATA).strip()
             if data == DONE:
                 return
-            yield answer_of(data)
+            yield answer_of(data, "choices")
     raise broken()
 
 
@@ -50,15 +50,15 @@ async def lines_of(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             raise unreadable()
 
 
-def answer_of(data: bytes) -> dict[str, Any]:
-    """One object with choices; UpstreamError for anything else, for what states an error by its code."""
+def answer_of(data: bytes, holds: str) -> dict[str, Any]:
+    """One object with that list; UpstreamError for anything else, for what states an error by its code."""
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):
         raise unreadable() from None
     if isinstance(found, dict) and found.get("error"):
         raise stated(found["error"])
-    if not isinstance(found, dict) or not isinstance(found.get("choices"), list):
+    if not isinstance(found, dict) or not isinstance(found.get(holds), list):
         raise unreadable()
     return found
 

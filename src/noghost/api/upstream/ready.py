@@ -18,6 +18,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
+import noghost.api.upstream.turn  # noqa: F401  an instance asks for it, and opens no file
 from noghost.api.certificate import bare_context, forget_key_log, load, self_signed, shake_hands
 from noghost.api.upstream.door import RemoteDoor
 from noghost.api.upstream.remote import Remote

@@ -7,22 +7,24 @@ Not covered: fields that we do not know, which the provider may understand or no
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from noghost.api import capsule
+from noghost.api.embedding_schema import EmbeddingRequest
 from noghost.api.errors import validated
 from noghost.api.parts import JSON
-from noghost.api.schemas import Generation
+from noghost.api.schemas import Generation, ThreadOptions
 from noghost.api.strict import UnsupportedError
 from noghost.api.upstream.terms import on_terms
 from noghost.errors import RequestError
 from noghost.upstream import Upstream
 
 OURS = "noghost"
+M = TypeVar("M", bound=BaseModel)
 
 
 class RemoteRequest(Generation):
@@ -30,12 +32,8 @@ class RemoteRequest(Generation):
 
     @model_validator(mode="after")
     def compute_elsewhere(self) -> RemoteRequest:
-        """Nothing of this service's own can be had from another's machine."""
-        for name in ("threads", "record_seed", "capsule"):
-            if getattr(self.noghost, name):
-                raise UnsupportedError(
-                    f"{OURS}.{name}", f"{OURS}.{name} is for models that this service computes itself"
-                )
+        """See `elsewhere`."""
+        elsewhere(self.noghost)
         return self
 
 
@@ -51,6 +49,23 @@ class RemoteText(RemoteRequest):
     prompt: Any
 
 
+class RemoteEmbedding(EmbeddingRequest):
+    """POST /v1/embeddings."""
+
+    @model_validator(mode="after")
+    def compute_elsewhere(self) -> RemoteEmbedding:
+        """See `elsewhere`."""
+        elsewhere(self.noghost)
+        return self
+
+
+def elsewhere(options: ThreadOptions) -> None:
+    """Nothing of this service's own can be had from another's machine. Raises UnsupportedError."""
+    for name in ("threads", "record_seed", "capsule"):
+        if getattr(options, name, None):
+            raise UnsupportedError(f"{OURS}.{name}", f"{OURS}.{name} is for models that this service computes itself")
+
+
 def object_of(scope: Scope, body: bytes) -> dict[str, Any]:
     """The body as JSON; empty where it is no JSON object, or not sent as one, which a page of another origin can do."""
     if Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower() != JSON:
@@ -62,7 +77,7 @@ def object_of(scope: Scope, body: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def checked(kind: type[RemoteRequest], body: dict[str, Any], scope: Scope) -> RemoteRequest:
+def checked(kind: type[M], body: dict[str, Any], scope: Scope) -> M:
     """What of it is ours; RequestError."""
     if capsule.GIVEN in scope:
         raise RequestError("a capsule is for a model that this service computes itself", code="unsupported_parameter")
