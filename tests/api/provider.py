@@ -21,6 +21,26 @@ from typing import Any, ClassVar
 QUOTED = "this is what the provider says, and it quotes: "
 
 
+DELTAS: list[dict[str, Any]] = [
+    {"role": "assistant", "content": ""},
+    {"reasoning_content": "Let me "},
+    {"reasoning_content": "see."},
+    {"content": "I look"},
+    {"content": " twice."},
+    {"tool_calls": [{"index": 0, "id": "a", "type": "function", "function": {"name": "look", "arguments": ""}}]},
+    {"tool_calls": [{"index": 0, "function": {"arguments": '{"at"'}}]},
+    {"tool_calls": [{"index": 0, "function": {"arguments": ': "sea"}'}}]},
+    {"tool_calls": [{"index": 1, "id": "b", "type": "function", "function": {"name": "look", "arguments": "{}"}}]},
+]
+COUNTS = {
+    "prompt_tokens": 40,
+    "completion_tokens": 12,
+    "total_tokens": 52,
+    "prompt_tokens_details": {"cached_tokens": 32},
+    "completion_tokens_details": {"reasoning_tokens": 5},
+}
+
+
 @dataclass(frozen=True)
 class Provider:
     """A running one."""
@@ -109,9 +129,14 @@ def piece(body: dict[str, Any], text: str | None, reason: str | None = None) -> 
 
 def answer(handler: Handler, body: dict[str, Any], _text: str) -> None:
     """Repeat what was said last, and the tools that were offered."""
-    said = body.get("prompt") or body["messages"][-1]["content"]
+    said = body.get("prompt") or body.get("input") or body["messages"][-1]["content"]
     usage = {"prompt_tokens": 100, "completion_tokens": 9, "total_tokens": 109}
     calls = [{"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}]
+    if "input" in body:
+        vectors = [{"object": "embedding", "index": at, "embedding": [0.5, -0.5]} for at in range(len(body["input"]))]
+        told = {"object": "list", "data": vectors, "model": "theirs", "usage": {"prompt_tokens": 4, "total_tokens": 4}}
+        handler.whole(200, json.dumps(told))
+        return
     if body.get("stream"):
         handler.begin()
         handler.chunk(": a comment\n\n")
@@ -128,6 +153,26 @@ def answer(handler: Handler, body: dict[str, Any], _text: str) -> None:
     if "prompt" in body:
         choice = {"index": 0, "text": said, "finish_reason": "stop"}
     handler.whole(200, json.dumps({"id": "theirs", "model": "theirs", "choices": [choice], "usage": usage}))
+
+
+def thinks(handler: Handler, _body: dict[str, Any], _text: str) -> None:
+    """Think, speak, call a tool twice, in small pieces."""
+    handler.begin()
+    for delta in DELTAS:
+        handler.event({"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+    handler.event({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})
+    handler.event({"choices": [], "usage": COUNTS})
+    handler.event("[DONE]")
+    handler.chunk("")
+
+
+def withholds(handler: Handler, body: dict[str, Any], _text: str) -> None:
+    """Begin, and then let nothing through."""
+    handler.begin()
+    handler.event(piece(body, "half "))
+    handler.event(piece(body, None, "content_filter"))
+    handler.event("[DONE]")
+    handler.chunk("")
 
 
 def cut(handler: Handler, body: dict[str, Any], _text: str) -> None:
@@ -172,7 +217,7 @@ def denies(handler: Handler, _body: dict[str, Any], text: str) -> None:
 
 
 MODELS: dict[str, Callable[[Handler, dict[str, Any], str], None]] = {
-    one.__name__: one for one in (answer, cut, unsaid, fails, silent, page, denies)
+    one.__name__: one for one in (answer, thinks, withholds, cut, unsaid, fails, silent, page, denies)
 }
 
 

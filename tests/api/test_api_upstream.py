@@ -31,7 +31,7 @@ TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type"
 CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
 SAID = "Velorimat fiftyone Dusategob"
 ENTRY = '[[upstream]]\nname = "{0}"\nurl = "{1}"\nmodel = "{2}"\nkey_file = "{3}"\nsilence_s = 1\n{4}\n'
-REMOTE = ("answer", "cut", "unsaid", "fails", "silent", "page", "denies")
+REMOTE = ("answer", "thinks", "withholds", "cut", "unsaid", "fails", "silent", "page", "denies")
 STATUSES = (400, 401, 402, 403, 404, 429, 500, 503, 302)
 
 
@@ -61,7 +61,7 @@ def options(home: Path, provider: Provider) -> tuple[str, ...]:
     entries.append(ENTRY.format("far/nobody", "https://127.0.0.1:9/v1", "answer", key, trusted))
     entries.append(ENTRY.format("far/nowhere", "https://nowhere.invalid/v1", "answer", key, trusted))
     (home / "noghost.toml").write_text("\n".join(entries))
-    return "--config", str(home / "noghost.toml"), "--context", "512"
+    return "--config", str(home / "noghost.toml"), "--model", "default", "--context", "512"
 
 
 def ask_far(service: Service, model: str, **more: Any) -> Reply:
@@ -249,9 +249,11 @@ def test_a_body_that_another_page_could_send_goes_nowhere(remote: Service, provi
     assert len(provider.seen()) == before
 
 
-def test_the_service_s_own_model_and_other_endpoints_are_as_ever(remote: Service) -> None:
+def test_the_service_s_own_model_is_as_ever_and_another_s_tokens_are_not_known(remote: Service) -> None:
     assert ask(remote).status == 200
-    assert post(remote, json.dumps({"model": "far/answer", "input": "x"}).encode(), "/v1/embeddings").status == 400
+    for path, fields in (("/v1/tokenize", {"prompt": "x"}), ("/v1/messages/count_tokens", {"messages": []})):
+        body = {"model": "far/answer", "messages": [{"role": "user", "content": SAID}], **fields}
+        assert post(remote, json.dumps(body).encode(), path).status == 400
     unknown = ask(remote, model="none").error
     assert unknown["code"] == "model_not_found"
     assert "far/answer" in unknown["message"]

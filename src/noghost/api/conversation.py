@@ -41,7 +41,7 @@ class Conversation(Protocol):
 
 async def begin(body: ChatRequest, request: Request) -> Conversation:
     """Raises RequestError for a request that this model cannot answer."""
-    remote = next((one for one in here(request).remotes if one.upstream.name == body.model), None)
+    remote = here(request).remote_called(body.model)
     if remote is None:
         return await begin_turn(body, request)
     from noghost.api.upstream.turn import begin_remote  # a service without remote models does without it

@@ -142,11 +142,14 @@ class Here:
         """Of a template, counted from 1, as the reaper counts them."""
         return self.templates.index(name) + 1
 
+    def remote_called(self, name: object) -> Remote | None:
+        """The model of somebody else's that is called so."""
+        return next((remote for remote in self.remotes if remote.upstream.name == name), None)
+
     def find_model(self, name: str) -> int:
         """Index of the model called `name`; "default" is the first. RequestError 404 when there is none."""
         names = [served.name for served in self.models]
-        remotes = [remote.upstream.name for remote in self.remotes]
-        if name in remotes:
+        if self.remote_called(name) is not None:
             own = ", ".join(names) or "none"
             message = f"this model is another's, and its tokens are not known here; here are: {own}"
             raise RequestError(message, code="unsupported_parameter", param="model")
@@ -154,12 +157,9 @@ class Here:
             return 0
         if name in names:
             return names.index(name)
-        raise RequestError(
-            f"there is no such model here; this service has: {', '.join(names + remotes)}",
-            status=404,
-            code="model_not_found",
-            param="model",
-        )
+        every = ", ".join([*names, *(remote.upstream.name for remote in self.remotes)])
+        unknown = f"there is no such model here; this service has: {every}"
+        raise RequestError(unknown, status=404, code="model_not_found", param="model")
 
 
 def here(request: Request) -> Here:

@@ -49,7 +49,7 @@ async def models(request: Request) -> dict[str, Any]:
 async def model(name: str, request: Request) -> dict[str, Any]:
     """One entry of the list."""
     now = here(request)
-    remote = next((one for one in now.remotes if one.upstream.name == name), None)
+    remote = now.remote_called(name)
     return remote.listed() if remote else entry(request, now.find_model(name))
 
 

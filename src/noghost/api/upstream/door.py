@@ -15,10 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from noghost.api.body import replay
 from noghost.api.commitment import commit_to_answer, commitment_of
-from noghost.api.errors import error_response
 from noghost.api.here import Here
 from noghost.api.upstream.call import Call
-from noghost.api.upstream.faults import UpstreamError
 from noghost.api.upstream.passing import CHAT, TEXT, Passing, Shape, embed
 from noghost.api.upstream.remote import Remote
 from noghost.api.upstream.request import RemoteChat, RemoteEmbedding, RemoteText, checked, object_of, outgoing
@@ -46,14 +44,11 @@ class RemoteDoor:
             return
         data = (await receive())["body"]
         body = object_of(scope, data)
-        remote = next((one for one in now.remotes if one.upstream.name == body.get("model")), None)
+        remote = now.remote_called(body.get("model"))
         if remote is None:
             await self._app(scope, replay(data, receive), send)
             return
-        try:
-            response = await answered(now, remote, body, scope)
-        except UpstreamError as error:
-            response = error_response(error, path)
+        response = await answered(now, remote, body, scope)
         await response(scope, receive, send)
 
 

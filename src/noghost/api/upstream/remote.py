@@ -25,5 +25,5 @@ class Remote:
             "object": "model",
             "created": 0,
             "owned_by": host,
-            "noghost": {"remote": host},
+            "noghost": {"remote": host, "loaded": False},
         }
