@@ -69,7 +69,7 @@ def test_choices_beside_the_first_and_empty_chunks_say_nothing() -> None:
         chunk({"tool_calls": [{"function": "x"}]}),
         chunk(call(arguments="{}")),
         chunk(call(name=["f"])),
-        chunk(call(name="f", arguments={})),
+        chunk(call(name="f", arguments={"a": 1})),
     ],
 )
 def test_what_is_no_answer_is_an_error(bad: dict[str, Any]) -> None:

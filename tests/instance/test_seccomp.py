@@ -18,7 +18,7 @@ import pytest
 from instance.forked import in_child
 from noghost.errors import HostError
 from noghost.instance import sandbox
-from noghost.instance.calls import ALLOWED, QUIET, SELF, Call, When
+from noghost.instance.calls import ALLOWED, LOADING, LOADING_QUIET, QUIET, SELF, Call, When
 from noghost.instance.fitness import make_fences, trial, try_fences
 from noghost.instance.sandbox import Fences
 from noghost.instance.seccomp import (
@@ -82,6 +82,23 @@ def test_a_descriptor_can_be_taken_only_where_there_are_remote_models(outward: b
         return call({"x86_64": 47, "aarch64": 212}[platform.machine()], -1)
 
     assert in_child(take) == (errno.EBADF if outward else errno.EPERM)
+
+
+def test_a_file_can_be_found_ones_way_in_and_mapped_only_where_models_are_on_demand() -> None:
+    machine = platform.machine()
+    bare, loading = assemble(counted=True), assemble(counted=True, loading=True)
+    for one in LOADING:
+        number = number_of(one, machine) or 0
+        assert (action(bare, machine, number, fitting(one)), action(loading, machine, number, fitting(one))) == (
+            NOTIFY,
+            ALLOW,
+        )
+    for one, error in LOADING_QUIET:
+        number = number_of(one, machine) or 0
+        assert action(bare, machine, number, fitting(one)) == NOTIFY
+        assert action(loading, machine, number, fitting(one)) == ERRNO | error
+        for when in one.when:
+            assert {action(loading, machine, number, bad) for bad in spoiled(one, when)} == {NOTIFY}, one.name
 
 
 def test_without_the_filter_the_same_calls_do_something() -> None:
@@ -188,10 +205,12 @@ def spoiled(one: Call, when: When) -> list[tuple[int, ...]]:
 
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("counted", [True, False])
-def test_each_rule_allows_what_it_says_and_nothing_beside_it(machine: str, counted: bool) -> None:
-    program = assemble(counted=counted, machine=machine)
+@pytest.mark.parametrize("loading", [True, False])
+def test_each_rule_allows_what_it_says_and_nothing_beside_it(machine: str, counted: bool, loading: bool) -> None:
+    """Two rules of one call do not make a third together."""
+    program = assemble(counted=counted, loading=loading, machine=machine)
     refused = NOTIFY if counted else ERRNO | errno.EPERM
-    for one in ALLOWED:
+    for one in (*ALLOWED, *(LOADING if loading else ())):
         number = number_of(one, machine)
         if number is None:
             continue

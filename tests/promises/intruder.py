@@ -1,9 +1,10 @@
 """A service with one endpoint more, /attack: code in an instance that tries everything an instance must not do.
 
-    python intruder.py --port N [--without STEP]...
+    python intruder.py --port N [--without STEP]... [--on-demand FILE]
 
-GET /attack opens an invocation, tries each of ATTEMPTS and answers {name: "done" | name of the error}. GET /insist
-tries one of them without end. What an attempt would do is harmless to this machine if it succeeds.
+GET /attack opens an invocation, tries each of ATTEMPTS and answers {name: "done" | name of the error}; GET /weights
+does so with what can be tried on the open file of a model on demand. GET /insist tries one of them without end. What an
+attempt would do is harmless to this machine if it succeeds.
 """
 
 from __future__ import annotations
@@ -143,6 +144,46 @@ async def attack(request: Request) -> dict[str, str]:
     return {name: outcome_of(attempt) for name, attempt in ATTEMPTS.items()}
 
 
+def attempts_on(weights: int) -> dict[str, Callable[[], object]]:
+    """What would leave something in the file, or run it; its being read is allowed."""
+
+    def mapped(protection: int, flags: int) -> int:
+        address = libc.mmap(ctypes.c_void_p(0), PAGE_BYTES, protection, flags, weights, 0)
+        checked(address)
+        return int(address)
+
+    return {
+        "read": lambda: mapped(mmap.PROT_READ, mmap.MAP_SHARED),
+        "write": lambda: os.write(weights, b"x"),
+        "cut": lambda: os.ftruncate(weights, 0),
+        "map to write": lambda: mapped(RW, mmap.MAP_SHARED),
+        "map to execute": lambda: mapped(mmap.PROT_READ | mmap.PROT_EXEC, mmap.MAP_SHARED),
+        "map a copy": lambda: mapped(RW, mmap.MAP_PRIVATE),
+        "map over pages": lambda: checked(
+            libc.mmap(page(0), PAGE_BYTES, mmap.PROT_READ, mmap.MAP_SHARED | FIXED, weights, 0)
+        ),
+        "make what is mapped writable": lambda: checked(
+            libc.mprotect(ctypes.c_void_p(mapped(mmap.PROT_READ, mmap.MAP_SHARED)), PAGE_BYTES, RW)
+        ),
+    }
+
+
+def holds_weights(descriptor: int) -> bool:
+    try:
+        return os.pread(descriptor, 4, 0) == b"GGUF"
+    except OSError:
+        return False
+
+
+@router.get("/weights")
+async def weights(request: Request) -> dict[str, str]:
+    """Try everything with the file."""
+    now = here(request)
+    now.recorder.open(now.invocation, 1, None)
+    found = next(descriptor for descriptor in range(3, 64) if holds_weights(descriptor))
+    return {name: outcome_of(attempt) for name, attempt in attempts_on(found).items()}
+
+
 @router.get("/insist")
 async def insist(request: Request) -> None:
     """Try one thing until something ends it."""
@@ -155,7 +196,8 @@ async def insist(request: Request) -> None:
 @click.command()
 @click.option("--port", type=int)
 @click.option("--without", multiple=True)
-def main(port: int, without: tuple[str, ...]) -> None:
+@click.option("--on-demand", multiple=True)
+def main(port: int, without: tuple[str, ...], on_demand: tuple[str, ...]) -> None:
     make = api.make_app
 
     def with_intruder() -> object:
@@ -164,7 +206,7 @@ def main(port: int, without: tuple[str, ...]) -> None:
         return app
 
     api.make_app = with_intruder  # type: ignore[assignment]
-    config = Config(port=port, context_tokens=512, without=without, limits=Limits(refusals=100))
+    config = Config(port=port, context_tokens=512, without=without, on_demand=on_demand, limits=Limits(refusals=100))
     serve(config, lambda address, *_more: click.echo(f"listening on {address}"))
 
 

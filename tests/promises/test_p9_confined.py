@@ -6,6 +6,7 @@ Control: in a service without seccomp and Landlock the same attempts succeed. Mu
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import urllib.request
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from noghost.ledger.entry import bucket
+from noghost.weights.find import find
 from promises.intruder import ATTEMPTS
 from promises.talking import say
 from promises.test_p7_record import ended
@@ -23,9 +25,9 @@ FILES = ("read a file", "write a file", "list a folder", "make a folder")
 END_S = 10.0
 
 
-def attack(service: Service) -> tuple[dict[str, str], str]:
+def attack(service: Service, path: str = "/attack") -> tuple[dict[str, str], str]:
     """(what came of each attempt, the invocation)."""
-    with urllib.request.urlopen(f"{service.url}/attack", timeout=60) as answer:
+    with urllib.request.urlopen(f"{service.url}{path}", timeout=60) as answer:
         return json.load(answer), answer.headers["noghost-instance"]
 
 
@@ -91,6 +93,36 @@ def test_uncounted_refusals_are_refusals(tmp_path: Path) -> None:
         assert set(told.values()) == {"EPERM"}
         assert closed(service, invocation)["refused_calls"] == 0
         assert "without=counting" in host_of(service, invocation)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> str:
+    """Of the default model, to be loaded on demand."""
+    return str(shutil.copy(find().path, tmp_path / "copy.gguf"))
+
+
+def test_with_models_on_demand_every_attempt_is_refused_too(tmp_path: Path, copy: str) -> None:
+    """There munmap is refused without being counted: llama.cpp tries it, and does without."""
+    with running(tmp_path, "--on-demand", copy, command=INTRUDER) as service:
+        told, invocation = attack(service)
+        assert {name: how for name, how in told.items() if how != "EPERM"} == {}
+        end = closed(service, invocation)
+        assert end["refused_calls"] in (bucket(len(ATTEMPTS) - 1), bucket(2 * len(ATTEMPTS)))
+        told, invocation = attack(service, "/weights")
+        assert told.pop("read") == "done"
+        assert (told.pop("write"), told.pop("make what is mapped writable")) == ("EBADF", "EACCES")
+        assert set(told.values()) == {"EPERM"}
+        refused = closed(service, invocation)["refused_calls"]
+        assert refused in (bucket(len(told)), bucket(2 * len(told)))  # the endpoint's own first request, too
+
+
+def test_without_the_fences_the_open_file_of_weights_is_read_only_still(tmp_path: Path, copy: str) -> None:
+    """The control: what seccomp refuses on it is real; what the kernel refuses by itself it still does."""
+    with running(tmp_path, "--on-demand", copy, "--without", "seccomp", command=INTRUDER) as service:
+        told, _ = attack(service, "/weights")
+        assert {name for name, how in told.items() if how == "done"} == {
+            *("read", "map to execute", "map a copy", "map over pages")
+        }
 
 
 def test_a_step_that_is_none_is_an_error(tmp_path: Path) -> None:

@@ -60,9 +60,18 @@ def main() -> None:
     deadline_s = int(os.environ.get("WITNESS_DEADLINE_S", "600"))
     asks_keys = True if os.environ.get("WITNESS_KEYS") else None
     tls = Tls() if os.environ.get("WITNESS_TLS") else None
+    on_demand = (os.environ["WITNESS_ON_DEMAND"],) if "WITNESS_ON_DEMAND" in os.environ else ()
     limits = Limits(invocation_s=deadline_s)
     settings = read_settings(Path(file)) if (file := os.environ.get("WITNESS_CONFIG")) else Settings()
-    config = Config(port=0, context_tokens=2048, limits=limits, keys=asks_keys, tls=tls, templates=settings.templates)
+    config = Config(
+        port=0,
+        context_tokens=2048,
+        limits=limits,
+        keys=asks_keys,
+        tls=tls,
+        templates=settings.templates,
+        on_demand=on_demand,
+    )
     serve(config, announce, wiper=witness(report, mode))
 
 

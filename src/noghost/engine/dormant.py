@@ -49,7 +49,7 @@ class Dormant:
         return load_stream(self._stream, self._path, self.context_tokens, asked=most_tokens, repack=self._repack)
 
 
-def state_of(descriptor: int) -> tuple[int, int, int]:
-    """Size in bytes, and times in nanoseconds, that tell a file which was written to."""
+def state_of(descriptor: int) -> tuple[int, int]:
+    """Size in bytes and time in nanoseconds of the last write. One that lost its name is the same file still."""
     found = os.fstat(descriptor)
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return found.st_size, found.st_mtime_ns
