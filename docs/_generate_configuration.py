@@ -22,10 +22,16 @@ from the first of them that has it, limits one by one.
 
 ```toml
 port = 8462
-model = ["/srv/models/large.gguf", "default"]
 
 [limit]
 queue = 8
+
+[[model]]                    # see models.md; again for more; the first is the default
+name = "default"             # a known name, or the path of a GGUF file
+
+[[model]]
+name = "/srv/models/large.gguf"
+load = "on-demand"           # or "always"
 
 [[template]]                 # see templates.md; again for more
 name = "support"
@@ -49,6 +55,8 @@ seats = 2  # --seats
 
 - Whatever the file says that is not below is an error; so is a value of another kind, which is not repeated, since it
   may be a secret that came to the wrong place. Every error names file and line, the variable or the flag.
+- `[[model]]` tables stand in the place of two lists: `model = ["default"]` and `on_demand = ["/srv/models/large.gguf"]`
+  say the same.
 - Paths in the file are relative to its folder; so is a model that is there. `~` is the home directory.
 - In the environment a list is divided by commas; true is `true`, `yes`, `on` or `1`, false is `false`, `no`, `off` or
   `0`. A variable that is empty sets nothing.
@@ -81,6 +89,7 @@ def row(key: Key) -> str:
     """One setting."""
     arrays = {"template": "names", "upstream": "NAME=URL"}
     taken = f"tables, or a list of {arrays[key.name]} as a variable or flag" if key.name in arrays else key.wanted
+    taken = "tables, or a list of text" if key.name == "model" else taken
     names = (f"`{key.name.removeprefix(LIMIT)}`", taken, default(key), f"`{key.variable}`", f"`{key.flag}`", key.help)
     return f"| {' | '.join(names)} |\n"
 

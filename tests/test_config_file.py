@@ -10,7 +10,7 @@ import pytest
 from noghost.config import Config, TemplateSource
 from noghost.config_file import read_settings
 from noghost.errors import ConfigError
-from noghost.settings import BY_NAME, KEYS, LIMIT, Settings
+from noghost.settings import BY_NAME, KEYS, LIMIT, Setting, Settings
 
 
 @pytest.fixture
@@ -39,6 +39,19 @@ model = "default"
 """
     one, two = TemplateSource("one", "Grüße\r\n"), TemplateSource("two", "Grüße\r\n", "[]", "default")
     assert read(folder, text).templates == (one, two)
+
+
+def test_model_tables_are_the_two_lists(folder: Path) -> None:
+    (folder / "own.gguf").write_bytes(b"")
+    tables = ['name = "default"', 'name = "own.gguf"\nload = "on-demand"', 'name = "x"\nload = "always"']
+    settings = read(folder, "port = 1\n" + "".join(f"[[model]]\n{table}\n" for table in tables))
+    source = f"{folder / 'noghost.toml'}:2"
+    assert settings.values["model"] == Setting(("default", "x"), source)
+    assert settings.values["on_demand"] == Setting((str(folder / "own.gguf"),), source)
+    lists = read(folder, 'port = 1\nmodel = ["default", "x"]\non_demand = ["own.gguf"]')
+    assert {key: one.value for key, one in lists.values.items()} == {
+        key: one.value for key, one in settings.values.items()
+    }
 
 
 def test_an_empty_file_sets_nothing(folder: Path) -> None:
@@ -87,6 +100,11 @@ def test_paths_are_relative_to_the_file(folder: Path) -> None:
         ('model = "a"', "toml:1: model is not a list of text"),
         ("model = [\n  1]", "toml:1: model is not a list of text"),
         ('unix = ["a"]', "toml:1: unix is not a path"),
+        ('[[model]]\nname = "a"\nload = "never"', 'toml:3: load is not "always" or "on-demand"'),
+        ('[[model]]\nload = "always"', "toml:1: this model has no `name`"),
+        ('[[model]]\nname = "a"\nlod = "always"', "toml:3: unknown key `lod`; did you mean `load`?"),
+        ('on_demand = ["b"]\n[[model]]\nname = "a"', "toml:1: on_demand stands beside [[model]]"),
+        ('model = ["a", {name = "b"}]', "toml:1: model is not an array of tables"),
         ("limit = 3", "toml:1: limit is not a table"),
         (
             '[[template]]\nname = "a"\nsystem = "system.txt"\ntool = "x"',

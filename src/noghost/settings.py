@@ -115,7 +115,7 @@ KEYS = (
     Key(
         "model",
         str,
-        "A GGUF file or a known name. The first is the default.",
+        "A GGUF file or a known name. The first is the default (with an upstream: none, unless one is named).",
         (),
         many=True,
         metavar="PATH_OR_NAME",

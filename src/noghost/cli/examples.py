@@ -25,6 +25,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "noghost serve --model ./model.gguf --context 16384 --limit request_s=10",
         "noghost serve --host 0.0.0.0 --tls-cert certificate.pem --tls-key key.pem",
         "noghost serve --unix /run/user/1000/noghost.sock --idle-exit 60",
+        "noghost serve --model default --on-demand ./large.gguf",
         "noghost serve --config noghost.toml --metrics 127.0.0.1:9464",
     ),
     "config show": ("noghost config show", "noghost config show --config noghost.toml --seats 2 --json"),

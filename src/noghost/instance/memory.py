@@ -6,7 +6,7 @@ is, past the reaper's wipe. So the allocators are told to give nothing back: a s
 Covered: glibc malloc (no mmap for large blocks, no trimming, one arena for all threads) and CPython's object
 arenas (free is a no-op). Native code that calls malloc, which is llama.cpp and OpenSSL, is covered with it.
 Not covered: stacks of threads that end before the process (ours do not), and direct munmap by native code
-(llama.cpp unmaps weights only, and never in an instance).
+(llama.cpp unmaps weights only; in an instance that loads a model, seccomp refuses it).
 """
 
 from __future__ import annotations
