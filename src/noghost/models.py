@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from noghost.api.here import Served
     from noghost.engine.dormant import Dormant
     from noghost.engine.loaded import Loaded
+    from noghost.weights.facts import Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,6 @@ def try_unknown(models: Sequence[Found], context_tokens: int) -> None:
 def load_served(config: Config, models: Sequence[Found]) -> tuple[Served, ...]:
     """Load what is to be loaded, with its templates; open what is not; say what the API tells of each."""
     from noghost.api.here import Served
-    from noghost.weights.facts import read_facts
 
     loaded = [found for found in models if not found.on_demand]
     if config.templates and not loaded:
@@ -78,7 +78,7 @@ def load_served(config: Config, models: Sequence[Found]) -> tuple[Served, ...]:
                 digest=found.digest,
                 held=None if found.on_demand else loaded_of(config, found, templates_for(config, loaded, found)),
                 dormant=dormant_of(config, found) if found.on_demand else None,
-                facts=read_facts(found.file.path) if found.on_demand else None,
+                facts=facts_of(found) if found.on_demand else None,
                 size_bytes=status.st_size,
                 modified_s=int(status.st_mtime),
             )
@@ -106,14 +106,20 @@ def dormant_of(config: Config, found: Found) -> Dormant:
 def most_loading_bytes(config: Config, models: Sequence[Found]) -> int:
     """What the largest of those on demand maps in the instance that loads it: its file, what repacking makes of that,
     and its KV cache. 0 where there is none."""
-    if not any(found.on_demand for found in models):
-        return 0
+    on_demand = [found for found in models if found.on_demand]
+    return max((loading_bytes(facts_of(found), found, config.context_tokens) for found in on_demand), default=0)
+
+
+def loading_bytes(facts: Facts, found: Found, context_tokens: int) -> int:
+    """The same of one."""
+    return facts.weights_bytes * (1 + found.file.prepared) + (facts.kv_bytes(context_tokens) or 0)
+
+
+def facts_of(found: Found) -> Facts:
+    """What the header of its file says."""
     from noghost.weights.facts import read_facts
 
-    facts = [(found.file, read_facts(found.file.path)) for found in models if found.on_demand]
-    return max(
-        one.weights_bytes * (1 + file.prepared) + (one.kv_bytes(config.context_tokens) or 0) for file, one in facts
-    )
+    return read_facts(found.file.path)
 
 
 def templates_for(config: Config, models: Sequence[Found], model: Found) -> list[TemplateSource]:
