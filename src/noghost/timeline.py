@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import time
 
-# Each is named after what has just been done. In the order in which they are reached; a model that is loaded on demand
-# (load) is loaded with a seat.
-STEPS = ("fork", "gate", "confine", "request", "load", "template", "tokenise", "seat", "prefill", "send")
+# In the order in which they are reached; each is named after what has just been done. Where a model is loaded on demand
+# the seat comes after the request, then "load".
+STEPS = ("fork", "gate", "confine", "request", "template", "tokenise", "seat", "prefill", "send")
 
 
 class Timeline:
