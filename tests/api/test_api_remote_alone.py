@@ -98,6 +98,7 @@ def test_a_response(alone: Service, openai: OpenAI, provider: Provider) -> None:
     assert answer.output_text == said["content"][0]["text"] == "I look twice."  # type: ignore[index]
     assert [(call["name"], json.loads(str(call["arguments"]))) for call in calls] == [("look", at) for at in LOOKED]
     assert (answer.status, answer.model) == ("completed", "far/thinks")
+    assert (answer.temperature, answer.top_p) == (0.5, None)
     usage = answer.usage
     assert usage is not None
     assert (usage.input_tokens, usage.output_tokens, usage.total_tokens) == (40, 12, 52)

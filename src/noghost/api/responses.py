@@ -45,7 +45,10 @@ async def respond(body: ResponsesRequest, request: Request) -> Response:
     turn = await begin(chat, request)
     items = turn.items()
     first = await anext(items)
-    writer = Writer(now, turn, fixed_of(body, chat, turn.model))
+    fixed = fixed_of(body, chat, turn.model)
+    if now.remote_called(chat.model):  # what the caller left out is the provider's own default, which nobody tells
+        fixed |= {"temperature": body.temperature, "top_p": body.top_p}
+    writer = Writer(now, turn, fixed)
     pads = pads_for(now, body.stream_options)
     if body.stream:
         return StreamingResponse(writer.stream(chained(first, items), pads=pads), media_type=EVENTS)
