@@ -31,7 +31,8 @@ def test_the_example_is_one(tmp_path: Path) -> None:
     settings = read_settings(tmp_path / "noghost.toml")
     assert {name: one.value for name, one in settings.values.items()} == {
         "port": 8462,
-        "model": ("/srv/models/large.gguf", "default"),
+        "model": ("default",),
+        "on_demand": ("/srv/models/large.gguf",),
         "limit.queue": 8,
     }
     assert [one.name for one in settings.templates] == ["support"]
