@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from noghost.engine.context import Context
 from noghost.engine.dormant import Dormant
-from noghost.engine.loaded import Loaded, load
+from noghost.engine.model import Model
 from noghost.errors import WeightsError
 
 TOKENS = list(range(200, 280))  # more than 64: both paths of ggml
 
 
-def state(loaded: Loaded) -> bytes:
-    loaded.context.start_threads(1)
-    loaded.context.decode(TOKENS, 0)
-    return loaded.context.save()
+def state(context: Context) -> bytes:
+    context.start_threads(1)
+    context.decode(TOKENS, 0)
+    return context.save()
 
 
 def dormant(path: Path, *, repack: bool = False) -> Dormant:
@@ -30,9 +31,9 @@ def test_it_computes_as_the_one_that_is_loaded_by_its_path(q4_0: Path, repack: b
     """Control: repacked weights round differently, so that the wrong of the two would be seen."""
     asleep = dormant(q4_0, repack=repack)
     asleep.reopen()
-    found = state(asleep.load(None))
-    assert found == state(load(q4_0, 256, repack=repack))
-    assert found != state(load(q4_0, 256, repack=not repack))
+    found = state(asleep.load(None).context)
+    assert found == state(Context(Model.load(q4_0, repack=repack), 256))
+    assert found != state(Context(Model.load(q4_0, repack=not repack), 256))
 
 
 def test_each_that_opens_it_again_has_a_place_of_its_own(tmp_path: Path) -> None:
