@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from api.capsules import fields, give, parts_of
 from api.wire import Reply, ask, get, post
 from engine.families import source_of
 from fuzz.tiny_kinds import glm
@@ -139,6 +140,15 @@ def test_a_stream_and_a_recorded_seed(service: Service) -> None:
     rows = json.loads(service.noghost("receipts", "--json").stdout)
     opened = next(row["opened"] for row in rows if row["opened"]["id"] == facts["instance"])
     assert (opened["seed"], opened["threads"]) == (str(facts["seed"]), "1")
+
+
+def test_a_capsule_of_it_is_one_of_the_loaded_one(service: Service) -> None:
+    question = "Tell me about the sea. " * 12
+    first = parts_of(give(service, fields(question, model="same")))
+    asked = fields(question, first.text, "And the sky?")
+    answers = [parts_of(give(service, asked | {"model": name}, first.capsule)) for name in ("same", "default")]
+    assert min(answer.facts["capsule_tokens"] for answer in answers) > 64
+    assert len({answer.text for answer in answers}) == 1
 
 
 def test_what_is_wrong_with_a_request_is_said_as_ever(service: Service) -> None:
