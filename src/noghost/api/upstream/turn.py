@@ -11,7 +11,7 @@ from typing import Any
 
 from fastapi import Request
 
-from noghost.api.commitment import commitment_of
+from noghost.api.commitment import commit_to_answer, commitment_of
 from noghost.api.here import here
 from noghost.api.schemas import ChatRequest
 from noghost.api.turn import Told
@@ -39,6 +39,7 @@ def begin_remote(body: ChatRequest, remote: Remote, request: Request) -> RemoteT
         raise RequestError(NO_LOGPROBS, code="unsupported_parameter", param="top_logprobs")
     said = said_in(body)
     asked = checked(RemoteChat, said, request.scope)
+    commit_to_answer(now.tally, request, is_one_text=False)  # not of an answer in a form of ours
     sent = outgoing(said | STREAMED, remote.upstream)
     return RemoteTurn(Call(now, remote), sent, commitment_of(request), path=asked.noghost.path)
 
