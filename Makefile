@@ -9,18 +9,22 @@ Q ?= What is the capital of France?
 # LLAVA_BUILD=OFF: images are not served; it would only take time to compile.
 export CMAKE_ARGS ?= -DGGML_OPENMP=OFF -DLLAVA_BUILD=OFF
 
-.PHONY: ask setup test fast lint bench faults forensics lock clean
+.PHONY: ask setup test fast clients lint bench faults forensics lock clean
 
 ask: $(VENV)/run.done  ## answer Q="…" with the embedded model
 	@$(BIN)/noghost ask --temperature 0 "$(Q)"
 
 setup: $(VENV)/run.done  ## .venv/bin/noghost, and nothing else
 
-test: $(VENV)/dev.done lint  ## everything: checks, unit tests, promises
+test: $(VENV)/dev.done lint clients  ## everything: checks, unit tests, promises, programs of others
 	$(BIN)/pytest
 
 fast: $(VENV)/dev.done  ## the tests for everyday use, under a minute
 	$(BIN)/pytest -m "not slow" --ignore tests/promises --ignore tests/api --ignore tests/cli
+
+clients: $(VENV)/run.done .venv-clients/done .venv-clients-llm/done  ## programs that nobody here wrote, against a service
+	NOGHOST_PYTHON=$(BIN)/python .venv-clients/bin/pytest $(addprefix tests/clients/test_,langchain.py litellm.py llama_index.py)
+	NOGHOST_PYTHON=$(BIN)/python .venv-clients-llm/bin/pytest tests/clients/test_llm.py
 
 lint: $(VENV)/dev.done  ## ruff and mypy
 	$(BIN)/ruff check .
@@ -46,11 +50,20 @@ $(VENV)/dev.done: $(VENV)/run.done requirements/dev.lock
 	@requirements/install.sh $(VENV) requirements/dev.lock
 	@touch $@
 
+# Two environments, since llm and LlamaIndex want different releases of openai; noghost is in neither.
+.venv-%/done: requirements/%.lock
+	@PYTHON=$(PYTHON) requirements/install.sh .venv-$* $<
+	@touch $@
+
 lock:  ## resolve the ranges of pyproject.toml anew (needs pip-tools)
 	pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras --extra chat \
 	  --output-file requirements/run.lock pyproject.toml
 	pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras --allow-unsafe \
 	  --extra dev --extra bench --constraint requirements/run.lock --output-file requirements/dev.lock pyproject.toml
+	for one in clients clients-llm; do \
+	  pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras --allow-unsafe \
+	    --output-file requirements/$$one.lock requirements/$$one.in || exit; \
+	done
 
 clean:  ## remove what was built here
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-clients .venv-clients-llm build dist .pytest_cache .mypy_cache .ruff_cache

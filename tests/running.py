@@ -15,7 +15,9 @@ from pathlib import Path
 
 READY_S = 60.0
 STOP_S = 30.0
-SERVE = (sys.executable, "-m", "noghost.cli.main", "serve")
+# noghost's own interpreter, where the tests run in another: the clients' (tests/clients/installed.py).
+PYTHON = str(Path(os.environ.get("NOGHOST_PYTHON", sys.executable)).absolute())
+SERVE = (PYTHON, "-m", "noghost.cli.main", "serve")
 
 
 @dataclass
@@ -72,7 +74,7 @@ class Service:
 
     def noghost(self, *arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
         """Run another command with this service's directories."""
-        command = [sys.executable, "-m", "noghost.cli.main", *arguments]
+        command = [PYTHON, "-m", "noghost.cli.main", *arguments]
         return subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=60, **options)
 
     def stop(self) -> int:

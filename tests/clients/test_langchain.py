@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from clients.installed import client
 from running import Service
 
-langchain_openai = pytest.importorskip("langchain_openai", reason="the extra `clients` is not installed")
+langchain_openai = client("langchain_openai")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 ASKED = [("system", "You are a helpful assistant."), ("user", "What is the capital of France?")]
 

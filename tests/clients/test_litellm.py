@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from clients.installed import client
 from running import Service
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
@@ -19,7 +20,7 @@ ASKED = [
 @pytest.fixture(scope="module")
 def litellm() -> Any:
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # or it fetches prices when it is imported
-    return pytest.importorskip("litellm", reason="the extra `clients` is not installed")
+    return client("litellm")
 
 
 @pytest.mark.parametrize(("kind", "path"), [("openai", "/v1"), ("anthropic", "")])

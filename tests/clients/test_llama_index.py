@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from clients.installed import client
 from running import Service
 
-openai_like = pytest.importorskip("llama_index.llms.openai_like", reason="the extra `clients` is not installed")
+openai_like = client("llama_index.llms.openai_like")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
 

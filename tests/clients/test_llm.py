@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from clients.installed import client
 from running import Service
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(find_spec("sqlite_utils") is None, reason="the extra `clients` is not installed"),
-]
+client("llm")
+pytestmark = pytest.mark.slow
 ENTRY = """- model_id: ghost
   model_name: default
   api_base: {url}/v1
