@@ -105,6 +105,7 @@ PLAIN = {
     "noghost.instance.share": "chooses a number of threads",
     "noghost.reaper.duty": "a record",
     "noghost.reaper.lives": "a record",
+    "noghost.warden.ear": "listens, or not; listen.py and hatch.py say when",
     "noghost.warden.process": "a title, limits, a quiet collector; instance/memory.py says what it covers",
     "noghost.warden.births": "forks; what it must not do (read the connection) is in warden/listen.py",
     "noghost.instance.calls": "a table; seccomp.py says what it covers",

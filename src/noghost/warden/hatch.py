@@ -12,6 +12,7 @@ import select
 import socket
 
 from noghost.warden.births import Nursery, bear
+from noghost.warden.ear import Ear
 
 MOST = 4  # alive at once; the next waits outside
 
@@ -23,16 +24,15 @@ class Hatch:
         self.listener = listener
         self._nursery = nursery
         self._alive: set[int] = set()
-        self._listening = False
+        self._ear = Ear(listener)
 
     def mind(self, poll: select.epoll, *, wanted: bool) -> None:
         """Listen, as long as the warden wants that and not too many are alive."""
-        wanted = wanted and len(self._alive) < MOST
-        if wanted and not self._listening:
-            poll.register(self.listener, select.EPOLLIN)
-        elif not wanted and self._listening:
-            poll.unregister(self.listener)
-        self._listening = wanted
+        self._ear.mind(poll, wanted=wanted and len(self._alive) < MOST)
+
+    def hears(self, descriptor: int) -> bool:
+        """Whether it was here that somebody knocked."""
+        return self._ear.hears(descriptor)
 
     def on_knock(self) -> None:
         """Let one in, and bear its instance. Raises OSError where the host is short of something."""

@@ -26,6 +26,7 @@ from noghost.messages import MAX_BYTES, Gone, Heard, Wipe, unpack
 from noghost.metrics import Counts
 from noghost.warden.births import Nursery, bear
 from noghost.warden.door import Door
+from noghost.warden.ear import Ear
 from noghost.warden.hatch import Hatch
 from noghost.warden.living import Alive, Living
 from noghost.warden.lobby import Guest, Lobby, Said, origin_of, said
@@ -62,8 +63,8 @@ class Warden:
         self._poll = select.epoll()
         self._lobby = Lobby(self._poll, most=limits.silent, patience_s=limits.request_s)
         self._living = Living(cores=cores, deadline_s=limits.invocation_s, computing=computing)
+        self._ear = Ear(door.listener)
         self._stopping = False
-        self._listening = False
         self._short_s: float | None = None  # until then the host is taken to be short of something
         self._end_s: float | None = None  # when those that still run are killed
         self._idle_exit_s = idle_exit_s  # 0: never
@@ -105,9 +106,9 @@ class Warden:
             self._on_word(self._nursery.births)
         elif descriptor == self._bell.fileno():
             self._on_bell()
-        elif self._listening and descriptor == self._door.listener.fileno():
+        elif self._ear.hears(descriptor):
             self._on_knock()
-        elif self._hatch and descriptor == self._hatch.listener.fileno():
+        elif self._hatch and self._hatch.hears(descriptor):
             self._on_scrape(self._hatch)
         else:
             self._lobby.on_event(descriptor, events)
@@ -124,11 +125,7 @@ class Warden:
     def _mind_the_door(self) -> None:
         """Listen, unless the service stops, the lobby is full, or the host is short of something."""
         wanted = not self._stopping and not self._lobby.packed and self._short_s is None
-        if wanted and not self._listening:
-            self._poll.register(self._door.listener, select.EPOLLIN)
-        elif not wanted and self._listening:
-            self._poll.unregister(self._door.listener)
-        self._listening = wanted
+        self._ear.mind(self._poll, wanted=wanted)
         if self._hatch:
             self._hatch.mind(self._poll, wanted=not self._stopping and self._short_s is None)
 
