@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from noghost.cli.ahead import start_ahead
+from noghost.cli.where import ledger_at, options
 from noghost.config import DEFAULT_CONTEXT_TOKENS, Config
 from noghost.errors import ConfigError
 from noghost.instance.identity import fresh_seed
@@ -39,7 +40,7 @@ FAILED = 1
 @click.option("--stop", "stops", multiple=True, help="End the answer before this text; again for more.")
 @click.option("--threads", type=int, default=0, help="Exactly so many threads (default: the free cores).")
 @click.option("--context", "context_tokens", type=int, default=DEFAULT_CONTEXT_TOKENS, show_default=True)
-@click.option("--ledger", type=click.Path(path_type=Path, file_okay=False), help="Where the ledger and its key lie.")
+@options
 @click.option("--unverified", is_flag=True, help="Answer although this host cannot trace; the receipt says so.")
 @click.option(
     "--without", multiple=True, metavar="STEP", help="Do without this step of the confinement; again for more."
@@ -68,6 +69,7 @@ def ask(
     threads: int,
     context_tokens: int,
     ledger: Path | None,
+    file: Path | None,
     unverified: bool,
     without: tuple[str, ...],
     as_json: bool,
@@ -89,7 +91,7 @@ def ask(
         models=(model,) if model else (),
         threads=threads,
         context_tokens=context_tokens,
-        ledger=ledger,
+        ledger=ledger_at(ledger, file),
         unverified=unverified,
         without=without,
     )

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from noghost.cli.settings import Effective, effective, options
+from noghost.cli.where import FILE
 from noghost.settings import KEYS, LIMIT
 
 ARRAYS = ("template", "upstream")  # of tables in a file
@@ -34,7 +35,7 @@ def show(as_json: bool, **flags: Any) -> None:
 
 
 @config.command()
-@click.argument("file", type=click.Path(path_type=Path), required=False, envvar="NOGHOST_CONFIG")
+@click.argument("file", type=click.Path(path_type=Path), required=False, envvar=FILE)
 def check(file: Path | None) -> None:
     """Whether `noghost serve --config FILE` would take its configuration, the environment included.
 

@@ -13,10 +13,10 @@ from typing import Concatenate, ParamSpec
 
 import click
 
+from noghost.cli.where import ledger_at, options
 from noghost.client import receipts as client
 from noghost.client import witnessed
 from noghost.client.verified import in_words
-from noghost.config import default_ledger_dir
 from noghost.errors import ConfigError, NoghostError
 from noghost.ledger.entry import Ended, bucket_range
 from noghost.ledger.keys import COSIGNATURE, Verifier
@@ -58,22 +58,16 @@ def _reported(command: Callable[Concatenate[Options, P], None]) -> Callable[P, N
 
 
 @click.group(invoke_without_command=True)
-@click.option(
-    "--ledger",
-    "ledger_dir",
-    metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="The ledger's directory.  [default: the data directory's noghost/ledger]",
-)
+@options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
-def receipts(context: click.Context, ledger_dir: Path | None, as_json: bool) -> None:
+def receipts(context: click.Context, ledger: Path | None, file: Path | None, as_json: bool) -> None:
     """List the invocations in the ledger, newest last.
 
     PAGES and VERIFIED are memory pages wiped and read back as zero; PROMPT and ANSWER are tokens. The
     ledger keeps powers of two only.
     """
-    context.obj = Options(ledger_dir or default_ledger_dir(), as_json)
+    context.obj = Options(ledger_at(ledger, file), as_json)
     if context.invoked_subcommand is None:
         _list()
 

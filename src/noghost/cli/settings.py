@@ -10,13 +10,13 @@ from typing import Any
 
 import click
 
+from noghost.cli.where import FILE
 from noghost.config import Address, Config, Limits, Tls, ledger_dir
 from noghost.errors import ConfigError
 from noghost.settings import BY_NAME, KEYS, LIMIT, Key, Setting, Settings, unknown
 from noghost.templates import store
 from noghost.upstream import Upstream
 
-FILE = "NOGHOST_CONFIG"
 FIELDS = {"allow_host": "hosts", "model": "models", "context": "context_tokens", "idle_exit": "idle_exit_s"}
 COMPOSED = ("tls", "tls_cert", "tls_key", "template", "upstream", "metrics")  # no field of Config by themselves
 

@@ -8,20 +8,20 @@ from pathlib import Path
 
 import click
 
+from noghost.cli.where import ledger_at, options
 from noghost.client.status import Status, look
-from noghost.config import default_ledger_dir
 
 
 @click.command()
-@click.option("--ledger", type=click.Path(path_type=Path, file_okay=False), help="Where the ledger lies.")
+@options
 @click.option("--watch", "watch_s", type=click.FloatRange(0, 3600), default=1.0, show_default=True, metavar="SECONDS")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def status(ledger: Path | None, watch_s: float, as_json: bool) -> None:
+def status(ledger: Path | None, file: Path | None, watch_s: float, as_json: bool) -> None:
     """What lives between invocations, and since when there was none.
 
     Wake-ups and processor time are measured from outside over --watch seconds.
     """
-    seen = look(ledger or default_ledger_dir(), watch_s)
+    seen = look(ledger_at(ledger, file), watch_s)
     click.echo(json.dumps(to_json(seen)) if as_json else to_text(seen))
 
 
