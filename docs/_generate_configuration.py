@@ -65,8 +65,9 @@ seats = 2  # --seats
   where it came from; `--json` for programs. It shows no secret: none is a setting. Its text is itself a file that sets
   the same, but for templates and upstreams.
 - `noghost config check` tries no model, certificate or address.
-- The settings are those of `noghost serve`. Of other commands, `ask`, `receipts` and `status` take the ledger from there, by the
-  same flags, variables and file, and nothing else; all have flags of their own, and callers read `NOGHOST_API_KEY`.
+- The settings are those of `noghost serve`. Of other commands, `ask`, `receipts` and `status` take the ledger from
+  there, by the same flags, variables and file, and nothing else; all have flags of their own, and callers read
+  `NOGHOST_API_KEY`.
 - In Kubernetes a Service that is called `noghost` would put `NOGHOST_PORT=tcp://…` into every container beside it,
   which is refused at start: set `enableServiceLinks: false` in the pod, or call the Service something else.
 

@@ -12,7 +12,7 @@ import pytest
 from openai import OpenAI
 
 from api.test_api_tools import tokenized, tool
-from api.wire import Reply, ask
+from api.wire import Reply, ask, post
 from engine.families import source_of
 from fuzz.tiny_kinds import glm
 from running import Service, running, wait_for
@@ -92,6 +92,41 @@ def test_earlier_reasoning_reaches_the_template(service: Service) -> None:
     cleared = prompt_tokens(service, messages=later)
     for kept in ({"thinking": {"clear_thinking": False}}, {"chat_template_kwargs": {"clear_thinking": False}}):
         assert prompt_tokens(service, messages=later, **kept) > cleared
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"tools": TOOLS},
+        {"tools": TOOLS, "tool_choice": "none"},
+        {"tools": TOOLS, "tool_choice": "required"},
+        {"thinking": {"type": "disabled"}},
+        {"noghost": {"thinking": False}},
+        {"messages": [*DIALOGUE, {"role": "assistant", "content": "It is"}]},
+    ],
+    ids=str,
+)
+def test_tokens_are_those_of_the_chat_request(service: Service, more: dict[str, Any]) -> None:
+    """Whatever changes the prompt: tools, thinking, an answer that goes on."""
+    body = {"messages": DIALOGUE} | more
+    counted = tokenized(service, **body)
+    assert counted["count"] == prompt_tokens(service, **body)
+    shown = more.get("tools") and more.get("tool_choice") != "none"
+    assert ("get_weather" in "".join(counted["token_strs"]).partition("<|user|>")[0]) == bool(shown)
+
+
+@pytest.mark.parametrize("thinks", [True, False])
+def test_tokens_of_the_reasoning_are_told(service: Service, thinks: bool) -> None:
+    body: dict[str, Any] = {"noghost": {"thinking": thinks}, "n": 2}
+    answer = asked(service, **body).json
+    thoughts = [choice["message"].get("reasoning_content", "") for choice in answer["choices"]]
+    told = answer["usage"]["completion_tokens_details"]["reasoning_tokens"]
+    bodies = [json.dumps({"content": text, "parse_special": False}).encode() for text in thoughts]
+    assert told == sum(post(service, body, "/v1/tokenize").json["count"] for body in bodies)
+    assert bool(told) == thinks
+    streamed = asked(service, **body, stream=True, stream_options={"include_usage": True})
+    events = [json.loads(line[6:]) for line in streamed.body.decode().split("\n") if line.startswith("data: {")]
+    assert events[-1]["usage"] == answer["usage"]
 
 
 @pytest.mark.parametrize("stream", [False, True])

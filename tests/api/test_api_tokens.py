@@ -62,7 +62,9 @@ def test_they_are_llama_servers(service: Service) -> None:
 
 def test_a_conversation_has_the_tokens_of_a_chat_request(service: Service) -> None:
     answer = tokenize(service, messages=TALK, return_token_strs=True)
-    assert answer["count"] == ask(service, messages=TALK).json["usage"]["prompt_tokens"]
+    usage = ask(service, messages=TALK).json["usage"]
+    assert answer["count"] == usage["prompt_tokens"]
+    assert "completion_tokens_details" not in usage, "this model does not reason"
     assert "".join(answer["token_strs"]).endswith("<|im_end|>\n<|im_start|>assistant\n")
     closed = tokenize(service, messages=TALK, add_generation_prompt=False)
     assert text_of(service, closed["tokens"])["prompt"].endswith("Hi<|im_end|>\n")
@@ -85,12 +87,18 @@ def test_special_tokens_where_the_model_wants_them(kinds: Service) -> None:
         assert tokenize(kinds, model="embedding", **fields)["tokens"] == expected
 
 
+TOOLS = [{"type": "function", "function": {"name": "now"}}]
+CALLED = {"role": "assistant", "tool_calls": [{"id": "a", "type": "function", "function": {"name": "now"}}]}
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("tokenize", {}, "prompt"),
     ("tokenize", {"prompt": "a", "content": "a"}, "content"),
     ("tokenize", {"prompt": "a", "messages": TALK}, "messages"),
     ("tokenize", {"messages": []}, "messages"),
     ("tokenize", {"messages": TALK, "add_special_tokens": True}, "add_special_tokens"),
+    ("tokenize", {"prompt": "a", "tools": TOOLS}, "tools"),
+    ("tokenize", {"messages": TALK, "tools": TOOLS, "tool_choice": "sometimes"}, "tool_choice"),
+    ("tokenize", {"messages": TALK, "tool_choice": "required"}, "tool_choice"),
+    ("tokenize", {"messages": [*TALK, CALLED]}, "messages"),
     ("tokenize", {"messages": TALK, "continue_final_message": True}, "continue_final_message"),
     ("tokenize", {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages[0]"),
     ("tokenize", {"prompt": 5}, "prompt"),

@@ -37,9 +37,10 @@ MARKER = "zqxv-marker-7319"
 NOT_HELD = {"type": "object", "properties": {"a": {"not": {}}}}
 
 
-def tokenized(service: Service, messages: list[dict[str, Any]]) -> Any:
+def tokenized(service: Service, messages: list[dict[str, Any]], **more: Any) -> Any:
     """The tokens that a chat request with these messages has, and their texts."""
-    return post(service, json.dumps({"messages": messages, "return_token_strs": True}).encode(), "/v1/tokenize").json
+    body = {"messages": messages, "return_token_strs": True, **more}
+    return post(service, json.dumps(body).encode(), "/v1/tokenize").json
 
 
 def valid(call: dict[str, Any]) -> bool:
@@ -125,7 +126,7 @@ def test_a_dialogue_with_results_is_told(service: Service) -> None:
         ask(service, messages=messages, max_tokens=1, **more).json["usage"]["prompt_tokens"]
         for more in ({}, {"tools": TOOLS})
     )
-    assert plain == told["count"] < with_tools
+    assert plain == told["count"] < with_tools == tokenized(service, messages, tools=TOOLS)["count"]
 
 
 FUNCTION = {"role": "assistant", "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f"}}]}

@@ -1,4 +1,4 @@
-"""`ask`, `receipts` and `status` find the ledger where `serve` would: flag, environment, file, default, in this order."""
+"""`ask`, `receipts` and `status` find the ledger where `serve` would: flag, environment, file, default."""
 
 from __future__ import annotations
 

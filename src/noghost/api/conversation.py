@@ -32,9 +32,6 @@ class Conversation(Protocol):
     def facts(self, end: Done) -> dict[str, Any]:
         """Exact figures, for the caller alone."""
 
-    def reasoning_tokens(self, text: str) -> int:
-        """How many of the answer's tokens `text` is, which is all of its reasoning."""
-
     def logprobs(self, told: Told) -> list[dict[str, Any]]:
         """Of its tokens, as a chat completion tells them."""
 

@@ -9,6 +9,7 @@ from noghost.api.response_output import Data, Output
 from noghost.api.response_schema import ResponsesRequest
 from noghost.api.schemas import ChatRequest
 from noghost.engine.families.events import Event
+from noghost.engine.generate import Done
 
 DEFAULT_FORMAT = {"type": "text"}
 
@@ -33,11 +34,6 @@ class Account:
             "output": [],
             "usage": None,
         }
-
-    @property
-    def reasoning(self) -> str:
-        """All of it so far."""
-        return self._output.reasoning
 
     def begin(self) -> Iterator[Data]:
         """Before the first item."""
@@ -100,12 +96,12 @@ def fixed_of(body: ResponsesRequest, chat: ChatRequest, model: str) -> Data:
     }
 
 
-def usage_of(usage: dict[str, int], cached_tokens: int, reasoning_tokens: int) -> Data:
-    """OpenAI's `usage` of a response, from that of a chat completion."""
+def usage_of(end: Done, cached_tokens: int) -> Data:
+    """OpenAI's `usage` of a response."""
     return {
-        "input_tokens": usage["prompt_tokens"],
+        "input_tokens": end.prompt_tokens,
         "input_tokens_details": {"cached_tokens": cached_tokens, "cache_write_tokens": 0},
-        "output_tokens": usage["completion_tokens"],
-        "output_tokens_details": {"reasoning_tokens": reasoning_tokens},
-        "total_tokens": usage["total_tokens"],
+        "output_tokens": end.completion_tokens,
+        "output_tokens_details": {"reasoning_tokens": end.reasoning_tokens or 0},
+        "total_tokens": end.prompt_tokens + end.completion_tokens,
     }

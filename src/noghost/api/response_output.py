@@ -80,11 +80,6 @@ class Output:
         yield {"type": "response.output_item.done", "output_index": self._index, "item": item}
 
     @property
-    def reasoning(self) -> str:
-        """All of it so far."""
-        return "".join(item["content"][0]["text"] for item in self.items if item["type"] == "reasoning")
-
-    @property
     def _index(self) -> int:
         return len(self.items) - 1
 

@@ -20,7 +20,6 @@ from noghost.api.response_input import as_asked, chat_of
 from noghost.api.response_output import Data
 from noghost.api.response_schema import INSTEAD, ResponsesRequest
 from noghost.api.turn import Told
-from noghost.api.work import usage
 from noghost.engine.generate import Done
 from noghost.errors import RequestError
 
@@ -91,6 +90,5 @@ class Writer:
         return self._account.take(item.events, self._turn.logprobs(item))
 
     def _end(self, end: Done) -> Iterator[Data]:
-        reasoning_tokens = self._turn.reasoning_tokens(self._account.reasoning)
-        counts = usage_of(usage(end), self._turn.cached_tokens, reasoning_tokens)
+        counts = usage_of(end, self._turn.cached_tokens)
         return self._account.end(counts, self._turn.facts(end), is_cut=end.finish_reason == "length")

@@ -6,12 +6,16 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, model_validator
 
-from noghost.api.schemas import CONTINUING, MOST_TOKENS, OPENING, ChatMessage
+from noghost.api.schemas import CONTINUING, MOST_TOKENS, OPENING, ChatMessage, ChatOptions, ChatRequest
 from noghost.api.strict import Strict, UnsupportedError, say_null
+from noghost.api.thinking import ThinkingFields
+from noghost.api.tool_schema import ToolFields
 
 FORMS = {"prompt": {"type": "string"}, "content": {"type": "string"}, "messages": {"type": "array"}}
 ONE = "send one of prompt, content (texts) and messages"
 WHOLE = "messages have the tokens of a chat request, each special one once; leave add_special_tokens out"
+
+NO_TOOLS = "tools are shown beside messages alone; send messages, or leave tools out"
 
 
 def say_one(schema: dict[str, Any]) -> None:
@@ -20,7 +24,7 @@ def say_one(schema: dict[str, Any]) -> None:
     schema["oneOf"] = [{"required": [name], "properties": {name: kind}} for name, kind in FORMS.items()]
 
 
-class TokenizeRequest(Strict):
+class TokenizeRequest(ToolFields, ThinkingFields):
     """POST /v1/tokenize."""
 
     model_config = ConfigDict(json_schema_extra=say_one)
@@ -35,6 +39,7 @@ class TokenizeRequest(Strict):
     with_pieces: bool = Field(default=False, description="tokens as llama-server's objects of id and piece")
     add_generation_prompt: bool = Field(default=True, description=OPENING)
     continue_final_message: bool | None = Field(default=None, description=CONTINUING)
+    noghost: ChatOptions = ChatOptions()
 
     @model_validator(mode="after")
     def one_form(self) -> TokenizeRequest:
@@ -44,7 +49,19 @@ class TokenizeRequest(Strict):
             raise UnsupportedError(given[-1] if given else "prompt", ONE)
         if self.messages and self.adds_special:
             raise UnsupportedError("add_special_tokens", WHOLE)
+        if self.tools and not self.messages:
+            raise UnsupportedError("tools", NO_TOOLS)
         return self
+
+    @property
+    def own_switch(self) -> bool | None:
+        """Of thinking."""
+        return self.noghost.thinking
+
+    @property
+    def of_chat(self) -> dict[str, Any]:
+        """The fields of the chat request that begins with the same tokens."""
+        return self.model_dump(include=set(ChatRequest.model_fields), exclude_unset=True)
 
     @property
     def adds_special(self) -> bool:

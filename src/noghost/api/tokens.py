@@ -8,10 +8,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from noghost.api.answer import as_json
-from noghost.api.asked import prompt_of
+from noghost.api.asked import asked_of
+from noghost.api.errors import validated
 from noghost.api.here import here
 from noghost.api.loading import loaded_for, settle
 from noghost.api.logprobs import text_of
+from noghost.api.schemas import ChatRequest
 from noghost.api.token_schema import DetokenizeRequest, TokenizeRequest
 from noghost.engine.loaded import Loaded
 from noghost.errors import RequestError
@@ -50,17 +52,12 @@ async def detokenize(body: DetokenizeRequest, request: Request) -> Response:
 
 
 def tokens_of(loaded: Loaded, body: TokenizeRequest) -> list[int]:
-    """What a completion of this text, or a chat request with these messages, begins with."""
+    """What a completion of this text, or a chat request with these messages and tools, begins with."""
     if body.messages is None:
         text = body.content if body.prompt is None else body.prompt
         return loaded.model.tokenize(text or "", add_special=body.adds_special, parse_special=body.parse_special)
-    _family, rendered = prompt_of(
-        loaded.template,
-        body.messages,
-        add_generation_prompt=body.add_generation_prompt,
-        continue_final_message=body.continue_final_message,
-    )
-    return loaded.model.tokenize_prompt(rendered)
+    asked = asked_of(loaded, validated(ChatRequest, body.of_chat))
+    return loaded.model.tokenize_prompt(asked.prompt)
 
 
 def told(token: int, piece: bytes) -> dict[str, Any]:

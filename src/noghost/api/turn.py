@@ -20,10 +20,10 @@ from noghost.api.loading import loaded_for
 from noghost.api.logprobs import Pieces, of_chat
 from noghost.api.schemas import ChatRequest, Generation
 from noghost.api.work import Job, Work
-from noghost.engine.families.events import CallBegun, Event
+from noghost.engine.families.events import CallBegun, Event, Reasoning
 from noghost.engine.families.family import PLAIN
 from noghost.engine.families.parser import Parser
-from noghost.engine.generate import Done
+from noghost.engine.generate import Chunk, Done
 from noghost.engine.loaded import Loaded
 from noghost.engine.logprobs import TokenLogprob
 from noghost.engine.sampler import SamplingParams
@@ -43,11 +43,15 @@ class Told:
 class Turn:
     """A job whose text is read by a parser, one for each choice."""
 
-    def __init__(self, job: Job, model: str, parser: Callable[[], Parser]) -> None:
-        """`model` is the name that the service knows it by."""
+    def __init__(
+        self, job: Job, model: str, parser: Callable[[], Parser], count: Callable[[str], int] | None = None
+    ) -> None:
+        """`model` is the name that the service knows it by. `count` says how many tokens a text has; None where the
+        model does not reason."""
         self.job = job
         self.model = model
         self._parser = parser
+        self._count = count
         self._pieces = Pieces(job.model.piece)
 
     @property
@@ -64,10 +68,6 @@ class Turn:
         """Exact figures, for the caller alone."""
         return self.job.facts(end)
 
-    def reasoning_tokens(self, text: str) -> int:
-        """How many tokens a text is."""
-        return len(self.job.model.tokenize(text, add_special=False, parse_special=False))
-
     def logprobs(self, told: Told) -> list[dict[str, Any]]:
         """Of its tokens, as a chat completion tells them; of one choice, in order."""
         found: list[dict[str, Any]] = of_chat(self._pieces.likely(told.logprobs))["content"]
@@ -76,15 +76,36 @@ class Turn:
     async def items(self) -> AsyncIterator[Told | Done]:
         """What each choice says, then its end, one choice after the other. One that calls a tool and was not cut ends
         with "tool_calls". Raises what the job raised."""
-        parser, calls = self._parser(), False
+        choice = _Choice(self._parser())
         async for item in self.job.items():
-            events = parser.finish() if isinstance(item, Done) else parser.feed(item.text)
-            calls = calls or any(isinstance(event, CallBegun) for event in events)
+            events = choice.read(item)
             if events or not isinstance(item, Done):
                 yield Told(item.choice, events, () if isinstance(item, Done) else item.logprobs)
             if isinstance(item, Done):
-                yield replace(item, finish_reason="tool_calls") if calls and item.finish_reason == "stop" else item
-                parser, calls = self._parser(), False
+                yield choice.ended(item, self._count)
+                choice = _Choice(self._parser())
+
+
+class _Choice:
+    """What one choice has said so far."""
+
+    def __init__(self, parser: Parser) -> None:
+        self._parser = parser
+        self._calls = False
+        self._thoughts: list[str] = []
+
+    def read(self, item: Chunk | Done) -> list[Event]:
+        """What became certain by a piece of text, or by the end."""
+        events = self._parser.finish() if isinstance(item, Done) else self._parser.feed(item.text)
+        self._calls = self._calls or any(isinstance(event, CallBegun) for event in events)
+        self._thoughts += (event.text for event in events if isinstance(event, Reasoning))
+        return events
+
+    def ended(self, done: Done, count: Callable[[str], int] | None) -> Done:
+        """The end, with what only the text tells."""
+        if count:
+            done = replace(done, reasoning_tokens=count("".join(self._thoughts)))
+        return replace(done, finish_reason="tool_calls") if self._calls and done.finish_reason == "stop" else done
 
 
 async def begin_turn(body: ChatRequest, request: Request) -> Turn:
@@ -107,7 +128,12 @@ async def begin_turn(body: ChatRequest, request: Request) -> Turn:
         markers={text: token for text, found in spelled for token in found},
         ends=loaded.model.control_tokens(asked.family.ends),
     )
-    return turn_of(now, work, lambda: asked.family.parser(asked.prompt, asked.tools))
+    return turn_of(
+        now,
+        work,
+        lambda: asked.family.parser(asked.prompt, asked.tools),
+        loaded.model.count if asked.family.reasons else None,
+    )
 
 
 async def model_for(body: Generation, most_tokens: int | None, request: Request) -> tuple[int, Loaded]:
@@ -133,9 +159,9 @@ def begin_text(now: Here, work: Work) -> Turn:
     return turn_of(now, work, lambda: PLAIN.parser(""))
 
 
-def turn_of(now: Here, work: Work, parser: Callable[[], Parser]) -> Turn:
+def turn_of(now: Here, work: Work, parser: Callable[[], Parser], count: Callable[[str], int] | None = None) -> Turn:
     """The turn that does this work."""
-    return Turn(Job(now, work), now.models[work.model].name, parser)
+    return Turn(Job(now, work), now.models[work.model].name, parser, count)
 
 
 def fresh_name() -> str:

@@ -194,10 +194,12 @@ def rate(tokens: int, seconds: float) -> float | None:
     return round((tokens - 1) / seconds, 2) if tokens > 1 and seconds > 0 else None
 
 
-def usage(done: Done) -> dict[str, int]:
+def usage(done: Done) -> dict[str, Any]:
     """OpenAI's `usage`."""
+    details = {"completion_tokens_details": {"reasoning_tokens": done.reasoning_tokens}}
     return {
         "prompt_tokens": done.prompt_tokens,
         "completion_tokens": done.completion_tokens,
         "total_tokens": done.prompt_tokens + done.completion_tokens,
+        **({} if done.reasoning_tokens is None else details),
     }

@@ -39,7 +39,8 @@ class Done:
     `completion_tokens` counts every token that was sampled, an end-of-generation token and those of a stop
     string included, as llama-server counts. `prefill_s` is the time of computing until the first token was
     chosen, `decode_s` that of all others; neither holds the time in which the caller of `generate` worked.
-    `stop` is the stop string that ended it. "tool_calls" is said by whoever reads the text (api/turn.py).
+    `stop` is the stop string that ended it. "tool_calls" is said by whoever reads the text (api/turn.py), and so is
+    `reasoning_tokens`: of the reasoning's text, None where the model does not reason.
     """
 
     finish_reason: Literal["stop", "length", "tool_calls"]
@@ -49,6 +50,7 @@ class Done:
     decode_s: float
     stop: str | None
     choice: int = 0
+    reasoning_tokens: int | None = None
 
 
 def together(ends: Sequence[Done]) -> Done:
@@ -56,7 +58,14 @@ def together(ends: Sequence[Done]) -> Done:
     first, last = ends[0], ends[-1]
     completion_tokens = sum(end.completion_tokens for end in ends)
     decode_s = sum(end.decode_s for end in ends) + sum(end.prefill_s for end in ends[1:])
-    return replace(last, completion_tokens=completion_tokens, prefill_s=first.prefill_s, decode_s=decode_s)
+    thought = None if last.reasoning_tokens is None else sum(end.reasoning_tokens or 0 for end in ends)
+    return replace(
+        last,
+        completion_tokens=completion_tokens,
+        prefill_s=first.prefill_s,
+        decode_s=decode_s,
+        reasoning_tokens=thought,
+    )
 
 
 def rewind(model: Model, ctx: Context, prompt_tokens: Sequence[int]) -> None:

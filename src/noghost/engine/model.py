@@ -155,6 +155,10 @@ class Model:
             room = min(-count, MAX_TOKENS)
         raise EngineError("llama.cpp could not tokenize the text")
 
+    def count(self, text: str) -> int:
+        """Return how many tokens a piece of an answer has, by itself."""
+        return len(self.tokenize(text, add_special=False, parse_special=False))
+
     def tokenize_prompt(self, rendered: str) -> list[int]:
         """Return the token ids of a rendered chat template, BOS and EOS as the GGUF says and never twice.
 

@@ -76,7 +76,8 @@ class RemoteTurn:
             yield Told(0, events, ())
         await self._call.settle()
         tally = self._call.here.tally
-        yield Done(deltas.reason, tally.prompt_tokens, tally.answer_tokens, 0, 0, None)
+        thought = self._detail("completion_tokens_details", "reasoning_tokens")
+        yield Done(deltas.reason, tally.prompt_tokens, tally.answer_tokens, 0, 0, None, reasoning_tokens=thought)
 
     def _note(self, usage: Any) -> None:
         self._call.count(usage)
@@ -90,10 +91,6 @@ class RemoteTurn:
     def cached_tokens(self) -> int:
         """Of the prompt, as the provider tells."""
         return self._detail("prompt_tokens_details", "cached_tokens")
-
-    def reasoning_tokens(self, _text: str) -> int:
-        """As the provider tells."""
-        return self._detail("completion_tokens_details", "reasoning_tokens")
 
     def _detail(self, group: str, name: str) -> int:
         details = self._usage.get(group)

@@ -54,6 +54,11 @@ class Family:
         """The tags around reasoning; None where it has none, or channels in their place."""
         return self.syntax.think if self.syntax else None
 
+    @property
+    def reasons(self) -> bool:
+        """Whether an answer may hold reasoning."""
+        return self.syntax is None or self.syntax.think is not None
+
     def close(self, prompt: str) -> str:
         """Return what ends the reasoning that `prompt` has opened; "" where it has opened none."""
         return self.think[1] if self.think and prompt.rstrip().endswith(self.think[0]) else ""
