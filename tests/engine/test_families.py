@@ -23,6 +23,8 @@ GPT_CALL = "<|channel|>commentary to=functions.%s <|constrain|>json<|message|>%s
 GLM_4_5 = "<arg_key>city</arg_key>\n<arg_value>Köln</arg_value>\n<arg_key>days</arg_key>\n<arg_value>3</arg_value>"
 GLM_BARE = "<tool_call>get_time\n</tool_call>"
 GLM_4_7 = GLM_4_5.replace("\n", "")
+TIME = ("get_time", "{}")
+CUT = ("get_weather", WEATHER[:-1])
 
 # template, end of the prompt, answer, what it says
 DOCUMENTED: list[tuple[str, str, str, Answer]] = [
@@ -174,6 +176,15 @@ MALFORMED: list[tuple[str, str, str, Answer | None]] = [
         Answer("", "", [("get_weather", '{"days": 3')]),
     ),
     ("ministral-3-reasoning", "", "[TOOL_CALLS]get[ARGS]{", Answer("", "", [("get", "{")])),
+    # cut where the call is whole: within its id, or within what closes it
+    ("mistral-nemo", "", '[TOOL_CALLS][{"name": "get_time", "arguments": {}, "id": "ab', Answer("", "", [TIME])),
+    ("qwen3", "", 'Now.\n<tool_call>\n{"name": "get_time", "arguments": {}}\n</', Answer("", "Now.", [TIME])),
+    ("qwen3", "", '<tool_call>{"name": "get_time", "arguments": {}}</tool_call', Answer("", "", [TIME])),
+    ("qwen3", "", '<tool_call>{"name": "get_time", "arguments": {}}\n</tool_cat', Answer("", "</tool_cat", [TIME])),
+    ("glm-4.7", "</think>", f"<tool_call>get_weather{GLM_4_7}</tool_c", Answer("", "", [CUT])),
+    ("glm-4.7", "</think>", f"<tool_call>get_weather{GLM_4_7}<arg_", Answer("", "", [CUT])),
+    ("deepseek-r1-distill", "", (R1 % ("get_time", "{}"))[:-19], Answer("", "", [TIME])),
+    ("deepseek-r1-distill", "", (R1 % ("get_time", "{}"))[:-3], Answer("", "", [TIME])),
     # wrong arguments: as they stand, up to the call's end
     (
         "qwen3",

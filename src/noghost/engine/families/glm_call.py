@@ -49,7 +49,7 @@ def _arguments(reader: Reader, out: Output, properties: Mapping[str, Any], mark:
             before = ", "
             if not (yield from _value(reader, out, properties.get(key))):
                 return False
-        mark = yield from reader.until((KEY, CALL_END, CALL), out.content)
+        mark = yield from reader.until((KEY, CALL_END, CALL), out.content, in_call=True)
     if mark == CALL:
         reader.unread(CALL)
     if mark and before != "{":

@@ -30,7 +30,8 @@ def json_calls(reader: Reader, out: Output, tools: Tools, close: tuple[str, ...]
     while (yield from _another(reader, out, tools, close)):
         pass
     yield from reader.maybe("]")
-    yield from reader.maybe(*close)
+    for word in close:
+        yield from reader.closing(word)
     return True
 
 
@@ -81,7 +82,7 @@ def _arguments_follow(reader: Reader) -> Step[bool]:
 def _skip_id(reader: Reader) -> Step[None]:
     reader.hold()
     begun = yield from reader.in_order(",", '"id"', ":", '"')
-    if begun and (yield from reader.until(('"', "\n"), nowhere)) == '"':
+    if begun and (yield from reader.until(('"', "\n"), nowhere)) != "\n":
         reader.release()
     else:
         reader.back()

@@ -28,8 +28,8 @@ def deepseek_call(reader: Reader, out: Output, tools: Tools) -> Step[bool]:
         name = yield from reader.one_of(*tools)
     fenced = name and (yield from reader.in_order("```json"))
     found = yield from _arguments(reader, out, name if fenced else "", ("```", "<｜tool▁call▁end｜>"))
-    if found:
-        yield from reader.maybe("```")
+    for word in ("```", "<｜tool▁call▁end｜>") if found else ():
+        yield from reader.closing(word)
     return found
 
 

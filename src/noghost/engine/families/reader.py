@@ -97,10 +97,18 @@ class Reader:
             self.back()
         return found
 
-    def until(self, markers: tuple[str, ...], emit: Emit) -> Step[str]:
+    def closing(self, word: str) -> Step[bool]:
+        """As `maybe`, and where the answer ends within `word`, what there is of it is read too."""
+        found = yield from self.maybe(word)
+        if self._ended and not found and word.startswith(self._text[self._at :].lstrip()):
+            self._at = len(self._text)
+        return found
+
+    def until(self, markers: tuple[str, ...], emit: Emit, *, in_call: bool = False) -> Step[str]:
         """Read up to and with the first of `markers` and return it; "" at the end.
 
-        The text before it goes to `emit` as soon as it cannot be the beginning of one.
+        The text before it goes to `emit` as soon as it cannot be the beginning of one. Where the answer ends within a
+        marker, that is text; `in_call`: it is dropped.
         """
         pattern = _either(markers)
         while True:
@@ -108,9 +116,10 @@ class Reader:
                 emit(self._text[self._at : match.start()])
                 self._at = match.end()
                 return match.group()
-            cut = len(self._text) - (0 if self._ended else _overlap(self._text[self._at :], markers))
+            begun = 0 if self._ended and not in_call else _overlap(self._text[self._at :], markers)
+            cut = len(self._text) - begun
             emit(self._text[self._at : cut])
-            self._at = cut
+            self._at = len(self._text) if self._ended else cut
             if self._ended:
                 return ""
             yield
