@@ -8,8 +8,8 @@ from typing import Any
 
 from noghost.api.schemas import ChatMessage, ChatRequest
 from noghost.engine.calls import Calls, chosen
-from noghost.engine.chat import ChatTemplate
-from noghost.engine.families.family import Family, family_of, told_of
+from noghost.engine.families.family import Family
+from noghost.engine.families.manner import Manner
 from noghost.engine.families.written import MOST_CALLS
 from noghost.engine.loaded import Loaded
 from noghost.engine.schema import Schema
@@ -22,10 +22,10 @@ NOT_HELD = "this model cannot reason before an answer that is held to a form; le
 
 @dataclass(frozen=True, repr=False)  # no repr: it would hold content
 class Asked:
-    """The prompt, the family that reads the answer to it, the tools that it may call, and what it is held to."""
+    """The prompt, how the model answers it, the tools that it may call, and what the answer is held to."""
 
     prompt: str
-    family: Family
+    manner: Manner
     tools: Sequence[Mapping[str, Any]]
     held: Schema | Calls | None
 
@@ -35,27 +35,30 @@ def asked_of(loaded: Loaded, body: ChatRequest) -> Asked:
     tools, schema = body.offered, body.held_to
     is_held = body.must_call or schema is not None
     variables = ({"enable_thinking": False} if is_held or body.goes_on else {}) | body.template_variables
-    family, prompt = prompt_of(
-        loaded.template,
+    manner, prompt = prompt_of(
+        loaded,
         body.messages,
         tools,
         add_generation_prompt=body.add_generation_prompt,
         continue_final_message=body.continue_final_message,
         **variables,
     )
-    prompt += unthought(family, prompt, body, is_held)
-    return Asked(prompt, family, tools, held_of(family, prompt, body, schema))
+    prompt += unthought(manner.family, prompt, body, is_held)
+    return Asked(prompt, manner, tools, held_of(manner.family, prompt, body, schema))
 
 
 def prompt_of(
-    template: ChatTemplate, messages: Sequence[ChatMessage], tools: Sequence[Mapping[str, Any]] = (), **options: Any
-) -> tuple[Family, str]:
-    """The family that reads the answer, and the prompt. A template that shows no tools is given them as text."""
+    loaded: Loaded, messages: Sequence[ChatMessage], tools: Sequence[Mapping[str, Any]] = (), **options: Any
+) -> tuple[Manner, str]:
+    """How the model answers, and the prompt. A template that shows no tools is given them as text."""
+    template = loaded.template
     plain = [message.plain() for message in messages]
     called = bool(tools) or any("tool_calls" in message for message in plain)
-    if called and not template.takes_tools:
-        return told_of(template.source), template.render_open(told(plain, tools), **options)
-    return family_of(template.source), template.render_open(plain, tools=tools or None, **options)
+    is_told = called and not template.takes_tools
+    manner = loaded.manners.told if is_told else loaded.manners.own
+    if is_told:
+        plain, tools = told(plain, tools), ()
+    return manner, template.render_open(plain, manner.family.opens_text, tools=tools or None, **options)
 
 
 def unthought(family: Family, prompt: str, body: ChatRequest, is_held: bool) -> str:

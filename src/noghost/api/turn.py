@@ -118,21 +118,16 @@ async def begin_turn(body: ChatRequest, request: Request) -> Turn:
     index, loaded = await model_for(body, body.most_tokens, request)
     asked = asked_of(loaded, body)
     now.timeline.reach("template")
-    tokens = loaded.model.tokenize_prompt(asked.prompt)
+    model, manner = loaded.model, asked.manner
+    tokens = model.tokenize_prompt(asked.prompt)
     now.timeline.reach("tokenise")
     work = work_for(body, index, tokens, body.most_tokens, "messages", request)
-    spelled = ((text, loaded.model.control_tokens((text,))) for text in asked.family.markers)
-    work = replace(
-        work,
-        held=asked.held,
-        markers={text: token for text, found in spelled for token in found},
-        ends=loaded.model.control_tokens(asked.family.ends),
-    )
+    work = replace(work, held=asked.held, markers=manner.markers, ends=manner.ends)
     return turn_of(
         now,
         work,
-        lambda: asked.family.parser(asked.prompt, asked.tools),
-        loaded.model.count if asked.family.reasons else None,
+        lambda: manner.family.parser(asked.prompt, asked.tools),
+        model.count if manner.family.reasons else None,
     )
 
 

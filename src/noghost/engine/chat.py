@@ -10,7 +10,7 @@ weights that it came with.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any, NoReturn
@@ -117,6 +117,7 @@ class ChatTemplate:
     def render_open(
         self,
         messages: Sequence[Message],
+        opens_text: Callable[[str], str],
         *,
         add_generation_prompt: bool = True,
         continue_final_message: bool | None = None,
@@ -125,7 +126,8 @@ class ChatTemplate:
         """Return the prompt that the answer follows.
 
         Where the last message is the assistant's, the answer goes on with its text, as in llama-server, unless
-        `continue_final_message` is False; True asks for that (as vLLM calls it). `kwargs` are those of `render`.
+        `continue_final_message` is False; True asks for that (as vLLM calls it). `opens_text` says what stands before
+        that text, behind the turn's opening (`Family.opens_text`). `kwargs` are those of `render`.
         Raises RequestError where there is nothing to continue, and as `render` does.
         """
         is_last = bool(messages) and messages[-1]["role"] == "assistant"
@@ -134,7 +136,8 @@ class ChatTemplate:
                 "continue_final_message needs a last message of the assistant", param="continue_final_message"
             )
         if is_last and continue_final_message is not False:
-            return self.render(messages[:-1], **kwargs) + str(flatten(messages[-1])["content"])
+            opened = self.render(messages[:-1], **kwargs)
+            return opened + opens_text(opened) + str(flatten(messages[-1])["content"])
         return self.render(messages, add_generation_prompt=add_generation_prompt, **kwargs)
 
 

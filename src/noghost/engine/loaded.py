@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from noghost.engine.chat import ChatTemplate
 from noghost.engine.context import Context
+from noghost.engine.families.manner import Manners, manners_of
 from noghost.engine.model import Model
 from noghost.engine.prefix import Prefix, Start, longest
 from noghost.engine.state import StateShape, shape_of
@@ -27,6 +28,10 @@ class Loaded:
     template: ChatTemplate
     shape: StateShape | None = None  # of its states; None: they have another layout, and this model no capsules
     prefixes: tuple[Prefix, ...] = ()
+    manners: Manners = field(init=False)  # how it answers; looked for here, once
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "manners", manners_of(self.template.source, self.model))
 
     def start(self, prompt: Sequence[int]) -> Start:
         """Where to begin computing `prompt`: with the longest prefix held that it begins with. In an instance."""

@@ -63,6 +63,10 @@ class Family:
         """Return what ends the reasoning that `prompt` has opened; "" where it has opened none."""
         return self.think[1] if self.think and prompt.rstrip().endswith(self.think[0]) else ""
 
+    def opens_text(self, prompt: str) -> str:
+        """Return what stands between an opened turn and words of the answer itself: the reasoning is past."""
+        return self.close(prompt) + self.written.answer
+
     def parser(self, prompt: str, tools: Sequence[Mapping[str, Any]] = ()) -> Parser:
         """Return a parser of one answer.
 
