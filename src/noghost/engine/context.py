@@ -1,8 +1,8 @@
 """One llama_context: the KV cache and the compute buffers of one invocation.
 
 Made in the warden, before fork, and never decoded there; an instance inherits it by copy-on-write, starts
-its threads in `start_threads` and decodes. Making one in the instance instead costs it 25 ms and more: so does one
-that loads its own model.
+its threads in `start_threads` and decodes; one that loads its own model makes it itself. What that takes, bench/cold.py
+measures (the step `context`).
 
 Covered: the warden has no thread; the KV buffer, which llama.cpp clears to zero, costs the warden nothing
 after `release_zero_pages`.

@@ -47,7 +47,7 @@ def load(
     """Load for contexts of at most `context_tokens` (fewer where the model was trained on fewer).
 
     `asked`: bytes of the messages and tokens of the answer, where they are known already: the context is no larger
-    than these can need, and is made that much faster (8,192 tokens of the default model: 0.1 s).
+    than these can need, and is made that much faster.
     `repack`: as prepared files are (weights/prepared.py). `hold_in`: the folder for a file without a name that holds
     what repacking made, so that it is no private memory. Raises WeightsError or EngineError.
     """

@@ -1,6 +1,6 @@
 """What a KV state depends on besides its tokens, and the errors for one that is not of here. PURE.
 
-Apart from capsule.py, so that a command that seals nothing does not import what seals: 10 ms.
+Apart from capsule.py, so that a command that seals nothing does not import what seals.
 """
 
 from __future__ import annotations

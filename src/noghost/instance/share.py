@@ -1,9 +1,9 @@
 """How many threads to compute with, asked after every decode for the next. In the instance; no content.
 
-ggml's barriers spin: a thread that waits for one that the kernel has put aside burns its whole time slice, a few
-hundred times a token. So threads are used only on cores that are free at that moment: its share of the seats
+ggml's barriers spin: a thread that waits for one that the kernel has put aside burns its whole time slice, again
+and again within a token. So threads are used only on cores that are free at that moment: its share of the seats
 taken (board.py), and no core on which something else keeps running. Two threads beside one busy core are far
-slower than one.
+slower than one (bench/hot.py --foreign).
 
 Something else keeps running when every one of a few looks sees it: the caller and the reaper, which wake up for a
 moment around each token, do not count.
@@ -20,7 +20,7 @@ from noghost.config import cores
 
 LINE_BYTES = 128
 BRIEF_S = (0.00003,) * 3  # between two tokens: our own other thread may be on its way to sleep
-PATIENT_S = BRIEF_S + (0.001,) * 25  # before and within a prefill, which is long: another's small request takes 20 ms
+PATIENT_S = BRIEF_S + (0.001,) * 25  # before and within a prefill, which is long: longer than another's small request
 LONG_S = 0.05  # since the last look: what was computed meanwhile is no single token
 
 
@@ -59,7 +59,7 @@ class Share:
         return fewest
 
     def _look(self) -> int:
-        """Running now, but the one that asks; 0 where it cannot be known. Costs 4 microseconds."""
+        """Running now, but the one that asks; 0 where it cannot be known."""
         with contextlib.suppress(OSError, ValueError, IndexError):
             running = os.pread(self._loadavg, LINE_BYTES, 0).split()[3].partition(b"/")[0]  # proc_loadavg(5)
             return max(0, int(running) - 1)

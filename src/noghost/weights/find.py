@@ -32,7 +32,7 @@ def find(name_or_path: str | None = None) -> WeightsFile:
     made = prepared.named(name_or_path)
     if made is not None:
         return WeightsFile(made.path, made.name, made.sha256, prepared=True, vouched=True)
-    from noghost.weights import store  # here: 0.1 MB of warden and reaper each, which the default model does without
+    from noghost.weights import store  # here: memory of warden and reaper, which the default model does without
 
     stored = store.named(name_or_path)
     if stored is not None:
