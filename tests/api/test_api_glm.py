@@ -102,6 +102,7 @@ def test_earlier_reasoning_reaches_the_template(service: Service) -> None:
         {"tools": TOOLS, "tool_choice": "required"},
         {"thinking": {"type": "disabled"}},
         {"noghost": {"thinking": False}},
+        {"response_format": {"type": "json_object"}},
         {"messages": [*DIALOGUE, {"role": "assistant", "content": "It is"}]},
     ],
     ids=str,

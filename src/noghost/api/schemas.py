@@ -35,8 +35,6 @@ KEPT_ELSEWHERE: dict[str, tuple[Any, ...]] = {
     "cache_prompt": (False,),
     "id_slot": (-1,),
 }
-OPENING = "open the assistant's turn after the last message; vLLM's field"
-CONTINUING = "go on with the text of a last message that is the assistant's; null: where there is one. vLLM's field"
 # What our own checks below ask for, as the document says it.
 SOME: JsonDict = {"type": "string", "minLength": 1}
 STOP: JsonDict = {"anyOf": [SOME, {"type": "array", "items": SOME, "maxItems": MOST_STOPS}, {"type": "null"}]}
@@ -273,8 +271,12 @@ class ChatRequest(ToolFields, ThinkingFields, Generation):
     """POST /v1/chat/completions."""
 
     messages: list[ChatMessage] = Field(min_length=1)
-    add_generation_prompt: bool = Field(default=True, description=OPENING)
-    continue_final_message: bool | None = Field(default=None, description=CONTINUING)
+    add_generation_prompt: bool = Field(
+        default=True, description="open the assistant's turn after the last message; vLLM's field"
+    )
+    continue_final_message: bool | None = Field(
+        default=None, description="go on with a last message of the assistant's; null: where there is one. vLLM's field"
+    )
     noghost: ChatOptions = ChatOptions()
     response_format: ResponseFormat | None = None
     logprobs: bool = False

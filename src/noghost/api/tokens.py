@@ -52,11 +52,11 @@ async def detokenize(body: DetokenizeRequest, request: Request) -> Response:
 
 
 def tokens_of(loaded: Loaded, body: TokenizeRequest) -> list[int]:
-    """What a completion of this text, or a chat request with these messages and tools, begins with."""
+    """What a completion of this text, or a chat request with this body, begins with."""
     if body.messages is None:
         text = body.content if body.prompt is None else body.prompt
         return loaded.model.tokenize(text or "", add_special=body.adds_special, parse_special=body.parse_special)
-    asked = asked_of(loaded, validated(ChatRequest, body.of_chat))
+    asked = asked_of(loaded, validated(ChatRequest, body.as_chat))
     return loaded.model.tokenize_prompt(asked.prompt)
 
 
