@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, model_validator
 from noghost.api.schemas import MOST_TOKENS
 from noghost.api.strict import Strict, UnsupportedError, say_null
 
-FORMS = {"prompt": {"type": "string"}, "content": {"type": "string"}, "messages": {"type": "array"}}
+TEXTS = ("prompt", "content")
 ONE = "send one of prompt, content (texts) and messages"
 WHOLE = "messages have the tokens of a chat request, each special one once; leave add_special_tokens out"
 NO_TOOLS = "tools are shown beside messages alone; send messages, or leave tools out"
@@ -35,9 +35,10 @@ OF_CHAT = (
 def say_one(schema: dict[str, Any]) -> None:
     """In the document: one of the three forms, the others null or left out; beside messages what chat takes."""
     say_null(schema)
+    none: dict[str, Any] = {"anyOf": [{"type": "array", "maxItems": 0}, {"type": "null"}]}
+    texts = [{"required": [name], "properties": {name: {"type": "string"}, "tools": none}} for name in TEXTS]
     chat = {name: {"$ref": f"#/components/schemas/ChatRequest/properties/{name}"} for name in OF_CHAT}
-    schema["properties"] |= {name: {"anyOf": [field, {"type": "null"}]} for name, field in chat.items()}
-    schema["oneOf"] = [{"required": [name], "properties": {name: kind}} for name, kind in FORMS.items()]
+    schema["oneOf"] = [*texts, {"required": ["messages"], "properties": chat}]
 
 
 class TokenizeRequest(Strict):
@@ -57,12 +58,12 @@ class TokenizeRequest(Strict):
     @model_validator(mode="after")
     def one_form(self) -> TokenizeRequest:
         """One of the three, and nothing that contradicts it."""
-        given = [name for name in FORMS if getattr(self, name) is not None]
+        given = [name for name in (*TEXTS, "messages") if getattr(self, name) is not None]
         if len(given) != 1 or self.messages == []:
             raise UnsupportedError(given[-1] if given else "prompt", ONE)
         if self.messages and self.adds_special:
             raise UnsupportedError("add_special_tokens", WHOLE)
-        if not self.messages and (self.model_extra or {}).get("tools"):
+        if not self.messages and (self.model_extra or {}).get("tools") not in (None, []):
             raise UnsupportedError("tools", NO_TOOLS)
         return self
 
