@@ -22,6 +22,7 @@ def said(talk: Conversation, text: str) -> str:
     return "".join(talk.say(text))
 
 
+@pytest.mark.slow
 def test_the_second_answer_spares_the_first_ones_prompt_and_is_the_same(service: Service) -> None:
     with (
         Conversation(service.url, **OPTIONS) as talk,
@@ -36,6 +37,7 @@ def test_the_second_answer_spares_the_first_ones_prompt_and_is_the_same(service:
         assert repr(talk._key) not in repr(talk)
 
 
+@pytest.mark.slow
 def test_over_tls(tmp_path: Path) -> None:
     """Both ways through OpenSSL, and padded: the service pads where it speaks TLS."""
     with (
@@ -47,6 +49,7 @@ def test_over_tls(tmp_path: Path) -> None:
         assert talk.capsule_bytes > 10**6
 
 
+@pytest.mark.slow
 def test_a_capsule_that_is_refused_is_left_out(service: Service) -> None:
     with Conversation(service.url, **OPTIONS) as talk:
         said(talk, QUESTION)
@@ -65,6 +68,7 @@ class Slow(Worth):
         return Worth.pays(self, tokens, capsule_bytes)
 
 
+@pytest.mark.slow
 def test_one_that_does_not_pay_is_not_sent(service: Service) -> None:
     with Conversation(service.url, worth=Slow(), **OPTIONS) as talk:
         said(talk, QUESTION)

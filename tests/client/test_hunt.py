@@ -100,6 +100,7 @@ def test_without_a_url_noghost_itself_is_started_and_keeps_nothing() -> None:
     assert report["processes"] >= 2
 
 
+@pytest.mark.slow
 def test_a_process_for_each_request_leaves_no_copy_and_says_what_was_not_searched(tmp_path: Path) -> None:
     with forking_server() as (url, pid):
         options = ["--url", url, "--pid", str(pid), "--files", str(tmp_path), "--wait", "0.2"]
@@ -110,6 +111,7 @@ def test_a_process_for_each_request_leaves_no_copy_and_says_what_was_not_searche
     assert any("token ids" in line and "not searched" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_a_log_of_requests_is_found(tmp_path: Path) -> None:
     with forking_server(str(tmp_path)) as (url, pid):
         result = hunt(url, [pid], [tmp_path], wait_s=0.2)
@@ -129,6 +131,7 @@ def test_what_cannot_be_looked_at_ends_with_status_2() -> None:
     assert "hint: " in alone.output
 
 
+@pytest.mark.slow
 def test_a_server_that_ends_during_the_hunt_is_not_called_clean() -> None:
     ended = pytest.raises(HuntError, match="no such process")
     with forking_server() as (url, pid), subprocess.Popen(["sleep", "0.5"]) as brief, ended:

@@ -93,6 +93,7 @@ def test_each_probe_follows_a_victim_and_only_half_of_them_repeat_it(tmp_path: P
     assert {len(prompt.split()) for _, prompt in said} == {8}
 
 
+@pytest.mark.slow
 def test_the_seed_draws_the_order(tmp_path: Path) -> None:
     def order(seed: int) -> list[bool]:
         with hashing_server("none", tmp_path / "diary") as url:
@@ -108,6 +109,7 @@ def test_the_seed_draws_the_order(tmp_path: Path) -> None:
 # --- servers of which the truth is known ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["all", "last"])
 def test_a_shared_cache_leaks_however_small_it_is(mode: str, tmp_path: Path) -> None:
     with hashing_server(mode, tmp_path / "diary") as url:
@@ -117,6 +119,7 @@ def test_a_shared_cache_leaks_however_small_it_is(mode: str, tmp_path: Path) -> 
     assert report["median_seen_ms"] < report["median_unseen_ms"]
 
 
+@pytest.mark.slow
 def test_without_a_cache_there_is_no_leak(tmp_path: Path) -> None:
     with hashing_server("none", tmp_path / "diary") as url:
         status, report = audited("--url", url, "--pairs", 40, "--words", 8)
@@ -201,6 +204,7 @@ def answering(status: int, body: bytes) -> Iterator[str]:
         server.terminate()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "body", "said"),
     [

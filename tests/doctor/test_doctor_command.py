@@ -176,6 +176,7 @@ def test_serve_says_it_on_standard_error_alone(service: Service) -> None:
     assert "listening on " in (service.home / "stdout").read_text()
 
 
+@pytest.mark.slow
 def test_serve_says_what_a_host_changes_to(tmp_path: Path) -> None:
     """With a swap table of our own mounted over the kernel's, where we may mount."""
     table = tmp_path / "swaps"

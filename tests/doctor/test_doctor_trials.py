@@ -181,6 +181,7 @@ def test_a_trial_that_the_kernel_ends_is_told() -> None:
     assert killed == Tried(why="it ended without an answer")
 
 
+@pytest.mark.slow
 def test_a_trial_that_does_not_end_is_ended() -> None:
     reading, writing = os.pipe()
 

@@ -102,6 +102,7 @@ def test_an_answer_is_calls_that_are_valid(model: Model, prompt: list[int], name
     check(said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["qwen3", "glm-4.7"])
 def test_a_tool_that_is_named_is_called_once(model: Model, prompt: list[int], name: str) -> None:
     of = family(name)

@@ -168,6 +168,7 @@ def test_a_build_that_writes_something_else_seals_nothing(model: Model, ctx: Con
         capture(ctx, wrong, len(tokens))
 
 
+@pytest.mark.slow
 def test_every_fixed_byte_of_a_real_state_is_checked(model: Model, ctx: Context, shape: StateShape) -> None:
     """And no other: a changed K or V value is the caller's own affair."""
     tokens = model.tokenize("one two", add_special=True, parse_special=False)

@@ -32,6 +32,7 @@ def test_a_file_that_is_no_model_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [source]
 
 
+@pytest.mark.slow
 def test_a_model_whose_values_are_wrong_leaves_nothing(tmp_path: Path) -> None:
     """One that llama.cpp does not survive when it is loaded: its own block count is not borne out by its tensors."""
     source = tmp_path / "odd.gguf"

@@ -29,6 +29,7 @@ def forked() -> dict[str, Any]:
     return probe("fork")
 
 
+@pytest.mark.slow
 def test_children_answer_from_what_the_parent_made(forked: dict[str, Any]) -> None:
     result = forked
     assert result["released"] > 0

@@ -84,6 +84,7 @@ def test_bytes_of_one_character_from_several_tokens_come_together(model: Model) 
     assert any(chunk.token_count > 1 for chunk in chunks)
 
 
+@pytest.mark.slow
 def test_the_end_of_the_context_ends_an_answer(model: Model, paris: list[int]) -> None:
     context = fresh(model)
     prompt = (paris * 20)[: context.n_ctx - 3]
@@ -109,6 +110,7 @@ def test_a_prompt_that_does_not_fit_names_both_numbers_before_anything_is_comput
         generate(model, ctx, [], GREEDY, max_tokens=1, stops=(), threads=lambda: 1)
 
 
+@pytest.mark.slow
 def test_a_prompt_longer_than_a_batch_is_prefilled_in_batches(model: Model, paris: list[int]) -> None:
     filler = model.tokenize("Say a word. " * 170, add_special=False, parse_special=True)
     prompt = filler + paris
@@ -153,6 +155,7 @@ def test_on_first_is_called_once_before_the_first_chunk(model: Model, ctx: Conte
     assert events == ["first", "Chunk", "Chunk", "Chunk", "Done"]
 
 
+@pytest.mark.slow
 def test_the_same_seed_repeats_and_another_does_not(model: Model, paris: list[int]) -> None:
     def run(seed: int) -> str:
         params = SamplingParams(seed=seed, temperature=1.5, top_k=0, top_p=1.0, min_p=0.0, ignore_eos=True)
@@ -186,6 +189,7 @@ def test_a_bias_forbids_and_forces_tokens(model: Model, paris: list[int]) -> Non
     assert answer(model, fresh(model), paris, force, max_tokens=2)[0] == " ghost ghost"
 
 
+@pytest.mark.slow
 def test_penalties_know_the_prompt_and_the_answer(model: Model, paris: list[int]) -> None:
     (forced,) = model.tokenize(" ghost", add_special=False, parse_special=False)
     bias = ((forced, 100.0),)

@@ -51,6 +51,7 @@ def test_tools_come_into_it_where_the_chat_template_takes_them(model: Model) -> 
     )
 
 
+@pytest.mark.slow
 def test_the_longest_that_matches_is_taken_and_cut_back(model: Model, template: ChatTemplate) -> None:
     whole = prompt_for(model, template, "Which is the fastest?")
     held = held_of(tokens_of(model, template, SYSTEM, None), model.is_control)
@@ -73,6 +74,7 @@ def test_a_prompt_that_begins_otherwise_starts_from_nothing(model: Model, templa
     assert one.context.position == 80
 
 
+@pytest.mark.slow
 def test_a_state_computed_elsewhere_is_the_one_computed_here(model: Model) -> None:
     tokens = list(range(200, 320))
     here = Context(model, 512)
@@ -96,6 +98,7 @@ def test_what_cannot_be_computed_says_so(tmp_path: Path) -> None:
         prefill(tmp_path / "none.gguf", 256, [1, 2], 1)
 
 
+@pytest.mark.slow
 def test_a_file_holds_the_pages_and_copy_on_write_goes_on() -> None:
     script = Path(__file__).with_name("prefix_probe.py")
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=110)

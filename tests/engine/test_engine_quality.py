@@ -33,6 +33,7 @@ def test_what_ships_is_there() -> None:
     assert all(prompt.strip() for prompt in quality.prompts())
 
 
+@pytest.mark.slow
 def test_prose_is_better_predicted_than_the_same_words_in_another_order(loaded: Loaded) -> None:
     words = quality.text().split()[:120]
     salad = random.Random(1).sample(words, len(words))
@@ -65,6 +66,7 @@ def test_a_loss_is_that_of_llama_cpps_own_probabilities(loaded: Loaded, model: M
     assert ours == pytest.approx(-math.log(theirs), abs=0.02)
 
 
+@pytest.mark.slow
 def test_the_same_model_gives_the_same_answers(loaded: Loaded) -> None:
     asked = quality.prompts()[:2]
     first = quality.answers(loaded, asked)

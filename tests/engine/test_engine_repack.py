@@ -27,6 +27,7 @@ def found(q4_0: Path) -> dict[str, Any]:
     return json.loads(done.stdout)  # type: ignore[no-any-return]
 
 
+@pytest.mark.slow
 def test_repacking_makes_private_memory_and_a_file_takes_it_back(found: dict[str, Any]) -> None:
     assert found["private, repacked"] > found["private, as it is"] + 40e6, "control: that is what it costs"
     assert found["held"] > 40e6
@@ -49,6 +50,7 @@ def test_a_folder_that_takes_no_file_is_said(q4_0: Path, tmp_path: Path) -> None
         load(q4_0, 256, repack=True, hold_in=tmp_path / "gone")
 
 
+@pytest.mark.slow
 def test_a_templates_state_is_computed_as_the_model_is_loaded(q4_0: Path) -> None:
     """And its key says which of the two it is."""
     tokens = list(range(200, 280))

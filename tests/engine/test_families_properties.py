@@ -61,6 +61,7 @@ def split(text: str, at: list[int]) -> list[str]:
     return [text[a:b] for a, b in pairwise([0, *sorted(min(cut, len(text)) for cut in at), len(text)])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("template", TEMPLATES)
 @given(data=st.data())
 def test_any_text_reads_alike_however_it_is_split_and_no_word_is_lost(template: str, data: st.DataObject) -> None:
@@ -78,6 +79,7 @@ def test_any_text_reads_alike_however_it_is_split_and_no_word_is_lost(template: 
     assert [word for word in words if word not in said] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("template", WRITTEN)
 @given(given_arguments=arguments, at=cuts)
 def test_a_call_that_the_template_writes_is_read_back(

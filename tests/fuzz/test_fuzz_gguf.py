@@ -107,6 +107,7 @@ def test_the_model_is_good(path: Path) -> None:
     assert end_of_loading(path) == "loaded"
 
 
+@pytest.mark.slow
 @effort(1500)
 @given(data=mutated(GOOD[:HEAD]))
 def test_a_changed_byte_of_the_metadata_is_refused_or_harmless_to_us(path: Path, data: bytes) -> None:
@@ -119,6 +120,7 @@ def test_every_cut_is_refused(path: Path) -> None:
     assert [size_bytes for size_bytes in cuts if passes(path, GOOD[:size_bytes])] == []
 
 
+@pytest.mark.slow
 @effort(100)
 @given(data=mutated(GOOD[:HEAD], most=2))
 def test_what_passes_is_loaded_or_refused_or_ends_the_child(path: Path, data: bytes) -> None:
@@ -164,6 +166,7 @@ def models(draw: st.DrawFn) -> bytes:
     return model.render()
 
 
+@pytest.mark.slow
 @effort(150)
 @given(data=models())
 def test_a_well_formed_file_that_makes_no_sense_is_refused_or_ends_the_child(path: Path, data: bytes) -> None:
@@ -179,6 +182,7 @@ CRASHES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CRASHES)
 def test_what_crashes_llama_cpp_passes_the_check_and_is_refused_by_the_trial(path: Path, name: str) -> None:
     assert passes(path, CRASHES[name].render())

@@ -30,6 +30,7 @@ PLACE = Path("/somewhere/hashes")
 SCHEMES = ("Bearer ", "bearer  ", "BEARER\t", "Basic ", "", "Bearer", "Bearer Bearer ")
 
 
+@pytest.mark.slow
 @effort(800)
 @given(data=st.one_of(mutated(FILE), st.binary(max_size=200)))
 @example(data=FILE)
@@ -94,6 +95,7 @@ def test_whatever_the_headers_hold_no_key_is_left_in_them(sent: list[tuple[bytes
         assert KEY not in str(refused)
 
 
+@pytest.mark.slow
 @effort(100)
 @given(data=st.one_of(mutated(FILE, most=2), st.binary(max_size=50)))
 def test_a_warden_whose_file_is_changed_lets_nobody_new_in(

@@ -48,6 +48,7 @@ if GROWN.consistency:
     FORMS["consistency"] = (GROWN.consistency.render(), Consistency.parse, Consistency.render)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMS)
 def test_a_text_is_read_as_it_stands_or_refused(name: str) -> None:
     good, parse, render = FORMS[name]
@@ -68,6 +69,7 @@ def test_a_text_is_read_as_it_stands_or_refused(name: str) -> None:
     read()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GOOD)
 def test_a_receipt_that_was_changed_never_verifies(name: str) -> None:
     good = GOOD[name]
@@ -140,6 +142,7 @@ def use(path: Path, seen: Path) -> list[entry.Entry]:
         return entries
 
 
+@pytest.mark.slow
 @effort(150)
 @given(data=st.data())
 def test_a_ledger_that_was_changed_is_refused_or_the_same(
@@ -175,6 +178,7 @@ def use_copy_once(whole: Path, home: Path) -> list[entry.Entry]:
         return list(ledger.entries())
 
 
+@pytest.mark.slow
 @effort(150)
 @given(data=st.data())
 def test_what_was_seen_and_was_changed_is_refused_or_believed_anew(

@@ -163,6 +163,7 @@ def good(newborn: Newborn) -> NoReturn:
     leave()
 
 
+@pytest.mark.slow
 @effort(120)
 @given(said=words)
 @example(said=[Word(b"")])

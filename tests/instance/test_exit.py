@@ -97,5 +97,6 @@ def test_control_an_exit_slips_past_the_reaper() -> None:
     assert not all(meets(exit_by_itself) for _ in range(TRIES))
 
 
+@pytest.mark.slow
 def test_a_sigkill_of_its_own_never_does() -> None:
     assert all(meets(leave) for _ in range(TRIES))

@@ -20,21 +20,25 @@ def answer(mode: str) -> dict[str, object]:
     return told
 
 
+@pytest.mark.slow
 def test_a_whole_answer_gives_nothing_back_and_opens_nothing() -> None:
     assert answer("keep") == {"answered": True, "status": 0}
 
 
+@pytest.mark.slow
 def test_an_answer_over_tls_gives_nothing_back_and_opens_nothing() -> None:
     """OpenSSL has gone through a handshake before the fork."""
     assert answer("tls") == {"answered": True, "status": 0}
 
 
+@pytest.mark.slow
 def test_a_check_of_a_key_gives_nothing_back_and_opens_nothing() -> None:
     """scrypt takes 1 MiB and frees it; the instance's first check imports nothing."""
     assert answer("key") == {"answered": True, "status": 0}
     assert answer("wrong") == {"answered": False, "status": 0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["give", "open"])
 def test_control_the_kernel_would_have_killed_it(fault: str) -> None:
     assert answer(fault)["status"] == signal.SIGSYS

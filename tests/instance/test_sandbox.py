@@ -86,6 +86,7 @@ def test_streams_of_a_served_instance_go_nowhere() -> None:
     assert in_child(look) == ["/dev/null"] * 3
 
 
+@pytest.mark.slow
 def test_the_deadline_is_a_signal_that_nothing_catches() -> None:
     pid = os.fork()
     if pid == 0:

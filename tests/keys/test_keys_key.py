@@ -46,6 +46,7 @@ def test_every_character_counts() -> None:
     assert keys.holds(key)
 
 
+@pytest.mark.slow
 @given(st.one_of(st.text(), st.from_regex(KEY, fullmatch=True)))
 @settings(max_examples=200, deadline=None)
 def test_no_text_is_a_key_by_chance_or_an_error(text: str) -> None:

@@ -102,6 +102,7 @@ def test_a_name_that_is_another_key_s_id_revokes_neither(store: Store) -> None:
 # --- any bytes ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(WHOLE)
 @settings(deadline=None)
 def test_what_is_written_is_read_again(entries: dict[str, Entry]) -> None:

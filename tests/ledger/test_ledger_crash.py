@@ -52,6 +52,7 @@ def kill_at_random(path: Path, first: int, chance: random.Random) -> dict[int, i
     return acknowledged
 
 
+@pytest.mark.slow
 def test_kill_9_loses_no_acknowledged_entry(tmp_path: Path) -> None:
     path, chance = tmp_path / "ledger", random.Random(20260301)
     acknowledged: dict[int, int] = {}
@@ -88,6 +89,7 @@ def find_lost(path: Path, acknowledged: dict[int, int]) -> list[int]:
     return [i for i, number in acknowledged.items() if i >= len(ids) or ids[i] != number_id(number)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [256, 512])
 def test_a_crash_at_every_file_operation_of_a_sealing(tmp_path: Path, count: int) -> None:
     with filled(tmp_path / "start", count) as ledger:

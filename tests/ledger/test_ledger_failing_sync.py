@@ -17,6 +17,7 @@ from faults.failing_sync import build, compiler, environment
 PROGRAM = Path(__file__).with_name("fails_to_sync.py")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(compiler() is None, reason="no C compiler to build the failing sync with")
 @pytest.mark.parametrize("case", ["recovers", "stays_closed", "every_step"])
 def test_a_sync_that_fails(tmp_path: Path, case: str) -> None:

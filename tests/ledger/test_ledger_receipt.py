@@ -61,6 +61,7 @@ def test_the_example_in_the_specification_is_a_vector() -> None:
     assert spec.split("```\n")[1] == read_vector("good/grown.txt")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["good/grown.txt", "good/lost.txt"])
 def test_every_flipped_byte_is_detected(name: str) -> None:
     data = (VECTORS / name).read_bytes()

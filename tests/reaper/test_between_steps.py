@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 from promises.talking import say
 from running import running, state, wait_for
 
 ENDLESS = str(Path(__file__).with_name("endless.py"))
 
 
+@pytest.mark.slow
 def test_others_are_born_and_compute_while_one_is_wiped(tmp_path: Path) -> None:
     held = tmp_path / "held"
     with running(tmp_path, command=(sys.executable, ENDLESS, str(held))) as service:

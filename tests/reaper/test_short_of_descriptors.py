@@ -6,6 +6,8 @@ import contextlib
 import resource
 from pathlib import Path
 
+import pytest
+
 from faults.host import limited
 from noghost.ledger.entry import Ended
 from noghost.ledger.store import Ledger
@@ -15,6 +17,7 @@ from running import descriptors, running, wait_for
 WAIT_S = 60.0
 
 
+@pytest.mark.slow
 def test_a_reaper_short_of_descriptors_loses_nothing(tmp_path: Path) -> None:
     with running(tmp_path) as service:
         reaper = service.reaper_pid

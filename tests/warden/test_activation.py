@@ -52,6 +52,7 @@ def get(port: int) -> bytes:
         return Call(caller).read_all()
 
 
+@pytest.mark.slow
 def test_a_service_at_a_socket_that_was_handed_over_answers_and_ends_when_idle(tmp_path: Path) -> None:
     with listening() as supervisor:
         port = supervisor.getsockname()[1]
@@ -63,6 +64,7 @@ def test_a_service_at_a_socket_that_was_handed_over_answers_and_ends_when_idle(t
             assert not Path(f"/proc/{process.pid}").exists()
 
 
+@pytest.mark.slow
 def test_a_socket_for_another_process_is_left_alone(tmp_path: Path) -> None:
     with listening() as supervisor:
         process = start(tmp_path, supervisor, "--port", "0", "--context", "512", pid="1")
@@ -74,6 +76,7 @@ def test_a_socket_for_another_process_is_left_alone(tmp_path: Path) -> None:
         process.communicate(timeout=60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["datagram", "connection", "two", "file", "reachable"])
 def test_anything_else_is_refused_by_name(tmp_path: Path, kind: str) -> None:
     with (
@@ -118,6 +121,7 @@ def test_its_real_address_decides_what_is_asked_for() -> None:
         config_at(Config(), supervisor)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(ACTIVATE is None, reason="systemd-socket-activate is not installed")
 @pytest.mark.parametrize("unix", [False, True], ids=["tcp", "unix"])
 def test_with_systemds_own_tool(tmp_path: Path, unix: bool) -> None:

@@ -129,6 +129,7 @@ def on_unix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service,
         yield found, home / "door"
 
 
+@pytest.mark.slow
 def test_openais_client_over_a_unix_socket(on_unix: tuple[Service, Path]) -> None:
     service, path = on_unix
     assert service.url == f"unix:{path}"
@@ -154,6 +155,7 @@ def test_a_second_service_does_not_start_there(on_unix: tuple[Service, Path], tm
     assert "a service listens there" in done.stderr
 
 
+@pytest.mark.slow
 def test_killed_and_started_again_with_tls(tmp_path: Path) -> None:
     path = tmp_path / "door"
     with running(tmp_path, "--unix", str(path)) as killed:

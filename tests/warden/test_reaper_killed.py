@@ -6,12 +6,15 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from promises.talking import connect
 from running import running, state, wait_for
 
 WAIT_S = 30.0
 
 
+@pytest.mark.slow
 def test_a_reaper_that_dies_with_births_unread(tmp_path: Path) -> None:
     with running(tmp_path) as service, connect(service) as call:
         reaper = service.reaper_pid

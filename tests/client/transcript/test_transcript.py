@@ -18,6 +18,7 @@ from noghost.client.transcript import lines as lines_of
 from noghost.client.transcript import turn as turn_of
 
 
+@pytest.mark.slow
 @given(TRANSCRIPTS)
 def test_every_list_of_turns_survives(transcript: Transcript) -> None:
     text = transcript.render()
@@ -27,6 +28,7 @@ def test_every_list_of_turns_survives(transcript: Transcript) -> None:
     assert again.render() == text
 
 
+@pytest.mark.slow
 @given(TRANSCRIPTS, TURNS)
 def test_a_turn_more_leaves_every_byte_before_it(transcript: Transcript, turn: Turn) -> None:
     text = transcript.render()
@@ -36,6 +38,7 @@ def test_a_turn_more_leaves_every_byte_before_it(transcript: Transcript, turn: T
     assert Transcript.parse(again.render()).turns == [*transcript.turns, turn]
 
 
+@pytest.mark.slow
 @given(TRANSCRIPTS.filter(lambda made: len(made.turns) > 1), st.data(), TEXTS)
 def test_a_changed_turn_leaves_the_others(transcript: Transcript, data: st.DataObject, text: str) -> None:
     again = Transcript.parse(transcript.render())
