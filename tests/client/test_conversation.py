@@ -90,6 +90,7 @@ def test_worth() -> None:
     assert worth.prefill_tok_s == 100, "too few tokens to tell"
 
 
+@pytest.mark.slow
 def test_an_answer_that_breaks_off_leaves_the_conversation_as_it_was(service: Service) -> None:
     with Conversation(service.url, **OPTIONS | {"max_tokens": 500}) as talk:
         pieces = talk.say("Tell me a long story.")

@@ -41,6 +41,7 @@ def test_children_answer_from_what_the_parent_made(forked: dict[str, Any]) -> No
     assert result["threads of the parent"] == 1
 
 
+@pytest.mark.slow
 def test_an_instance_opens_and_imports_nothing_while_it_answers(forked: dict[str, Any]) -> None:
     assert forked["control"], "the hook sees what is opened"
     for name in ("inherited 1", "inherited 2", "new 1", "again 1"):

@@ -34,6 +34,7 @@ def test_repacking_makes_private_memory_and_a_file_takes_it_back(found: dict[str
     assert found["private, held"] < found["private, as it is"]
 
 
+@pytest.mark.slow
 def test_the_answers_are_the_same_bytes_before_and_after(found: dict[str, Any]) -> None:
     assert found["answer, held"] == found["answer, repacked"]
     assert found["state, held"] == found["state, repacked"]

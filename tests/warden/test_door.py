@@ -146,6 +146,7 @@ def test_openais_client_over_a_unix_socket(on_unix: tuple[Service, Path]) -> Non
         assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == whole.choices[0].message.content
 
 
+@pytest.mark.slow
 def test_a_second_service_does_not_start_there(on_unix: tuple[Service, Path], tmp_path: Path) -> None:
     _, path = on_unix
     done = subprocess.run(

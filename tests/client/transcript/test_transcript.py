@@ -134,6 +134,7 @@ def test_a_malformed_file_says_where_and_why(old: str, new: str, line: int, reas
     assert "Hello" not in str(caught.value)
 
 
+@pytest.mark.slow
 @given(
     st.text()
     | TRANSCRIPTS.map(Transcript.render).flatmap(lambda text: st.integers(0, len(text)).map(lambda n: text[:n]))
