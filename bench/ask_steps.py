@@ -33,10 +33,10 @@ def main() -> None:
     """Arguments: a descriptor, then what follows `noghost ask`."""
     marks = {"process": now_ms()}
     told = int(sys.argv[1])
-    from noghost.cli import ask
+    from noghost.cli import ask, lived
     from noghost.cli.main import main as run
 
-    start, report = ask.start_ahead, ask.report
+    start, report = ask.start_ahead, lived.report
 
     def start_first() -> Any:
         """As the command does: the reaper first, then the rest of the imports."""
@@ -44,27 +44,29 @@ def main() -> None:
         time_the_rest(marks)
         return reaper
 
-    def report_all(lived: Any, as_json: bool) -> None:
-        marks["birth"], marks["prefill"] = lived.told.born_ns / 1e6, lived.told.first_ns / 1e6
+    def report_all(life: Any, as_json: bool) -> None:
+        marks["birth"], marks["prefill"] = life.told.born_ns / 1e6, life.told.first_ns / 1e6
         os.write(told, json.dumps(marks).encode())
-        report(lived, as_json)
+        report(life, as_json)
 
-    ask.start_ahead, ask.report = start_first, report_all
+    ask.start_ahead, lived.report = start_first, report_all
     sys.argv = ["noghost", "ask", *sys.argv[2:]]
     run()
 
 
 def time_the_rest(marks: dict[str, float]) -> None:
     """What the command imports next, and its steps."""
-    from noghost import service
-    from noghost.engine import loaded
+    marks["reaper"] = now_ms()
+    from noghost import chosen, host
+    from noghost.engine import ahead, pages
+    from noghost.warden import network
 
-    marks["imports"] = now_ms()
-    service.find_models = timed(marks, "digest", service.find_models)
-    service.state = timed(marks, "host", service.state)
-    service.be_traced = timed(marks, "trace", service.be_traced)
-    loaded.Model.load = timed(marks, "load", loaded.Model.load)  # type: ignore[method-assign]
-    loaded.load = timed(marks, "context", loaded.load)
+    chosen.find_models = timed(marks, "digest", chosen.find_models)
+    ahead.begin = timed(marks, "begin", ahead.begin)
+    network.unshare_network = timed(marks, "imports", network.unshare_network)
+    host.build_digest = timed(marks, "host", host.build_digest)
+    ahead.Ahead.model = timed(marks, "load", ahead.Ahead.model)  # type: ignore[method-assign]
+    pages.release_zero_pages = timed(marks, "context", pages.release_zero_pages)
 
 
 if __name__ == "__main__":

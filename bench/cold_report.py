@@ -10,17 +10,19 @@ from noghost.client.bench.ratio import ratio
 
 STEPS = {
     "process": "the interpreter starts",
-    "imports": "imports; the reaper is started on the way",
-    "digest": "the weights' structure and digest (cached)",
+    "reaper": "what reads the command line is imported, the reaper is started",
+    "digest": "the weights' digest (cached)",
+    "begin": "the engine's library; a thread begins to load the weights",
+    "imports": "what wires the processes and what answers is imported meanwhile",
     "host": "what the receipt says of host and build",
-    "trace": "until the reaper traces the command",
-    "load": "weights mapped, vocabulary read",
+    "load": "until the weights are mapped and the vocabulary is read",
     "context": "KV cache and compute buffers, sized to the question",
-    "birth": "fork, gate, confinement of the instance",
+    "birth": "the chat template; until the reaper traces; fork, gate, confinement of the instance",
     "prefill": "tokenise, record, prefill, the first token",
     "first byte": "it arrives",
 }
-COLORS = ("#bbbbbb", "#1b6ca8", "#7fb3d5", "#a9cce3", "#c0392b", "#27ae60", "#82c99d", "#8e44ad", "#f0a500", "#444444")
+COLORS = ("#bbbbbb", "#0b3c5d", "#1b6ca8", "#7fb3d5", "#a9cce3", "#c0392b", "#27ae60", "#82c99d", "#8e44ad", "#f0a500")
+COLORS += ("#444444",)
 
 Samples = Mapping[str, Sequence[float]]
 Steps = Sequence[Mapping[str, float]]

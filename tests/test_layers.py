@@ -19,7 +19,7 @@ SOURCE = Path(__file__).parents[1] / "src"
 LAYERS = (
     {"", "errors"},  # "": the package itself, which holds the version
     {"upstream"},
-    {"config", "messages", "log", "host", "metrics", "timeline", "toml_lines"},
+    {"config", "messages", "log", "host", "metrics", "timeline", "title", "toml_lines"},
     {"weights", "engine", "ledger", "keys", "settings", "board"},
     {"instance", "reaper", "client", "api", "templates", "preparing", "config_file", "witness"},
     {"warden", "doctor", "scraping", "models"},
@@ -55,7 +55,7 @@ CONTENT_FREE_INSTANCE = {
     "noghost.instance.seccomp",
 }
 CONTENT_FREE_UNITS = {"", "errors", "upstream", "config", "messages", "log", "host", "board", "metrics", "timeline"}
-CONTENT_FREE_UNITS |= {"weights"}
+CONTENT_FREE_UNITS |= {"title", "weights"}
 CONTENT_FREE_UNITS |= {"ledger", "reaper", "warden", "witness"}
 NEVER_SEES_CONTENT = ("ledger", "reaper", "warden", "witness")
 SERVES = {"api", "engine", "instance", "reaper", "warden", "witness", "service"}
@@ -68,6 +68,7 @@ ALSO_PROTECTING = {
     "noghost.metrics",
     "noghost.messages",
     "noghost.log",
+    "noghost.title",
     "noghost.engine.context",
     "noghost.engine.pages",
     "noghost.engine.capsule",

@@ -12,17 +12,21 @@ from typing import TYPE_CHECKING
 from noghost.config import Config, TemplateSource
 from noghost.errors import ConfigError
 from noghost.host import build_digest
-from noghost.weights import tried
 from noghost.weights.digest import open_verified, read_ahead, verify
 from noghost.weights.file import WeightsFile
 from noghost.weights.find import find
-from noghost.weights.gguf import check_gguf
+from noghost.weights.gguf import check_gguf, check_header
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from noghost.api.here import Served
     from noghost.engine.dormant import Dormant
     from noghost.engine.loaded import Loaded
+    from noghost.engine.model import Model
     from noghost.weights.facts import Facts
+
+    Loading = Callable[[], Model]  # waits for it; WeightsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,12 @@ class Found:
     digest: str  # SHA-256, hex
     on_demand: bool = False  # loaded by the instances that need it, and not before
 
+    def begin(self) -> Loading:
+        """Begin to load it (engine/ahead.py)."""
+        from noghost.engine.ahead import begin
+
+        return begin(self.file.path, repack=self.file.prepared, hold_in=self.file.hold_in)
+
 
 def find_models(config: Config) -> tuple[Found, ...]:
     """Every configured model's file; raises WeightsError with the path, ConfigError for two of one name."""
@@ -41,7 +51,7 @@ def find_models(config: Config) -> tuple[Found, ...]:
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise ConfigError(f"two models are called {twice}", "name each once; rename the file of one")
     for file in (*loaded, *on_demand):
-        check_gguf(file.path)
+        check_header(file.path)
     for file in loaded:
         read_ahead(file.path)
     models = *(Found(file, verify(file)) for file in loaded), *(Found(file, verify(file), True) for file in on_demand)
@@ -51,17 +61,22 @@ def find_models(config: Config) -> tuple[Found, ...]:
 
 def try_unknown(models: Sequence[Found], context_tokens: int) -> None:
     """Weights from elsewhere may end the process that loads them: once, let that be another one."""
+    if not models:
+        return
     from noghost.engine.trial import try_model
+    from noghost.weights import tried
 
-    build = build_digest() if models else ""
+    build = build_digest()
     for model in models:
         if not tried.is_known(model.digest, build):
+            check_gguf(model.file.path)
             try_model(model.file.path, context_tokens)
             tried.remember(model.digest, build)
 
 
-def load_served(config: Config, models: Sequence[Found]) -> tuple[Served, ...]:
-    """Load what is to be loaded, with its templates; open what is not; say what the API tells of each."""
+def load_served(config: Config, models: Sequence[Found], loading: Sequence[Loading]) -> tuple[Served, ...]:
+    """Make ready what is loaded, with its templates (`loading`: of each of these, in order); open what is not; say what
+    the API tells of each."""
     from noghost.api.here import Served
 
     loaded = [found for found in models if not found.on_demand]
@@ -69,14 +84,14 @@ def load_served(config: Config, models: Sequence[Found]) -> tuple[Served, ...]:
         raise ConfigError(
             "a template is for a model that is loaded at the start, and there is none", "add --model NAME"
         )
-    served = []
+    served, next_loading = [], iter(loading)
     for found in models:
         status = found.file.path.stat()
         served.append(
             Served(
                 name=found.file.name,
                 digest=found.digest,
-                held=None if found.on_demand else loaded_of(config, found, templates_for(config, loaded, found)),
+                held=None if found.on_demand else ready_of(config, found, loaded, next(next_loading)()),
                 dormant=dormant_of(config, found) if found.on_demand else None,
                 facts=facts_of(found) if found.on_demand else None,
                 size_bytes=status.st_size,
@@ -86,13 +101,14 @@ def load_served(config: Config, models: Sequence[Found]) -> tuple[Served, ...]:
     return tuple(served)
 
 
-def loaded_of(config: Config, found: Found, sources: Sequence[TemplateSource]) -> Loaded:
-    """Load one model with its templates."""
-    from noghost.engine.loaded import load
+def ready_of(config: Config, found: Found, loaded: Sequence[Found], model: Model) -> Loaded:
+    """Make one of those that are loaded ready, with its templates."""
+    from noghost.engine.loaded import made_ready
 
-    loaded = load(found.file.path, config.context_tokens, repack=found.file.prepared, hold_in=found.file.hold_in)
-    len(loaded.model.eog_tokens)  # found here, once, and not by every instance
-    return hold_templates(config, found, loaded, sources) if sources else loaded
+    sources = templates_for(config, loaded, found)
+    ready = made_ready(model, config.context_tokens)
+    len(ready.model.eog_tokens)  # found here, once, and not by every instance
+    return hold_templates(config, found, ready, sources) if sources else ready
 
 
 def dormant_of(config: Config, found: Found) -> Dormant:

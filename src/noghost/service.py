@@ -26,7 +26,8 @@ from noghost.engine.batches import BATCH_RULE
 from noghost.host import build_digest, host_class, processor
 from noghost.instance.fitness import make_fences, try_fences
 from noghost.instance.life import Equip, Equipped, Instance, live
-from noghost.instance.memory import keep_malloc_pages
+from noghost.instance.line import Line
+from noghost.instance.memory import keep_malloc_pages, keep_one_arena
 from noghost.instance.newborn import Newborn
 from noghost.instance.question import Question
 from noghost.instance.sandbox import STEPS, Fences
@@ -34,7 +35,7 @@ from noghost.instance.share import Share
 from noghost.messages import MAX_BYTES, Gone, Outcome, Told, unpack
 from noghost.models import Found, find_models, load_served, most_loading_bytes
 from noghost.reaper.duty import Duty, Stated
-from noghost.reaper.spawn import Spawned, spawn_reaper
+from noghost.reaper.spawn import Spawned
 from noghost.reaper.wipe import Wiper, wipe_in_steps
 from noghost.warden.births import Nursery, bear
 from noghost.warden.command import be_traced, wait_until_gone
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
     from noghost.api.certificate import Secured
     from noghost.keys.ring import Ring
+    from noghost.models import Loading
     from noghost.warden.door import Door
     from noghost.warden.hatch import Hatch
 
@@ -201,6 +203,8 @@ def prepare_serving(
     tls: ssl.SSLContext | None = None,
 ) -> Equip:
     """Import and load what instances need; how an instance is made ready. In the warden, after the reaper's fork."""
+    keep_one_arena()
+    loading = [found.begin() for found in models if not found.on_demand]
     from noghost.api.lean import leave_out_pydantic_v1
 
     leave_out_pydantic_v1()
@@ -211,13 +215,13 @@ def prepare_serving(
     from noghost.api.rehearse import rehearse, rehearse_connections
     from noghost.api.upstream import remotes_for
 
-    served = load_served(config, models)
-    dormant = [model.dormant for model in served if model.dormant is not None]
     app = make_app()
-    remotes = remotes_for(config, app, [model.name for model in served])
+    remotes = remotes_for(config, app, [model.file.name for model in models])
     settings = uvicorn_config(app, config.limits)
     rehearse(app, ring.now if ring else None)
     rehearse_connections(app, settings, config.limits)
+    served = load_served(config, models, loading)
+    dormant = [model.dormant for model in served if model.dormant is not None]
     hosts = hosts_of(config)
     share = Share(config.most_threads, board)
     build = build_digest()
@@ -270,29 +274,25 @@ class Lived:
         return self.told is not None and self.gone.outcome == Outcome.ANSWERED
 
 
-def ask(config: Config, question: Question, reaper: Spawned | None = None) -> Lived:
+def ask(config: Config, question: Question, reaper: Spawned, found: Found, loading: Loading) -> Lived:
     """Answer one question in an instance of its own, recorded, wiped and verified; standard output gets the answer.
 
     The command's own process holds the question too: the reaper traces it and wipes it when it ends. So that the
-    reaper itself holds none of it, it is a program of its own here and not a fork; `reaper` is one that was started
-    already. Raises WeightsError, LedgerError or HostError before anything is asked.
+    reaper itself holds none of it, it is a program of its own here and not a fork. It was started already, and so was
+    the loading of the weights (engine/ahead.py). Raises WeightsError, LedgerError or HostError before it is asked.
     """
-    gc.disable()  # until all is loaded
-    prepare_process("noghost: ask")
-    reaper = reaper or spawn_reaper()
-    from noghost.engine.loaded import load
+    from noghost.engine.loaded import made_ready
     from noghost.instance.terminal import Threads, answer
 
-    models = find_models(config)
+    prepare_process("noghost: ask")
     own_network = leave_network_as_root() if "network" not in config.without else False
     fences = make_fences(config.without)
-    stated = state(config, models, fences, own_network)
+    stated = state(config, (found,), fences, own_network)
     duty = Duty(ledger_dir(config), stated, 1, config.unverified, exact=True, most_refusals=config.limits.refusals)
     births, reaper_pid = reaper.births, reaper.pid
     reaper.charge(duty)
-    own_line = be_traced(births, reaper_pid)
-    file = models[0].file
-    loaded = load(file.path, config.context_tokens, asked=question.most_tokens(), repack=file.prepared)
+    own_line = Line(be_traced(births, reaper_pid))
+    loaded = made_ready(loading(), config.context_tokens, asked=question.most_tokens())
     share = Share(config.most_threads, Board())
     now = share.threads if not config.threads else lambda: config.threads
     threads = Threads(config.most_threads, now, config.threads or None)
@@ -306,10 +306,10 @@ def ask(config: Config, question: Question, reaper: Spawned | None = None) -> Li
         equipped = Equipped(lambda instance: answer(instance, loaded, question, mouth, threads), keep)
         live(newborn, lambda _newborn: equipped, limits=config.limits, silent=False, fences=fences)
 
+    own_line.wait_at_gate()
     knock_ns = time.monotonic_ns()
     pid = bear(None, Nursery(births, reaper_pid, live_asked))
     mouth.close()
     gone = wait_until_gone(births, pid)
     data = ear.recv(MAX_BYTES)
-    own_line.close()
     return Lived(gone, unpack(data, Told) if data else None, knock_ns)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from setproctitle import setproctitle
 
 from noghost.client.fresh.agreement import Agreement, Vector, agreement, between
 from noghost.client.fresh.asking import Answer, Asking, answers, model_at, vectors
@@ -24,6 +23,7 @@ from noghost.config import DEFAULT_CONTEXT_TOKENS, Config
 from noghost.errors import ConfigError, HuntError
 from noghost.instance.identity import fresh_seed
 from noghost.instance.question import Question, material, messages
+from noghost.title import take_title
 
 MOST_SEED = 2**32 - 2
 COLUMN = "  "
@@ -57,7 +57,7 @@ class Answered:
 
 def ask_fresh(config: Config, question: Question, fresh: Fresh) -> None:
     """Ask, and print each answer when it is there; with --json, all of it at the end."""
-    setproctitle("noghost: ask")
+    take_title("noghost: ask")
     asked = questions_of(question, fresh)
     if fresh.transcripts:
         make_folder(fresh.transcripts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 from typing import TYPE_CHECKING
@@ -49,7 +50,9 @@ class Lazy(click.Group):
         """The command called `cmd_name`, from the module of the same name."""
         if cmd_name not in COMMANDS:
             return None
+        gc.disable()  # it would look again and again at what stays
         command: click.Command = getattr(importlib.import_module(f"noghost.cli.{cmd_name}"), cmd_name)
+        gc.enable()
         return with_examples(command, cmd_name)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:

@@ -11,7 +11,7 @@ import click
 from noghost.cli.settings import effective, options
 from noghost.reaper.role import fork_role
 from noghost.service import serve as run_service
-from noghost.warden.activation import become_doorkeeper, config_at, own_command, take_over
+from noghost.warden.activation import become_doorkeeper, config_at, keeper_pid, own_command, take_over
 from noghost.warden.door import open_door
 
 
@@ -29,14 +29,16 @@ def serve(**flags: Any) -> None:
     listener = take_over()
     if listener is not None:
         config = config_at(config, listener)
-    elif config.idle_exit_s:
+    if not keeper_pid():
+        warn()
+    if listener is None and config.idle_exit_s:
         become_doorkeeper(open_door(config), own_command())
-    warn()
     run_service(config, announce, listener=listener)
 
 
 def warn() -> None:
-    """A line on standard error for each thing about this host that weakens a promise.
+    """A line on standard error for each thing about this host that weakens a promise; a doorkeeper's services were
+    preceded by it.
 
     In a child: what it imports would stay in the memory of warden and reaper.
     """

@@ -5,7 +5,6 @@ In the warden, before any fork, for all instances to inherit; or in the one inst
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,6 @@ from noghost.engine.families.manner import Manners, manners_of
 from noghost.engine.model import Model
 from noghost.engine.prefix import Prefix, Start, longest
 from noghost.engine.state import StateShape, shape_of
-from noghost.errors import WeightsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +39,18 @@ class Loaded:
 BESIDE_TOKENS = 64  # of a template's expressions; its own words are counted by their bytes
 
 
-def load(
-    path: Path, context_tokens: int, *, asked: int | None = None, repack: bool = False, hold_in: Path | None = None
-) -> Loaded:
-    """Load for contexts of at most `context_tokens` (fewer where the model was trained on fewer).
+def load(path: Path, context_tokens: int, *, repack: bool = False) -> Loaded:
+    """Load a file and make it ready. `repack`: as prepared files are (weights/prepared.py). Raises WeightsError or
+    EngineError."""
+    return made_ready(Model.load(path, repack=repack), context_tokens)
+
+
+def made_ready(model: Model, context_tokens: int, *, asked: int | None = None) -> Loaded:
+    """What an instance needs of a model, for at most `context_tokens` of context (fewer where it was trained on fewer).
 
     `asked`: bytes of the messages and tokens of the answer, where they are known already: the context is no larger
-    than these can need, and is made that much faster.
-    `repack`: as prepared files are (weights/prepared.py). `hold_in`: the folder for a file without a name that holds
-    what repacking made, so that it is no private memory. Raises WeightsError or EngineError.
+    than these can need, and is made that much faster. Raises EngineError.
     """
-    model = Model.load(path, repack=repack)
-    if hold_in is not None:
-        hold(model, hold_in)
     context = Context(model, room_of(model, context_tokens, asked))
     context.release_zero_pages()
     return around(model, context)
@@ -76,15 +73,3 @@ def room_of(model: Model, context_tokens: int, asked: int | None) -> int:
     if asked is not None and model.n_ctx_original is None:  # a token is at least a byte; else the size is in the answer
         context_tokens = min(context_tokens, asked + len((model.chat_template or "").encode()) + BESIDE_TOKENS)
     return min(context_tokens, model.n_ctx_train)
-
-
-def hold(model: Model, folder: Path) -> None:
-    """Leave repacked weights to a file without a name in `folder`. Raises WeightsError."""
-    try:
-        with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
-            model.hold_in_file(file.fileno())
-    except OSError as error:
-        raise WeightsError(
-            f"could not hold the repacked model {model.path}: {error.strerror}",
-            f"free as much in {folder} as the model is large, or serve the model that it was made of",
-        ) from error

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import compress, repeat
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +59,8 @@ class Model:
         """
         path = Path(path)
         start_backend()
-        name, params = str(path).encode(), _params(repack)
-        with collected_errors() as errors:
-            handle, new_memory = pages.mapped_during(lambda: C.llama_model_load_from_file(name, params))
-        if not handle:
-            reason = f": {errors[0]}" if errors else ""
-            raise WeightsError(f"could not load the model {path}{reason}", "check that the file is a complete GGUF")
-        model = cls(path, handle, repacked=repack)
+        handle, new_memory = pages.mapped_during(lambda: load_handle(path, repack))
+        model = cls.at(path, handle, repack=repack)
         model._new_memory = new_memory
         return model
 
@@ -77,6 +73,16 @@ class Model:
             raise WeightsError(f"could not load the model {path}", "give instances more memory: --limit memory_bytes")
         return cls(path, handle, repacked=repack)
 
+    @classmethod
+    def at(cls, path: Path, handle: int | None, *, repack: bool = False) -> Model:
+        """The one behind a handle of `load_handle`; WeightsError, with llama.cpp's reason, where there is none."""
+        if not handle:
+            with collected_errors() as errors:
+                load_handle(path, repack)
+            reason = f": {errors[0]}" if errors else ""
+            raise WeightsError(f"could not load the model {path}{reason}", "check that the file is a complete GGUF")
+        return cls(path, handle, repacked=repack)
+
     def hold_in_file(self, descriptor: int) -> int:
         """Have the file system hold what loading made of the file, in an empty one; return how many bytes.
 
@@ -87,8 +93,9 @@ class Model:
 
     @cached_property
     def eog_tokens(self) -> tuple[int, ...]:
-        """The tokens that end a generation. A service asks in the warden: a call for each token there is."""
-        return tuple(token for token in range(self.n_vocab) if self.is_eog(token))
+        """The tokens that end a generation. A service asks for them in the warden: a call for each token there is."""
+        tokens = range(self.n_vocab)
+        return tuple(compress(tokens, map(C.llama_vocab_is_eog, repeat(self.vocab), tokens)))
 
     @property
     def chat_template(self) -> str | None:
@@ -196,6 +203,12 @@ class Model:
 
     def _special_text(self, token: int) -> str:
         return "" if token < 0 else self.piece(token, special=True).decode("utf-8", "replace")
+
+
+def load_handle(path: Path, repack: bool) -> int | None:
+    """One call of C, without a word of it being logged; None where llama.cpp refuses the file."""
+    handle: int | None = C.llama_model_load_from_file(str(path).encode(), _params(repack))
+    return handle
 
 
 def _params(repack: bool) -> Any:

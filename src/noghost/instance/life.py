@@ -12,8 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
-from setproctitle import setproctitle
-
 from noghost.config import Limits
 from noghost.errors import HostError
 from noghost.instance.exit import leave
@@ -23,6 +21,7 @@ from noghost.instance.memory import keep_python_arenas
 from noghost.instance.newborn import Newborn
 from noghost.instance.sandbox import Bounds, Fences, allow_tracer, confine
 from noghost.messages import Outcome
+from noghost.title import take_title
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ def live(newborn: Newborn, equip: Equip, *, limits: Limits, silent: bool, fences
     line = Line(newborn.line)
     sys.unraisablehook = say_nothing
     try:
-        setproctitle("noghost: instance")
+        take_title("noghost: instance")
         keep_python_arenas()
         allow_tracer(newborn.reaper_pid)
         line.wait_at_gate()

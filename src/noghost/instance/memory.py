@@ -29,17 +29,28 @@ class _ArenaAllocator(ctypes.Structure):
     )
 
 
+def keep_one_arena() -> None:
+    """In the warden, before it starts a thread: that would leave an arena behind, for an instance's threads to take."""
+    set_malloc((M_ARENA_MAX, 1))
+
+
 def keep_malloc_pages() -> None:
     """In the warden, before the first fork: from here on all blocks come from one heap that never shrinks.
 
     After the model and the context, whose large blocks have mappings of their own (so that the zeroed ones can be
     given back, engine/pages.py) and are never freed. Raises HostError where malloc is not glibc's.
     """
+    keep_one_arena()
+    ctypes.CDLL(None).malloc_trim(0)  # what loading left behind, while it still can be given back
+    set_malloc((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, NEVER))
+
+
+def set_malloc(*options: tuple[int, int]) -> None:
+    """Set options of mallopt(3). Raises HostError where malloc is not glibc's."""
     libc = ctypes.CDLL(None)
     if not hasattr(libc, "mallopt") or not hasattr(libc, "gnu_get_libc_version"):
         raise HostError("the C library's malloc cannot be told to keep its pages", "run on a glibc system")
-    libc.malloc_trim(0)  # what loading left behind, while it still can be given back
-    for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, NEVER), (M_ARENA_MAX, 1)):
+    for option, value in options:
         if libc.mallopt(option, value) != 1:
             raise HostError(f"malloc refused option {option}", "run on glibc 2.26 or newer")
 

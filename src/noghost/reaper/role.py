@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import signal
 import socket
 import sys
 import traceback
 from collections.abc import Callable
-
-from setproctitle import setproctitle
+from pathlib import Path
+from typing import Any
 
 from noghost.board import Board
 from noghost.errors import NoghostError
 from noghost.ledger.store import Ledger
 from noghost.log import Event, log
-from noghost.reaper.duty import Duty
+from noghost.reaper.duty import Duty, Stated
 from noghost.reaper.outward import Outward
 from noghost.reaper.record import LedgerRecorder, Recorder, minute_now
 from noghost.reaper.seats import Seats
-from noghost.reaper.spawn import OUTLIVED, connected, read_duty
+from noghost.reaper.spawn import OUTLIVED, connected
 from noghost.reaper.watch import Reaper
+from noghost.reaper.wipe import wipe_in_steps
+from noghost.title import take_title
 
 
 def start_reaper(
@@ -70,7 +73,7 @@ def guarded(role: Callable[[], None]) -> int:
 
 def be_the_reaper(duty: Duty, board: Board, births: socket.socket, connector: socket.socket | None = None) -> None:
     """Open the ledger, say what an earlier run left open, watch until the warden and every instance are gone."""
-    setproctitle("noghost: reaper")
+    take_title("noghost: reaper")
     for number in OUTLIVED:
         signal.signal(number, signal.SIG_IGN)
     with Ledger.open(duty.ledger) as ledger:
@@ -94,12 +97,20 @@ def be_the_reaper(duty: Duty, board: Board, births: socket.socket, connector: so
         recorder.settle()
 
 
+def read_duty(descriptor: int) -> Duty | None:
+    """In the spawned reaper: its duty; None when the command ended without one."""
+    with os.fdopen(descriptor, encoding="utf-8") as pipe:
+        text = pipe.read()
+    if not text:
+        return None
+    work = json.loads(text)
+    told: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in work["stated"].items()}
+    stated = Stated(**told)
+    return Duty(**work | {"ledger": Path(work["ledger"]), "stated": stated, "wiper": wipe_in_steps})
+
+
 def main() -> None:
     """In a spawned reaper: take the duty, which holds nothing that was asked, and be it."""
     births = socket.socket(fileno=int(sys.argv[1]))
     duty = read_duty(int(sys.argv[2]))
     sys.exit(guarded(lambda: be_the_reaper(duty, Board(), births)) if duty else 0)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,7 @@
 """What the warden of `noghost ask` does for itself: it is its own caller, and holds the question too.
 
-Covered: the command's own process is traced before it reads or loads anything, and wiped at its end like an instance.
+Covered: the command's own process is traced before its instance is born, which alone reads, and wiped at its end like
+an instance.
 Not covered: a command that is traced and whose reaper is killed.
 """
 
@@ -11,7 +12,6 @@ import socket
 from contextlib import suppress
 
 from noghost.errors import HostError
-from noghost.instance.line import Line
 from noghost.instance.sandbox import allow_tracer
 from noghost.messages import MAX_BYTES, Birth, Gone, Heard, pack, unpack
 
@@ -19,14 +19,13 @@ from noghost.messages import MAX_BYTES, Birth, Gone, Heard, pack, unpack
 def be_traced(births: socket.socket, reaper_pid: int) -> socket.socket:
     """Have this very process traced, so that what it holds of the question is wiped when it ends.
 
-    Returns its line, to be kept open. Raises HostError where the host refuses.
+    Returns its line, to be kept open; it is traced once the gate of that is open.
     """
     allow_tracer(reaper_pid)
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with suppress(BrokenPipeError):
         socket.send_fds(births, [pack(Birth(os.getpid()))], [here.fileno()])
     here.close()
-    Line(there).wait_at_gate()
     return there
 
 

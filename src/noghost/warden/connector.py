@@ -21,12 +21,11 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
-from setproctitle import setproctitle
-
 from noghost.instance.sandbox import PR_SET_NO_NEW_PRIVS, keep_capabilities, prctl
 from noghost.messages import MAX_BYTES, Answer, Connected, Dial, pack, unpack
 from noghost.reaper.role import fork_role
 from noghost.reaper.spawn import OUTLIVED, connected
+from noghost.title import take_title
 from noghost.upstream import Upstream
 
 CONNECT_S = 10.0  # for each address of a host
@@ -48,7 +47,7 @@ def start_connector(upstreams: Sequence[Upstream], shut: tuple[socket.socket, ..
 
 def be_the_connector(places: Sequence[Place], asked: socket.socket) -> None:
     """Until the reaper is gone, who ends last."""
-    setproctitle("noghost: connector")
+    take_title("noghost: connector")
     for number in OUTLIVED:
         signal.signal(number, signal.SIG_IGN)
     give_up_rights()

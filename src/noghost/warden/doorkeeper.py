@@ -22,11 +22,11 @@ from types import FrameType
 from typing import NoReturn
 
 from noghost.log import Event, log
+from noghost.title import take_title
 
 FIRST = 3  # SD_LISTEN_FDS_START of sd_listen_fds(3)
 LONGEST_PAUSE_S = 60
 LONG_LIFE_S = 60.0  # a service that lived so long did not fail because of its start
-TITLE = b"noghost: door"
 ENDS = (signal.SIGTERM, signal.SIGINT)
 HEARD = (*ENDS, signal.SIGCHLD, signal.SIGUSR1)
 
@@ -135,15 +135,6 @@ def be_the_service(listener: int, command: list[str]) -> NoReturn:
     os.execve(command[0], command, os.environ | words)  # noqa: S606  how this service was started before
 
 
-def take_title() -> None:
-    """Show a role in ps in the place of the arguments, which are this process's own memory."""
-    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-    start, end = int(fields[45]), int(fields[46])  # arg_start and arg_end of proc(5), counted from the state
-    with suppress(OSError), open("/proc/self/mem", "r+b", buffering=0) as memory:  # noqa: PTH123
-        memory.seek(start)
-        memory.write(TITLE[: end - start - 1].ljust(end - start, b"\0"))
-
-
 def forget_path(path: str, inode: int) -> None:
     """Take away a Unix socket's file, if it is still the one that was opened."""
     with suppress(FileNotFoundError):
@@ -155,7 +146,7 @@ def main() -> None:
     """Arguments: the listening descriptor, a Unix socket's path and inode or nothing, the service's command."""
     listener, path, inode, command = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4:]
     os.set_inheritable(listener, False)
-    take_title()
+    take_title("noghost: door")
     try:
         status = Doorkeeper(listener, command).run()
     finally:

@@ -7,10 +7,9 @@ import os
 import resource
 import signal
 
-from setproctitle import setproctitle
-
 from noghost.config import Limits
 from noghost.instance.memory import keep_malloc_pages
+from noghost.title import take_title
 
 DESCRIPTORS_PER_INSTANCE = 6  # in the reaper: its line, its listener, and four windows
 DESCRIPTORS_BESIDE = 256
@@ -18,7 +17,7 @@ DESCRIPTORS_BESIDE = 256
 
 def prepare_process(title: str) -> None:
     """In the warden, before anything is loaded."""
-    setproctitle(title)
+    take_title(title)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps; who has ended, the reaper says
     os.environ["GGML_NO_BACKTRACE"] = "1"  # ggml would start a debugger when an assertion fails
 
@@ -35,8 +34,11 @@ def allow_descriptors(limits: Limits) -> None:
 
 
 def settle_memory() -> None:
-    """All is loaded: what stays is never looked at again, by a child neither."""
-    gc.collect()
+    """All is loaded: what stays is never looked at again, by a child neither.
+
+    Nor now: a collection writes to the header of every object, which the reaper would no longer share. Measured: 4 MB
+    of both more, and 45 ms of every start.
+    """
     gc.freeze()
     gc.enable()
     keep_malloc_pages()

@@ -3,7 +3,8 @@
 Kept beside the cache of the digests, one line for each: the weights' SHA-256 and the build that loaded them.
 
 Covered: other weights, or another build, are tried again. A file that is damaged or cannot be written is none.
-Not covered: who can write to the user's cache can spare a file its trial; llama.cpp then meets it untried.
+Not covered: who can write to the user's cache can spare a file its trial, and the look at its structure; llama.cpp
+then meets it untried.
 """
 
 from __future__ import annotations
