@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,12 +105,10 @@ def ask(
     if reaper is None:
         return ask_several(config, asked, count, seed=seed, **fresh)
     found, loading = load_ahead(config)
-    from noghost.cli.lived import exit_status, report
+    from noghost.cli.lived import finish
     from noghost.service import ask as run_ask
 
-    lived = run_ask(config, asked, reaper, found, loading)
-    report(lived, as_json)
-    sys.exit(exit_status(lived))
+    return finish(run_ask(config, asked, reaper, found, loading), as_json)
 
 
 def ask_several(config: Config, asked: Question, count: int | None, **fresh: Any) -> None:

@@ -15,6 +15,12 @@ INTERRUPTED = 130
 FAILED = 1
 
 
+def finish(lived: Lived, as_json: bool) -> None:
+    """Say the rest, and end with its status."""
+    report(lived, as_json)
+    sys.exit(exit_status(lived))
+
+
 def report(lived: Lived, as_json: bool) -> None:
     """The rest of the JSON object, or one line about the life where standard error is a terminal."""
     if as_json and lived.told:
