@@ -157,6 +157,19 @@ def test_a_rewritten_entry_in_the_tail_is_refused(path: Path) -> None:
         Ledger.open(path)
 
 
+def test_a_ledger_of_an_earlier_release_is_called_that_and_is_left_as_it_is(path: Path) -> None:
+    with filled(path, 2):
+        pass
+    tail = path / "tail"
+    *first, last = split_records(tail.read_bytes())[0]
+    older = b"".join(map(join_record, [*first, last.replace(b"commitment -\n", b"")]))
+    tail.write_bytes(older)
+    with pytest.raises(LedgerError, match="no field commitment") as caught:
+        Ledger.open(path)
+    assert "move that ledger away" in caught.value.hint
+    assert tail.read_bytes() == older
+
+
 def test_a_rewritten_entry_in_a_bundle_is_found(path: Path) -> None:
     with filled(path, 300) as ledger:
         ledger.checkpoint()

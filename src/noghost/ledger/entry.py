@@ -48,6 +48,10 @@ _OLDER = "if a noghost from before 0.1.0 wrote it: move that ledger away, and a 
 _NUMBER = re.compile(r"0|[1-9][0-9]?")
 
 
+class OlderEntryError(LedgerError):
+    """It lacks a field: an earlier release wrote it, or nobody did."""
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A birth, written before the first token is computed.
@@ -159,7 +163,7 @@ def parse(text: str) -> Entry:
         raise _malformed("its kind is unknown")
     for field in fields(cls):
         if field.name not in values:
-            raise LedgerError(f"cannot use this ledger entry: it has no field {field.name}", _OLDER)
+            raise OlderEntryError(f"cannot use this ledger entry: it has no field {field.name}", _OLDER)
     arguments: dict[str, Any] = {f.name: _read(f.name, f.type, values) for f in fields(cls)}
     entry: Entry = cls(**arguments)
     if render(entry) != text:

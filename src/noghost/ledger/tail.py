@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from noghost.errors import LedgerError
-from noghost.ledger.entry import ENTRY_MAX_BYTES, parse_bytes
+from noghost.ledger.entry import ENTRY_MAX_BYTES, OlderEntryError, parse_bytes
 from noghost.ledger.files import FILE_MODE, sync_directory, write_all
 from noghost.ledger.tiles import WIDTH, damaged, join_record, split_records
 from noghost.ledger.tree import Frontier, leaf_hash
@@ -119,8 +119,10 @@ def _unwritten(record: bytes) -> bool:
     """Whether a last record holds blocks that never reached the disk (zeros after a power cut)."""
     try:
         parse_bytes(record)
-    except LedgerError:
+    except LedgerError as error:
         if b"\x00" in record:
             return True
+        if isinstance(error, OlderEntryError):
+            raise
         raise damaged("the last record of its tail") from None
     return False
