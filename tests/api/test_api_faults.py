@@ -104,7 +104,9 @@ def test_a_fault_within_a_stream_is_its_last_event(error: Exception, status: int
         return [piece async for piece in writer.events(Told(0, [Content("text")], ()), items(), False)]
 
     now = invocation()
-    job: Any = SimpleNamespace(work=SimpleNamespace(echo=None), prompt_logprobs=())  # its figures come at the end
+    # its figures come at the end
+    model = SimpleNamespace(piece=None)
+    job: Any = SimpleNamespace(work=SimpleNamespace(echo=None), prompt_logprobs=(), model=model)
     *_, last = asyncio.run(stream(Writer(now, Turn(job, "model", lambda: PLAIN.parser("")), CHAT)))
     assert set(json.loads(last.removeprefix(b"data: "))) == {"error"}
     assert b"secret" not in last
@@ -122,10 +124,9 @@ def test_a_fault_within_a_streamed_response_is_its_last_event() -> None:
         return [piece async for piece in writer.stream(items(), pads=False)]
 
     now = invocation()
-    job: Any = None  # asked for its figures at the end alone, which does not come
-    model: Any = SimpleNamespace(piece=None)  # asked for probabilities alone
+    turn: Any = SimpleNamespace(logprobs=lambda _told: [])  # its figures come at the end
     fixed = {"model": "m", "instructions": None, "tools": [], "metadata": {}, "store": False}
-    sent = asyncio.run(stream(Streamer(now, job, model, fixed)))
+    sent = asyncio.run(stream(Streamer(now, turn, fixed)))
     response = told([json.loads(event.partition(b"data: ")[2]) for event in sent])
     assert (response["status"], response["error"]["code"]) == ("failed", "server_error")
     assert response["output"][0]["content"][0]["text"] == "text"

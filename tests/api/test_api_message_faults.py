@@ -47,7 +47,7 @@ def test_a_fault_within_a_stream_is_its_last_event(error: Exception) -> None:
         return [piece async for piece in writer.events(items())]
 
     now = invocation()
-    turn: Any = SimpleNamespace(job=SimpleNamespace(work=SimpleNamespace(prompt_tokens=[1])), model="model")
+    turn: Any = SimpleNamespace(prompt_tokens=1, model="model")
     *_, last = asyncio.run(stream(Writer(now, turn, ASKED)))
     name, data = last.decode().strip().split("\n")
     assert (name, set(json.loads(data.removeprefix("data: ")))) == ("event: error", {"type", "error"})
