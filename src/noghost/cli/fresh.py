@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from noghost.client.fresh.agreement import Agreement, Vector, agreement, between
 from noghost.client.fresh.asking import Answer, Asking, answers, model_at, vectors
@@ -93,7 +94,8 @@ def questions_of(question: Question, fresh: Fresh) -> list[str]:
 @contextlib.contextmanager
 def service(config: Config, fresh: Fresh) -> Iterator[str]:
     """The URL of the service that is named, or of one that exists only for this command."""
-    own = config.ledger or config.unverified or config.without or config.context_tokens != DEFAULT_CONTEXT_TOKENS
+    said = click.get_current_context().get_parameter_source("ledger") is ParameterSource.COMMANDLINE
+    own = said or config.unverified or config.without or config.context_tokens != DEFAULT_CONTEXT_TOKENS
     if fresh.url is not None:
         if own:
             hint = "--context, --ledger, --unverified and --without are for a service that this command starts"
