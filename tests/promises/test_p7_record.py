@@ -48,6 +48,7 @@ def test_a_killed_reaper_takes_its_instances_along_and_the_next_start_says_so(tm
             "prompt_tokens": 0,
             "answer_tokens": 0,
             "refused_calls": 0,
+            "commitment": "-",
         }
         assert second.noghost("receipts", "verify").returncode == 0
 
