@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -78,12 +79,25 @@ def terminal(
 ) -> Iterator[Terminal]:
     """Run it; ended with the block."""
     env = env | {"TERM": "xterm-256color", "COLUMNS": "", "LINES": ""}
-    child = pexpect.spawn(command[0], command[1:], env=env, cwd=str(cwd), dimensions=(rows, columns), timeout=LONGEST_S)
+    child = pexpect.spawn(
+        command[0],
+        command[1:],
+        env=env,
+        cwd=str(cwd),
+        dimensions=(rows, columns),
+        timeout=LONGEST_S,
+        preexec_fn=hear_ctrl_c,
+    )
     child.delaybeforesend = None
     try:
         yield Terminal(child, columns, rows)
     finally:
         child.close(force=True)
+
+
+def hear_ctrl_c() -> None:
+    """As in a terminal: a shell has what it runs in the background ignore it, these tests perhaps among that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def noghost(*arguments: str) -> list[str]:
