@@ -19,14 +19,12 @@ from dataclasses import replace
 from typing import Any, cast
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.applications import Starlette
 from starlette.responses import StreamingResponse
 from starlette.types import Message
 
 from noghost.api.connection import equip, serve_connection
 from noghost.api.here import Here, Recorder
-from noghost.api.token_schema import DetokenizeRequest
 from noghost.api.uvicorn_parts import Config
 from noghost.config import Limits
 from noghost.engine.capsule import KEY_BYTES, MEDIA_TYPE, open_sealed, seal
@@ -43,7 +41,7 @@ PARTS = b"--b\r\nContent-Type: application/json\r\n\r\n%b\r\n--b\r\nContent-Type
 )
 PROBE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 CONNECTIONS = 10  # CPython 3.11 and later specialise a function once it was called 8 times
-PARAMETER = re.compile(r"{[\w:]+}")
+PARAMETER = re.compile(r"{\w+}")
 
 
 class NoReceipt:
@@ -100,28 +98,15 @@ def nowhere(app: Starlette) -> Iterator[None]:
 
 async def rehearse_all(app: FastAPI) -> None:
     """Every endpoint once (FastAPI reads an endpoint's source at its first request), a path that is none, a stream."""
-    for method, path in [*endpoints(app), ("GET", "/nothing")]:
+    documented = [(method.upper(), path) for path, methods in app.openapi()["paths"].items() for method in methods]
+    for method, path in [*documented, ("GET", "/"), ("GET", "/docs"), ("GET", "/openapi.json"), ("GET", "/nothing")]:
         with contextlib.suppress(Exception):  # there is no model here to answer with: its imports are what counts
             body = BODY if method == "POST" else b""
             await app(scope_of(method, PARAMETER.sub("0" * 32, path)), whole(body), discard)
     for path in ("/v1/chat/completions", "/v1/completions"):
         await app(with_capsule(scope_of("POST", path)), whole(PARTS), discard)
     rehearse_sealing()
-    rehearse_document()
     await StreamingResponse(pieces())(scope_of("GET", "/"), whole(b""), discard)
-
-
-def endpoints(app: FastAPI) -> Iterator[tuple[str, str]]:
-    """Method and path of each that the document names. The document itself, and its page, are not rehearsed: they
-    take 0.2 s and import nothing more than `rehearse_document` does."""
-    for route in (context.original_route for context in iter_route_contexts(app.routes)):
-        if isinstance(route, APIRoute) and route.include_in_schema:
-            yield from ((method, route.path) for method in sorted(route.methods or ()))
-
-
-def rehearse_document() -> None:
-    """The schema of one small request, for what pydantic imports then."""
-    DetokenizeRequest.model_json_schema()
 
 
 async def rehearse_key(app: FastAPI) -> None:
