@@ -7,8 +7,8 @@ Covered: unheard instances are bounded, and the oldest of whoever has most of th
 that lead to no computation are rationed, so that a storm of them leaves the cores to those that compute; who has had
 one of them lately comes after others, and so do requests that look like them (as long, from the same caller); an
 instance that outlives its own deadline, stopped or out of its mind, is killed.
-Not covered: a storm of the caller's own user or address whose every request has another length; a storm of callers that
-do compute: these share the seats, first come, first served.
+Not covered: a storm of the caller's own user or address whose every request has another length, among which a request
+that computes waits its turn; a storm of callers that do compute: these share the seats, first come, first served.
 """
 
 from __future__ import annotations
