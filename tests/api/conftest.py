@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from openai import OpenAI
 
+from api.certificates import write_signed
 from api.kinds import three_kinds
+from api.provider import Provider, providing
 from running import Service, running
 
 
@@ -25,6 +27,15 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def kinds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service of three models."""
     with three_kinds(tmp_path_factory.mktemp("kinds")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+    """Another's service, over TLS of an authority of its own."""
+    folder = tmp_path_factory.mktemp("provider")
+    write_signed(folder)
+    with providing(folder) as found:
         yield found
 
 

@@ -11,8 +11,7 @@ import pytest
 from anthropic import Anthropic
 from openai import OpenAI
 
-from api.certificates import write_signed
-from api.provider import QUOTED, Provider, providing
+from api.provider import QUOTED, Provider
 from api.test_api_upstream import ENTRY, KEY, SAID, row
 from api.wire import Reply, ask, get, post
 from noghost.ledger.entry import bucket
@@ -30,14 +29,6 @@ ASKED: dict[str, dict[str, Any]] = {
     "/v1/responses": {"input": ITEMS, "max_output_tokens": 50},
     "/v1/messages": {"messages": [{"role": "user", "content": SAID}], "max_tokens": 50},
 }
-
-
-@pytest.fixture(scope="module")
-def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
-    folder = tmp_path_factory.mktemp("provider")
-    write_signed(folder)
-    with providing(folder) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

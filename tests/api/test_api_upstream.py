@@ -14,8 +14,8 @@ import httpx
 import pytest
 from openai import OpenAI
 
-from api.certificates import write_pair, write_signed
-from api.provider import QUOTED, Provider, providing
+from api.certificates import write_pair
+from api.provider import QUOTED, Provider
 from api.wire import Reply, ask, get, post
 from noghost.client.commitment import commitment
 from noghost.client.hunt import count_in_pid, hunt, needles_for, new_canary
@@ -33,14 +33,6 @@ SAID = "Velorimat fiftyone Dusategob"
 ENTRY = '[[upstream]]\nname = "{0}"\nurl = "{1}"\nmodel = "{2}"\nkey_file = "{3}"\nsilence_s = 1\n{4}\n'
 REMOTE = ("answer", "thinks", "withholds", "cut", "unsaid", "fails", "silent", "page", "denies")
 STATUSES = (400, 401, 402, 403, 404, 429, 500, 503, 302)
-
-
-@pytest.fixture(scope="module")
-def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
-    folder = tmp_path_factory.mktemp("provider")
-    write_signed(folder)
-    with providing(folder) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from noghost.cli.blind import cannot_tell
 from noghost.client.commitment import read_key
 from noghost.client.receipts import default_seen_dir, verify_file
 from noghost.client.replay import Asked, Result, read_answer, read_request
@@ -16,7 +17,6 @@ from noghost.client.replay import replay as run_replay
 from noghost.errors import NoghostError
 
 STATUS = {"the same": 0, "not the same": 1, "cannot tell": 2}
-BLIND = 2
 TIES = {
     "holds": "holds: the receipt is of this request",
     "broken": "broken: the receipt is of another request, or the key is another",
@@ -87,11 +87,7 @@ def replay(
         asked = Asked(opened, request, body, read_answer(answer_file), model, key, anyway, waived)
         result = run_replay(asked)
     except NoghostError as error:
-        if as_json:
-            click.echo(json.dumps({"verdict": "cannot tell", "reason": error.message, "hint": error.hint}))
-        else:
-            click.echo(f"noghost: {error}", err=True)
-        sys.exit(BLIND)
+        cannot_tell(error, as_json=as_json)
     click.echo(json.dumps(asdict(result), indent=2) if as_json else render(result))
     sys.exit(STATUS[result.verdict])
 

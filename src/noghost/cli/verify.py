@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from noghost.cli.blind import cannot_tell
 from noghost.client.receipts import default_seen_dir, ledger_if_any
 from noghost.client.transcript import TranscriptFile
 from noghost.client.verification import Account, Trust, account_of, repeat
@@ -19,7 +20,6 @@ from noghost.errors import NoghostError
 from noghost.ledger.receipt import Since, Verified
 
 STATUS = {"holds": 0, "broken": 1, "cannot tell": 2, "no receipt": 2}
-BLIND = 2
 WORDS = {"holds": "hold", "broken": "do not", "cannot tell": "cannot be told", "no receipt": "without a receipt"}
 KNOWN = "known before"
 UNKNOWN = "taken from the file: whoever made the file up could have made it too"
@@ -56,11 +56,7 @@ def verify(file: Path, vkey: str | None, model: str | None, *, replay: bool, as_
     try:
         account = accounted(file, vkey, model, replay=replay)
     except NoghostError as error:
-        if as_json:
-            click.echo(json.dumps({"verdict": "cannot tell", "reason": error.message, "hint": error.hint}))
-        else:
-            click.echo(f"noghost: {error}", err=True)
-        sys.exit(BLIND)
+        cannot_tell(error, as_json=as_json)
     click.echo(json.dumps(facts_of(account), indent=2) if as_json else "\n".join(lines_of(account)))
     sys.exit(STATUS[account.verdict])
 
