@@ -9,6 +9,7 @@ Runs until its standard input ends, then prints what it got as one line of JSON.
     storm     GET /healthz, read the answer, again at once
     larger    the same with a header as long as a browser's
     varied    the same, each with a header of another length
+    forks     the same, each request of a process of its own, all of one session
     leave     connect and leave without a word, again at once
     readers   GET /docs, which is over a megabyte, and read nothing
 """
@@ -19,7 +20,9 @@ import contextlib
 import json
 import os
 import random
+import select
 import selectors
+import signal
 import socket
 import sys
 import time
@@ -102,7 +105,7 @@ class Attack:
     def _speak(self, caller: Caller) -> None:
         text = SAYS[self._kind][: 1 if self._kind == "slow" else None]
         if self._kind == "varied":
-            text = HEALTH + b"user-agent: " + b"a" * random.randrange(*VARIED_BYTES) + b"\r\n\r\n"
+            text = varied()
         caller.said = caller.connection.send(text) if text else 1
         if self._kind == "readers":
             self._selector.unregister(caller.connection)
@@ -130,16 +133,60 @@ class Attack:
         self._call()
 
 
+class Forks:
+    """So many processes at a time, each for one request."""
+
+    def __init__(self, count: int, port: int) -> None:
+        self._port = port
+        self.got: Counter[str] = Counter()
+        self._bell, bell_end = socket.socketpair()
+        for end in (self._bell, bell_end):
+            end.setblocking(False)
+        signal.set_wakeup_fd(bell_end.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._bell_end = bell_end
+        os.setsid()
+        self._children = {self._fork() for _ in range(count)}
+
+    def run(self) -> None:
+        """Until standard input ends."""
+        while sys.stdin not in select.select([sys.stdin, self._bell], [], [])[0]:
+            self._bell.recv(4096)
+            while (pid := os.waitpid(-1, os.WNOHANG)[0]) != 0:
+                self.got["ended"] += 1
+                self._children = self._children - {pid} | {self._fork()}
+        signal.set_wakeup_fd(-1)
+        for pid in self._children:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+    def _fork(self) -> int:
+        if pid := os.fork():
+            return pid
+        try:
+            with socket.create_connection(("127.0.0.1", self._port)) as connection:
+                connection.sendall(varied())
+                while connection.recv(65536):
+                    pass
+        finally:
+            os._exit(0)
+
+
+def varied() -> bytes:
+    """A request as long as no other one lately."""
+    return HEALTH + b"user-agent: " + b"a" * random.randrange(*VARIED_BYTES) + b"\r\n\r\n"
+
+
 def main() -> None:
     kind, count, port, *user = sys.argv[1:]
     for uid in user:
         os.setuid(int(uid))
     began_s = time.monotonic()
-    attack = Attack(kind, int(count), int(port))
+    attack = Forks(int(count), int(port)) if kind == "forks" else Attack(kind, int(count), int(port))
     attack.run()
     used = os.times()
     took_s = time.monotonic() - began_s
-    print(json.dumps({"ends": attack.got, "seconds": took_s, "cpu": (used.user + used.system) / took_s}))
+    print(json.dumps({"ends": attack.got, "seconds": took_s, "cpu": sum(used[:4]) / took_s}))
 
 
 if __name__ == "__main__":

@@ -66,6 +66,7 @@ SITUATIONS = (
     Situation("16 of these with a header of 450 bytes", "larger", 16),
     Situation("16 of these with headers of 100 to 4,000 bytes", "varied", 16),
     Situation("64 of these with headers of 100 to 4,000 bytes", "varied", 64),
+    Situation("64 of these, each request of a process of its own", "forks", 64),
     Situation("64 of these with one of 450 bytes, of another user", "larger", 64, NOBODY),
     Situation("64 of these with ones of 100 to 4,000 bytes, of another user", "varied", 64, NOBODY),
 )

@@ -11,8 +11,8 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from noghost.warden.lobby import origin_of
-from noghost.warden.peer import Peers
+from noghost.warden.origin import Whence, whence_of
+from noghost.warden.peer import End, Peers
 
 NOBODY = 65534
 WAIT_S = 30.0
@@ -48,17 +48,26 @@ def peers() -> Iterator[Peers]:
 @pytest.mark.parametrize(("host", "source"), PLACES)
 def test_a_caller_of_this_host_is_known_by_its_user(peers: Peers, host: str, source: str) -> None:
     with called(host, source) as (connection, address):
-        assert peers.user_of(connection) == os.getuid()
-        assert origin_of(connection, address, peers) == b"user %d" % os.getuid()
+        end = peers.end_of(connection)
+        assert end is not None
+        assert (end.user, end.pid) == (os.getuid(), 0)
+        assert end.inode > 0
+        whence = whence_of(connection, address, peers)
+        assert (whence.origin, whence.end) == ((b"user %d" % os.getuid(),), end)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can start another user's process")
 def test_two_users_of_one_address_are_told_apart(peers: Peers) -> None:
     with called("127.0.0.1", "127.0.0.1", NOBODY) as (theirs, address):
-        assert peers.user_of(theirs) == NOBODY
         with called("127.0.0.1", "127.0.0.1") as (ours, _):
-            assert peers.user_of(ours) == 0
-            assert origin_of(theirs, address, peers) != origin_of(ours, address, peers)
+            origins = [whence_of(end, address, peers).origin for end in (theirs, ours)]
+        assert origins == [(b"user %d" % NOBODY,), (b"user 0",)]
+
+
+def test_of_a_unix_socket_the_process_is_known_too(peers: Peers) -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        assert peers.end_of(here) == End(os.getuid(), pid=os.getpid())
 
 
 def test_an_end_that_is_closed_or_elsewhere_has_no_user(peers: Peers) -> None:
@@ -66,7 +75,7 @@ def test_an_end_that_is_closed_or_elsewhere_has_no_user(peers: Peers) -> None:
         connection.sendall(b"x")  # the caller reads it and ends
         while connection.recv(1):
             pass
-        assert peers.user_of(connection) is None
-        assert origin_of(connection, address, peers) == bytes([127, 0, 0, 1])
+        assert peers.end_of(connection) is None
+        assert whence_of(connection, address, peers) == Whence((bytes([127, 0, 0, 1]),))
     with socket.socket(socket.AF_INET) as nowhere:
-        assert peers.user_of(nowhere) is None
+        assert peers.end_of(nowhere) is None

@@ -9,10 +9,22 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from noghost.warden.living import BIRTHS_PER_CORE, GRACE_S, HOLD_S, LOOKS_KEPT, OVERTIME_S, WINDOW_S, Alive, Living
+from noghost.warden.living import (
+    BIRTHS_PER_CORE,
+    GRACE_S,
+    HOLD_S,
+    LOOKS_KEPT,
+    OVERTIME_S,
+    STORM_LOOKS,
+    WINDOW_S,
+    Alive,
+    Living,
+)
+from noghost.warden.origin import Origin
 
 CORES = 2
-HERE, THERE = b"here", b"there"
+HERE, THERE = (b"here",), (b"there",)
+THIS, THAT = (*HERE, b"session", b"this"), (*HERE, b"session", b"that")
 PATIENCE_S = 30
 
 
@@ -44,7 +56,7 @@ def sleeper() -> Iterator[Sleeper]:
         one.wait()
 
 
-def alive(pid: int, born_s: float = 0.0, origin: bytes = HERE, *, likely: bool = False) -> Alive:
+def alive(pid: int, born_s: float = 0.0, origin: Origin = HERE, *, likely: bool = False) -> Alive:
     return Alive(pid, origin, born_s, likely)
 
 
@@ -133,13 +145,30 @@ def test_what_one_has_had_outlives_its_instances() -> None:
     for number in range(3):
         found.born(Alive(number, HERE, 0.0, likely=True, said_bytes=400 + number))
         found.gone(number)
-    assert (found.crowd(HERE), found.served(HERE), found.served(THERE)) == (0, 1, 0)
+    assert (found.crowd(HERE), found.served(HERE), found.served(THERE)) == (0, (1, 1, 1), (0, 0, 0))
     for number in range(3):
         found.born(Alive(number, HERE, 0.0, likely=True, said_bytes=400 + number))
-    assert found.served(HERE) == 4
+    assert found.served(HERE) == (4, 1, 1)
     for number in range(3):
         found.heard(number)
-    assert found.served(HERE) == 0, "requests that look like these compute"
+    assert found.served(HERE) == (0, 0, 0), "requests that look like these compute"
+
+
+def test_processes_of_a_user_are_told_apart() -> None:
+    """Who waits for its first turn is before a process of the same user whose requests computed nothing."""
+    found = living(Cores())
+    for number in range(STORM_LOOKS):
+        assert not found.storms(THIS)
+        found.born(Alive(number, THIS, 0.0, likely=True, said_bytes=400 + number))
+        found.gone(number)
+    assert found.storms(THIS)
+    assert not found.storms(THAT)
+    assert not found.storms(HERE), "a user is no process"
+    assert found.idled(HERE)
+    assert found.served(THERE) < found.served(THAT) < found.served(THIS)
+    assert found.served(THAT) < found.served(HERE), "one whose process is not known yet is no newcomer"
+    found.born(Alive(99, THAT, 0.0, likely=True))
+    assert found.crowd(THIS) == found.crowd(THAT) == 1, "a crowd is a user's"
 
 
 def test_few_looks_are_kept() -> None:
@@ -193,7 +222,7 @@ def test_one_that_is_stopped_is_killed_after_its_deadline(sleeper: Sleeper) -> N
 def test_nothing_is_kept_of_the_gone() -> None:
     found = living(Cores())
     for pid in range(100):
-        found.born(alive(pid, origin=bytes([pid])))
+        found.born(alive(pid, origin=(bytes([pid]), b"session", b"process")))
         found.gone(pid)
     assert len(found) == found.unheard == 0
     assert len(found._crowds) == len(found._under_way) == 0

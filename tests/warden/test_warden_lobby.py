@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from noghost.warden.lobby import MUCH_BYTES, SHORTEST_BYTES, Guest, Lobby, Said, has_left, origin_of, said
-from noghost.warden.peer import Peers
+from noghost.warden.lobby import MUCH_BYTES, SHORTEST_BYTES, Guest, Lobby, Said, has_left, said
+from noghost.warden.origin import Origin, Whence, whence_of
+from noghost.warden.peer import End, Peers
 
-IDLE = (b"here", 40)  # how a request looked that computed nothing
+IDLE = ((b"here",), 40)  # how a request looked that computed nothing
 MOST = 4
 PATIENCE_S = 30
-HERE, THERE = b"here", b"there"
+HERE, THERE = (b"here",), (b"there",)
+END = End(user=1000, inode=1)
 
 
 @dataclass
@@ -30,13 +32,13 @@ class House:
     stack: ExitStack
     inside: list[socket.socket] = field(default_factory=list)
 
-    def admit(self, origin: bytes = HERE, says: bytes = b"") -> socket.socket:
+    def admit(self, origin: Origin = HERE, says: bytes = b"", whose: End | None = None) -> socket.socket:
         """A caller at the door, who has said something or not."""
         caller, connection = socket.socketpair()
         for end in (caller, connection):
             self.stack.enter_context(end)
         self.inside.append(connection)
-        self.lobby.admit(connection, lambda: origin)
+        self.lobby.admit(connection, lambda: Whence(origin, whose))
         caller.sendall(says)
         self.turn()
         return caller
@@ -47,7 +49,7 @@ class House:
             self.lobby.on_event(descriptor, events)
 
     def first(self) -> Guest | None:
-        return self.lobby.first(lambda origin: origin == THERE, lambda look: look == IDLE)
+        return self.lobby.first(lambda origin: (int(origin == THERE),), lambda look: look == IDLE)
 
 
 @pytest.fixture
@@ -87,7 +89,7 @@ def test_a_caller_that_was_gone_before_it_was_let_in_is_no_guest(house: House) -
     caller.shutdown(socket.SHUT_WR)
     assert select.select([staying], [], [], PATIENCE_S)[0], "its end has arrived"
     assert has_left(staying)
-    house.lobby.admit(staying, lambda: HERE)
+    house.lobby.admit(staying, lambda: Whence(HERE))
     assert staying.fileno() == -1
     assert len(house.lobby) == 0
 
@@ -96,7 +98,7 @@ def test_only_who_speaks_is_asked_where_it_comes_from(house: House) -> None:
     asked: list[int] = []
     for number, says in enumerate((b"", b"G")):
         caller, connection = (house.stack.enter_context(end) for end in socket.socketpair())
-        house.lobby.admit(connection, lambda number=number: bytes(asked.append(number) or 1))
+        house.lobby.admit(connection, lambda number=number: asked.append(number) or Whence(HERE))
         caller.sendall(says)
     house.turn()
     assert asked == [1]
@@ -186,8 +188,18 @@ def test_origins() -> None:
     here, there = socket.socketpair()
     four, six = socket.socket(socket.AF_INET), socket.socket(socket.AF_INET6)
     with closing(Peers()) as peers, here, there, four, six:
-        assert origin_of(four, ("192.0.2.1", 1), peers) == bytes([192, 0, 2, 1])
+        assert whence_of(four, ("192.0.2.1", 1), peers).origin == (bytes([192, 0, 2, 1]),)
         hosts = ("2001:db8::1", "2001:db8::2", "2001:db9::1")
-        one, same, other = (origin_of(six, (host, 1, 0, 0), peers) for host in hosts)
+        one, same, other = (whence_of(six, (host, 1, 0, 0), peers).origin for host in hosts)
         assert one == same != other
-        assert origin_of(here, "", peers) == origin_of(there, "", peers) == b"user %d" % os.getuid()
+        assert whence_of(here, "", peers) == whence_of(there, "", peers)
+        assert whence_of(here, "", peers).origin == (b"user %d" % os.getuid(),)
+
+
+def test_processes_are_looked_for_where_it_matters(house: House) -> None:
+    """Among several who wait, of an origin within which they are to be told apart, and who are on this host."""
+    house.admit(HERE, b"G", END)
+    assert house.lobby.unnamed(lambda _: True) == [], "one alone is next, whoever it is"
+    house.admit(THERE, b"G", END)
+    house.admit(HERE, b"G")
+    assert [guest.connection for guest in house.lobby.unnamed(HERE.__eq__)] == house.inside[:1]

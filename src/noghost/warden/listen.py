@@ -28,8 +28,10 @@ from noghost.warden.births import Nursery, bear
 from noghost.warden.door import Door
 from noghost.warden.ear import Ear
 from noghost.warden.hatch import Hatch
+from noghost.warden.holders import Holders
 from noghost.warden.living import Alive, Living
-from noghost.warden.lobby import Guest, Lobby, Said, origin_of, said
+from noghost.warden.lobby import Guest, Lobby, Said, said
+from noghost.warden.origin import whence_of
 
 GRACE_S = 10.0  # for running invocations, after the first SIGTERM or SIGINT
 SHORT_S = 0.1  # between two tries while the host is short of descriptors or memory
@@ -63,6 +65,7 @@ class Warden:
         self._poll = select.epoll()
         self._lobby = Lobby(self._poll, most=limits.silent, patience_s=limits.request_s)
         self._living = Living(cores=cores, deadline_s=limits.invocation_s, computing=computing)
+        self._holders = Holders()
         self._ear = Ear(door.listener)
         self._stopping = False
         self._short_s: float | None = None  # until then the host is taken to be short of something
@@ -143,7 +146,7 @@ class Warden:
         for _ in range(AT_A_TIME):
             try:
                 connection, address = self._door.listener.accept()
-                self._lobby.admit(connection, partial(origin_of, connection, address, self._door.peers))
+                self._lobby.admit(connection, partial(whence_of, connection, address, self._door.peers))
             except BlockingIOError:
                 return
             except ConnectionAbortedError:
@@ -178,12 +181,22 @@ class Warden:
     def _bear_waiting(self) -> None:
         """An instance for each guest that has spoken, in their order, as far as there is room."""
         self._living.forget_looks(time.monotonic())
+        self._tell_apart()
         while self._short_s is None and (guest := self._lobby.first(self._living.served, self._living.idle)):
             said_bytes = guest.said_bytes()
-            preferred = said(said_bytes) is Said.MUCH or not self._living.crowd(guest.origin)
+            likely = said(said_bytes) is Said.MUCH and not self._living.storms(guest.origin)
+            preferred = likely or not self._living.crowd(guest.origin)
             if not self._make_room(said(said_bytes), preferred):
                 return
-            self._bear(guest, said_bytes)
+            self._bear(guest, said_bytes, likely=likely)
+
+    def _tell_apart(self) -> None:
+        """Find out which process of a user they are who wait, where one of that user computed nothing lately."""
+        guests = self._lobby.unnamed(self._living.idled)
+        ends = self._holders.name([guest.end for guest in guests if guest.end]) if guests else {}
+        for guest in guests:
+            if guest.end in ends:
+                guest.origin, guest.end = guest.origin + ends[guest.end], None
 
     def _make_room(self, spoken: Said, preferred: bool) -> bool:
         """Whether it can be born now; one that may be whole can end another that is not."""
@@ -196,7 +209,7 @@ class Warden:
             return True
         return spoken is not Said.LITTLE and self._living.oust(now_s)
 
-    def _bear(self, guest: Guest, said_bytes: int) -> None:
+    def _bear(self, guest: Guest, said_bytes: int, *, likely: bool) -> None:
         """Above the limit it is one that asks its caller to come back later."""
         busy = len(self._living) >= self._limits.instances
         connection = self._lobby.take(guest)
@@ -208,7 +221,6 @@ class Warden:
             return
         if busy:
             self._counts.add(metrics.TURNED_AWAY, "busy")
-        likely = said(said_bytes) is Said.MUCH
         self._living.born(Alive(pid, guest.origin, time.monotonic(), likely, said_bytes))
 
     # --- ends ---------------------------------------------------------------------------------------------

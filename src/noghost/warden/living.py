@@ -7,8 +7,9 @@ Covered: unheard instances are bounded, and the oldest of whoever has most of th
 that lead to no computation are rationed, so that a storm of them leaves the cores to those that compute; who has had
 one of them lately comes after others, and so do requests that look like them (as long, from the same caller); an
 instance that outlives its own deadline, stopped or out of its mind, is killed.
-Not covered: a storm of the caller's own user or address whose every request has another length, among which a request
-that computes waits its turn; a storm of callers that do compute: these share the seats, first come, first served.
+Not covered: a storm of one process whose every request has another length, among which a request of that very process
+that computes waits its turn, and the same of one address or of a user whose processes cannot be told apart
+(holders.py); a storm of callers that do compute: these share the seats, first come, first served.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from noghost.warden.lobby import Look
+from noghost.warden.origin import DEPTH, Origin, outward
 
 GRACE_S = 1.0  # an unheard instance has at least this long
 OVERTIME_S = 5.0  # after its deadline, before it is killed
 WINDOW_S = 0.5  # so long the birth of one that has ended counts as under way, while others compute
 BIRTHS_PER_CORE = 1  # under way at once: more of a storm's would be in the way of the one that computes
 LOOKS_KEPT = 64  # of requests that computed nothing lately
+STORM_LOOKS = 8  # as many of one process: a program that asks for this and that has fewer
 LOOKS_S = 10.0  # so long they are known by their looks
 HOLD_S = 0.3  # so long one that is likely to compute has the cores to itself: a short answer's first token
 
@@ -37,7 +40,7 @@ class Alive:
     """What the warden knows of one instance."""
 
     pid: int
-    origin: bytes
+    origin: Origin
     born_s: float  # CLOCK_MONOTONIC
     likely: bool  # to ask for a seat, by how much its caller has said
     said_bytes: int = 0  # so many waited to be read when it was born
@@ -64,11 +67,11 @@ class Living:
         self._computing = computing
         self._alive: dict[int, Alive] = {}
         self._unheard: dict[int, Alive] = {}
-        self._crowds: Counter[bytes] = Counter()
+        self._crowds: Counter[Origin] = Counter()  # of each origin and its beginnings
         self._under_way: dict[int, Alive] = {}  # births that count; the instance may have ended
         self._held_until_s = 0.0  # no small birth before that
         self._idle_looks: dict[Look, float] = {}  # of requests that computed nothing, and when; the oldest first
-        self._idle_origins: Counter[bytes] = Counter()  # of these looks
+        self._idle_origins: Counter[Origin] = Counter()  # of these looks, and their beginnings
 
     def __len__(self) -> int:
         return len(self._alive)
@@ -78,19 +81,29 @@ class Living:
         """So many have not asked for a seat."""
         return len(self._unheard)
 
-    def crowd(self, origin: bytes) -> int:
-        """So many of them are unheard and of one origin."""
-        return self._crowds[origin]
+    def crowd(self, origin: Origin) -> int:
+        """So many of them are unheard and of one user or address."""
+        return self._crowds[origin[:1]]
 
-    def served(self, origin: bytes) -> int:
-        """How much one origin has had: its crowd, and one more if a request of it computed nothing lately. Instances
-        of a storm are gone in no time, and the next ones are no newcomers."""
-        return self._crowds[origin] + (origin in self._idle_origins)
+    def served(self, origin: Origin) -> tuple[int, ...]:
+        """How much an origin has had, from the outside in: its crowd, and one more if a request of it computed nothing
+        lately. Instances of a storm are gone in no time, and the next ones are no newcomers. Nor is one whose process
+        is not known yet, where another of its user computed nothing."""
+        had = [self._crowds[part] + (part in self._idle_origins) for part in outward(origin)]
+        return tuple(had + [int(self.idled(origin))] * (DEPTH - len(had)))
+
+    def idled(self, origin: Origin) -> bool:
+        """Whether a request of it computed nothing lately."""
+        return origin in self._idle_origins
+
+    def storms(self, origin: Origin) -> bool:
+        """Whether it is a process whose requests, of many lengths, computed nothing lately."""
+        return len(origin) == DEPTH and self._idle_origins[origin] >= STORM_LOOKS
 
     def born(self, alive: Alive) -> None:
         """One more."""
         self._alive[alive.pid] = self._unheard[alive.pid] = alive
-        self._crowds[alive.origin] += 1
+        self._crowds.update(outward(alive.origin))
         self._under_way[alive.pid] = alive
         if alive.likely:  # what others began now would be at its cost
             self._held_until_s = alive.born_s + HOLD_S
@@ -125,7 +138,7 @@ class Living:
     def _remember_idle(self, look: Look) -> None:
         self._forget_look(look)
         self._idle_looks[look] = time.monotonic()
-        self._idle_origins[look[0]] += 1
+        self._idle_origins.update(outward(look[0]))
         if len(self._idle_looks) > LOOKS_KEPT:
             self._forget_look(next(iter(self._idle_looks)))
 
@@ -156,7 +169,7 @@ class Living:
         ripe = [alive for alive in self._unheard.values() if alive.born_s + GRACE_S <= now_s]
         if not ripe:
             return False
-        victim = max(ripe, key=lambda alive: self._crowds[alive.origin])
+        victim = max(ripe, key=lambda alive: self.crowd(alive.origin))
         self._leave_unheard(victim.pid)
         send(victim, signal.SIGTERM)
         return True
@@ -187,11 +200,12 @@ class Living:
             send(alive, signal.SIGKILL)
 
 
-def one_less(counts: Counter[bytes], origin: bytes) -> None:
-    """Whoever has none is left out."""
-    counts[origin] -= 1
-    if not counts[origin]:
-        del counts[origin]
+def one_less(counts: Counter[Origin], origin: Origin) -> None:
+    """Of it and its beginnings; whoever has none is left out."""
+    for part in outward(origin):
+        counts[part] -= 1
+        if not counts[part]:
+            del counts[part]
 
 
 def send(alive: Alive, number: signal.Signals) -> None:

@@ -18,17 +18,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from noghost.warden.peer import Peers
+from noghost.warden.origin import Origin, Whence
+from noghost.warden.peer import End
 
 WORD = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLONESHOT
 LEFT = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 LEFT_STATES = {7, 8}  # TCP_CLOSE, TCP_CLOSE_WAIT: netinet/tcp.h
 SHORTEST_BYTES = len(b"GET / HTTP/1.0\r\n\r\n")  # no request is shorter
 MUCH_BYTES = 128  # a request with a body, or a TLS greeting; a bare GET is shorter
-NETWORK_BYTES = 8  # of an IPv6 address: one caller has a whole /64
 
 
-Look = tuple[bytes, int]  # whom a request comes from, and how many bytes of it have come
+Look = tuple[Origin, int]  # whom a request comes from, and how many bytes of it have come
 
 
 class Said(IntEnum):
@@ -44,9 +44,10 @@ class Guest:
     """One waiting connection."""
 
     connection: socket.socket
-    whence: Callable[[], bytes]  # finds out its origin; who leaves without a word is never asked about
+    whence: Callable[[], Whence]  # finds out its origin; who leaves without a word is never asked about
     since_s: float  # of its silence, and then of its wait: CLOCK_MONOTONIC
-    origin: bytes = b""  # whom it comes from, once it speaks; for fairness alone: never logged, gone with the guest
+    origin: Origin = ()  # whom it comes from, once it speaks; for fairness alone: never logged, gone with the guest
+    end: End | None = None  # by which more of its origin can be found
     knock_ns: int = 0  # CLOCK_MONOTONIC when something was there to read; 0 before
 
     def said_bytes(self) -> int:
@@ -82,7 +83,7 @@ class Lobby:
         """Full of guests that have all said something."""
         return len(self._speaking) >= self._most
 
-    def admit(self, connection: socket.socket, whence: Callable[[], bytes]) -> None:
+    def admit(self, connection: socket.socket, whence: Callable[[], Whence]) -> None:
         """A new guest; in a full lobby the one that has been silent longest makes room for it."""
         if has_left(connection):
             connection.close()
@@ -106,17 +107,25 @@ class Lobby:
         if not waiting_bytes(guest.connection):
             self._poll.modify(descriptor, WORD)
             return
-        guest.origin = guest.whence()
+        whence = guest.whence()
+        guest.origin, guest.end = whence.origin, whence.end
         guest.knock_ns, guest.since_s = time.monotonic_ns(), time.monotonic()
         self._speaking[descriptor] = self._silent.pop(descriptor)
         self._poll.modify(descriptor, select.EPOLLRDHUP)
 
-    def first(self, served: Callable[[bytes], int], idle: Callable[[Look], bool]) -> Guest | None:
+    def unnamed(self, told_apart: Callable[[Origin], bool]) -> list[Guest]:
+        """Those of an origin within which callers are to be `told_apart`, where that has not been done; none where
+        nobody waits for anybody else."""
+        guests = self._speaking.values()
+        alone = len(guests) == 1  # it is next, whoever it is
+        return [guest for guest in guests if guest.end and told_apart(guest.origin) and not alone]
+
+    def first(self, served: Callable[[Origin], tuple[int, ...]], idle: Callable[[Look], bool]) -> Guest | None:
         """Who is next: of those who have had least (`served`), then whose request does not look like one that
         computed nothing (`idle`), then who has said more, then who came first; those that cannot have said a whole
         request come last."""
 
-        def rank(guest: Guest) -> tuple[bool, int, bool, int]:
+        def rank(guest: Guest) -> tuple[bool, tuple[int, ...], bool, int]:
             waiting = guest.said_bytes()
             return said(waiting) is Said.LITTLE, served(guest.origin), idle((guest.origin, waiting)), -said(waiting)
 
@@ -166,13 +175,3 @@ def has_left(connection: socket.socket) -> bool:
 def waiting_bytes(connection: socket.socket) -> int:
     """How many bytes wait to be read: FIONREAD, which copies none of them."""
     return int.from_bytes(fcntl.ioctl(connection, termios.FIONREAD, bytes(4)), sys.byteorder)
-
-
-def origin_of(connection: socket.socket, address: object, peers: Peers) -> bytes:
-    """Whom a connection comes from: a user of this host, an IPv4 address, or an IPv6 network of 64 bits."""
-    user = peers.user_of(connection)
-    if user is not None:
-        return b"user %d" % user
-    assert isinstance(address, tuple)
-    host = str(address[0]).partition("%")[0]
-    return socket.inet_pton(connection.family, host)[:NETWORK_BYTES]

@@ -1,4 +1,4 @@
-"""Which user of this host a connection comes from. In the warden, at the knock.
+"""Which end of this host a connection comes from. In the warden, at the knock.
 
 Covered: callers on this host are told apart by their user, over a Unix socket and over TCP alike, whichever of the
 host's addresses they call from. Of TCP the kernel is asked for the caller's end of the connection (NETLINK_SOCK_DIAG of
@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+from typing import NamedTuple
 
 NETLINK_SOCK_DIAG = 4  # linux/netlink.h
 NLM_F_REQUEST = 1
@@ -25,6 +26,14 @@ TOLD = struct.Struct("=4x48x12xLL")  # inet_diag_msg, as far as it matters: user
 REPLY_BYTES = 512
 
 
+class End(NamedTuple):
+    """The other end of a connection, on this host."""
+
+    user: int
+    inode: int = 0  # of its socket; 0 where the process is known
+    pid: int = 0  # of who connected; 0 where the kernel does not tell
+
+
 class Peers:
     """The kernel's registry of sockets, of the network in which this is made: before the warden leaves it."""
 
@@ -33,23 +42,24 @@ class Peers:
         with contextlib.suppress(OSError):
             self.registry = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG)
 
-    def user_of(self, connection: socket.socket) -> int | None:
-        """The uid that has the other end of a connection; None where that is not on this host, or has been closed."""
+    def end_of(self, connection: socket.socket) -> End | None:
+        """Who has the other end of a connection; None where that is not on this host, or has been closed."""
         if connection.family == socket.AF_UNIX:
-            return int(UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, UCRED.size))[1])
+            pid, user, _ = UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, UCRED.size))
+            return End(user, pid=max(pid, 0))
         try:
-            user, inode = self._ask(question_of(connection))
+            end = self._ask(question_of(connection))
         except OSError:
             return None
-        return user if inode else None  # an end that is closed belongs to nobody, and says 0
+        return end if end.inode else None  # an end that is closed belongs to nobody, and says 0
 
     def close(self) -> None:
         """Ask no more."""
         if self.registry is not None:
             self.registry.close()
 
-    def _ask(self, question: bytes) -> tuple[int, int]:
-        """(user, inode) of one socket; OSError where there is none."""
+    def _ask(self, question: bytes) -> End:
+        """Of one socket; OSError where there is none."""
         if self.registry is None:
             raise ProcessLookupError
         header = HEADER.pack(HEADER.size + len(question), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, 0, 0)
@@ -57,8 +67,7 @@ class Peers:
         reply = self.registry.recv(REPLY_BYTES, socket.MSG_DONTWAIT)  # it is there when the question has been sent
         if HEADER.unpack_from(reply)[1] != SOCK_DIAG_BY_FAMILY:  # NLMSG_ERROR
             raise ProcessLookupError
-        user, inode = TOLD.unpack_from(reply, HEADER.size)
-        return user, inode
+        return End(*TOLD.unpack_from(reply, HEADER.size))
 
 
 def question_of(connection: socket.socket) -> bytes:
