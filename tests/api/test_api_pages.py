@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 from api.wire import exchange, get, head
+from noghost.api.document import FILE
 from running import Service
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 PATHS = {
     "/healthz",
@@ -54,6 +60,14 @@ def test_docs_compressed_is_the_same_page(service: Service) -> None:
     packed = exchange(service, head("GET", "/docs", "Accept-Encoding: gzip"))
     assert packed.headers["content-encoding"] == "gzip"
     assert gzip.decompress(packed.body) == get(service, "/docs").body
+
+
+def test_the_document_is_what_the_app_says_now() -> None:
+    """In a process of its own: other tests' apps change nothing of it."""
+    code = "import runpy, sys; sys.stdout.write(runpy.run_path(sys.argv[1])['generate']())"
+    command = [sys.executable, "-c", code, str(DOCS / "_generate_api.py")]
+    now = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60, check=True).stdout
+    assert FILE.read_text("utf-8") == now, "run: python docs/_generate_api.py"
 
 
 def test_openapi_tells_of_every_path(service: Service) -> None:

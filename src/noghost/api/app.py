@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from noghost import __version__
 from noghost.api import chat, completions, embeddings, errors, messages, responses, service, tokens
 from noghost.api.body import WholeBody
+from noghost.api.document import install_document
 from noghost.api.host import KnownHost
 from noghost.api.keys import AsksKey
 from noghost.api.page import install_page
@@ -23,8 +24,7 @@ def make_app() -> FastAPI:
         title="noghost",
         version=__version__,
         description=DESCRIPTION,
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,  # document.py has it
         # On by default since FastAPI has it: spans, and a log of exceptions with their messages, for whatever
         # OpenTelemetry finds installed and configured on the host.
         telemetry={
@@ -47,7 +47,6 @@ def make_app() -> FastAPI:
     app.add_middleware(AsksKey)
     app.add_middleware(KnownHost)  # added last, it comes first
     errors.install(app)
-    errors.describe(app)
-    service.install_docs(app)
+    install_document(app)
     install_page(app)
     return app

@@ -10,7 +10,7 @@ from __future__ import annotations
 import http
 from typing import Any, TypeVar
 
-from fastapi import FastAPI, Request
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
@@ -148,11 +148,8 @@ def install(app: Starlette) -> None:
         app.add_exception_handler(kind, handler)
 
 
-def describe(app: FastAPI) -> None:
-    """Say in the OpenAPI document what errors look like here, in the place of the framework's own. Before fork."""
-    schema = app.openapi()
-    # FastAPI's documented way to extend the document
-    app.openapi = lambda: schema  # type: ignore[method-assign]
+def describe(schema: dict[str, Any]) -> None:
+    """Say in the OpenAPI document what errors look like here, in the place of the framework's own. When it is made."""
     schemas = schema["components"]["schemas"]
     schemas["Error"] = object_of({"error": object_of(dict.fromkeys(("message", "type", "param", "code"), MAYBE_TEXT))})
     schemas["AnthropicError"] = object_of(

@@ -2,8 +2,7 @@
 in an instance.
 
 Each `<link rel=stylesheet>` and `<script src>` of `index.html` becomes the text of its file, so that a visit is one
-birth and not ten, and no file has to be built. The files are mapped and not read: they are the page cache's, and
-instances, which open no file, find them.
+birth and not ten, and no file has to be built.
 
 Covered: the page asks nobody else and runs nothing that was not in it at the start: its policy names each script and
 style by its SHA-256, and no other source. It is not stored by the browser. It holds nothing of anybody's.
@@ -16,29 +15,27 @@ import base64
 import hashlib
 import mmap
 import re
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+
+from noghost.api.sheet import Sheet, mapped
 
 FOLDER = Path(__file__).parents[1] / "web"
 TAG = re.compile(rb'<link rel="stylesheet" href="([a-z./-]+)">|<script src="([a-z./-]+)"></script>')
-LEVEL = 4  # of zlib: a third of the bytes in 3 ms
 HEADERS = (
     (b"cache-control", b"no-store"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
-    (b"vary", b"accept-encoding"),
 )
 
 
 class Page:
-    """The files, and the policy that names them. Made in the warden, before fork; as an ASGI app, in instances."""
+    """The files, and the policy that names them. Made in the warden, before fork."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self._frame = mapped(folder / "index.html")
@@ -46,16 +43,6 @@ class Page:
         self._files = {name: mapped(folder / name) for name in names}
         policy = (b"content-security-policy", policy_of(self._files).encode())
         self.headers = [(b"content-type", b"text/html; charset=utf-8"), *HEADERS, policy]
-
-    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        """Answer with the page, compressed where the browser takes that."""
-        headers, pieces = self.headers, self.pieces()
-        if any(name == b"accept-encoding" and b"gzip" in value for name, value in scope["headers"]):
-            headers, pieces = [*headers, (b"content-encoding", b"gzip")], packed(pieces)
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        for piece in pieces:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
 
     def pieces(self) -> Iterator[bytes]:
         """The document, file by file."""
@@ -66,12 +53,6 @@ class Page:
             yield b"<%b>%b</%b>" % (kind, self._files[name.decode()][:], kind)
             end = tag.end()
         yield self._frame[end:]
-
-
-def mapped(path: Path) -> mmap.mmap:
-    """A file's bytes, read-only; none of them in memory of this process's own."""
-    with path.open("rb") as file:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def policy_of(files: dict[str, mmap.mmap]) -> str:
@@ -99,14 +80,7 @@ def policy_of(files: dict[str, mmap.mmap]) -> str:
     )
 
 
-def packed(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same, as gzip."""
-    compressor = zlib.compressobj(LEVEL, wbits=31)  # 16 + 15: with gzip's header
-    for piece in pieces:
-        yield compressor.compress(piece)
-    yield compressor.flush()
-
-
 def install_page(app: FastAPI) -> None:
     """`/`, a plain route: nothing of it is of the API. In the warden, before fork."""
-    app.router.routes.append(Route("/", Page(), methods=["GET"], include_in_schema=False))
+    page = Page()
+    app.router.routes.append(Route("/", Sheet(page.headers, page.pieces), methods=["GET"], include_in_schema=False))

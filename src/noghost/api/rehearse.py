@@ -24,6 +24,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Message
 
 from noghost.api.connection import equip, serve_connection
+from noghost.api.document import paths
 from noghost.api.here import Here, Recorder
 from noghost.api.uvicorn_parts import Config
 from noghost.config import Limits
@@ -98,7 +99,7 @@ def nowhere(app: Starlette) -> Iterator[None]:
 
 async def rehearse_all(app: FastAPI) -> None:
     """Every endpoint once (FastAPI reads an endpoint's source at its first request), a path that is none, a stream."""
-    documented = [(method.upper(), path) for path, methods in app.openapi()["paths"].items() for method in methods]
+    documented = [(method.upper(), path) for path, methods in paths().items() for method in methods]
     for method, path in [*documented, ("GET", "/"), ("GET", "/docs"), ("GET", "/openapi.json"), ("GET", "/nothing")]:
         with contextlib.suppress(Exception):  # there is no model here to answer with: its imports are what counts
             body = BODY if method == "POST" else b""

@@ -1,14 +1,11 @@
-"""What needs no model: models, receipts, health, the documentation page. In an instance; not in the ledger."""
+"""What needs no model: models, receipts, health. In an instance; not in the ledger."""
 
 from __future__ import annotations
 
-import gzip
-import json
-from importlib import resources
 from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI, Path, Request
-from fastapi.responses import HTMLResponse, PlainTextResponse
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import PlainTextResponse
 from pydantic.config import JsonDict
 
 from noghost.api.here import Served, here
@@ -98,27 +95,3 @@ def known(served: Served) -> tuple[dict[str, int], dict[str, Any]]:
 def about(trained: int | None, licence: str | None, description: str) -> dict[str, Any]:
     """What stands in our own part of an entry."""
     return {"trained_context_tokens": trained, "license": licence, "description": description}
-
-
-def install_docs(app: FastAPI) -> None:
-    """`/docs` as one compressed page with everything in it. In the warden, before fork: instances open no files."""
-    page = gzip.compress(docs_page(app), 1, mtime=0)  # level 9 takes 75 ms more of every start, and saves 90 kB
-
-    @app.get("/docs", include_in_schema=False)
-    async def docs(request: Request) -> HTMLResponse:
-        if "gzip" in request.headers.get("accept-encoding", ""):
-            return HTMLResponse(page, headers={"content-encoding": "gzip"})
-        return HTMLResponse(gzip.decompress(page))
-
-
-def docs_page(app: FastAPI) -> bytes:
-    """Swagger UI with its script, its style and the schema inside: no request to anybody else."""
-    assets = resources.files("fastapi_swagger.resources")
-    script = (assets / "swagger-ui-bundle.js").read_text("utf-8").replace("</script", "<\\/script")
-    style = (assets / "swagger-ui.css").read_text("utf-8")
-    schema = json.dumps(app.openapi()).replace("</", "<\\/")
-    return (
-        "<!doctype html><html lang=en><meta charset=utf-8><title>noghost</title>"
-        f"<style>{style}</style><div id=ui></div><script>{script}</script>"
-        f"<script>SwaggerUIBundle({{spec:{schema},dom_id:'#ui',validatorUrl:null}})</script></html>"
-    ).encode()
