@@ -2,7 +2,23 @@
 
 import pytest
 
-from noghost.messages import MAX_BYTES, Ask, Birth, Ended, Found, Gate, Open, Opened, Ready, Told, pack, unpack
+from noghost.messages import (
+    MAX_BYTES,
+    Ask,
+    Birth,
+    Ended,
+    Fate,
+    Follow,
+    Found,
+    Gate,
+    Open,
+    Opened,
+    Ready,
+    Recall,
+    Told,
+    pack,
+    unpack,
+)
 
 ONE_OF_EACH = [
     Birth(4711),
@@ -11,6 +27,9 @@ ONE_OF_EACH = [
     Ready(6),
     Open(bytes(range(16)), 2, True, b"\x07" * 32),
     Open(bytes(range(16)), 2, True, b"\x07" * 32, 256, 3, True, 2**32 - 2),
+    Follow(b"\x07" * 32, 2**64 - 1, 1),
+    Recall(b"\x07" * 32),
+    Fate(1, bytes(range(16)), 15, 0, 4000, 4000, 1, 2, 3, 4, 5, 6),
     Found(1, b"a receipt"),
     Ended(0, 3, 4, True, b"\x07" * 32),
     Told(b"\x01" * 16, 0, 1, 2, 3, 4, 5, 6, True),

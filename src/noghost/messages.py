@@ -7,8 +7,8 @@ receipt, which the reaper writes.
 
     warden   ── Birth, with the reaper's end of the line ──▶ reaper
     warden   ◀── Heard, Gone ───────────────────────────── reaper
-    instance ◀── Gate, Opened, Durable, Found, Ready ───── reaper      over the invocation's own line
-    instance ── Confined, with a listener; Open, Sync, Ended, Lookup, Ask ──▶ reaper
+    instance ◀── Gate, Opened, Durable, Found, Ready, Fate ── reaper   over the invocation's own line
+    instance ── Confined, with a listener; Follow, Open, Sync, Ended, Lookup, Recall, Ask ──▶ reaper
     instance ── Connect ──────────────────────────────────▶ reaper      its model is remote
     reaper   ── Dial, with its end of the line ───────────▶ connector
     instance ◀── Connected, with a connection ─────────── connector   over the line
@@ -208,6 +208,46 @@ class Found(Sent):
     text: bytes = b""
 
 
+class Follow(Sent):
+    """Instance to reaper, once and before Open: my caller has a key by which my end may be told."""
+
+    FORM = struct.Struct("<B32sQQ")
+    TAG = 27
+    digest: bytes  # SHA-256 of that key, which is random
+    knock_ns: int  # CLOCK_MONOTONIC
+    born_ns: int  # when it was confined
+
+
+class Recall(Sent):
+    """Instance to reaper: the end of the one whose caller has this key, please."""
+
+    FORM = struct.Struct("<B32s")
+    TAG = 28
+    digest: bytes
+
+
+class Fate(Sent):
+    """Reaper to instance: how that one ended, for its own caller, or that nothing is known of it.
+
+    Times are of CLOCK_MONOTONIC; 0: it was not seen.
+    """
+
+    FORM = struct.Struct("<BB16sBBIIQQQQQQ")
+    TAG = 29
+    answer: int
+    invocation: bytes = bytes(16)
+    outcome: int = 0
+    wipe: int = 0
+    wiped_pages: int = 0
+    verified_pages: int = 0
+    knock_ns: int = 0
+    born_ns: int = 0
+    stop_ns: int = 0  # at the exit stop
+    wiped_ns: int = 0  # after the last page was zeroed
+    verified_ns: int = 0  # after the last one was read back
+    gone_ns: int = 0  # the process is no more
+
+
 class Ask(Sent):
     """Instance to reaper: could an invocation open now?"""
 
@@ -275,6 +315,9 @@ Message = (
     | Ended
     | Lookup
     | Found
+    | Follow
+    | Recall
+    | Fate
     | Ask
     | Ready
     | Told

@@ -29,6 +29,10 @@ class Timeline:
         reached_ns = self._reached_ns.get(step)
         return None if reached_ns is None else ms(reached_ns - self.knock_ns)
 
+    def at_ns(self, step: str) -> int:
+        """CLOCK_MONOTONIC at a step that was reached; at the knock if it was not."""
+        return self._reached_ns.get(step, self.knock_ns)
+
     def parts_ms(self) -> dict[str, float]:
         """How long each step took, counted from the one before it that was reached."""
         parts, before_ns = {}, self.knock_ns

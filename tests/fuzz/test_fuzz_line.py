@@ -33,6 +33,7 @@ from noghost.messages import (
     Connected,
     Dial,
     Ended,
+    Follow,
     Gate,
     Gone,
     Heard,
@@ -41,6 +42,7 @@ from noghost.messages import (
     Open,
     Opened,
     Outcome,
+    Recall,
     Sync,
     Told,
     Wipe,
@@ -64,6 +66,7 @@ SAID: tuple[Message, ...] = (
     ),
     Open(ID, 0, False, bytes(32), 0, 0, True, 2**32 - 1),
     *(Open(ID, 1, False, bytes(32)), Connect(), Dial(0), Connected(1)),
+    *(Follow(bytes(32), 0, 2**64 - 1), Recall(bytes(32))),
     *(
         Ended(0, 3, 3),
         Ended(0, 3, 3, True, b"\xff" * 32),
@@ -74,7 +77,7 @@ SAID: tuple[Message, ...] = (
         Opened(1),
     ),
 )
-KINDS = (Confined, Open, Sync, Ended, Lookup, Connect)
+KINDS = (Confined, Open, Sync, Ended, Lookup, Connect, Follow, Recall)
 datagrams = st.one_of(
     st.sampled_from(SAID).map(pack),
     st.sampled_from(SAID).map(pack).flatmap(mutated),

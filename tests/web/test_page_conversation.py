@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,15 @@ LEFT = """(async () => [
   (await caches.keys()).length, (await navigator.serviceWorker.getRegistrations()).length,
 ])()"""
 NOTHING = [0] * 6
+TIME = r"[0-9.]+ m?s"
+SEVEN = (
+    rf"knock \(done\) 0 ms born \(done\) {TIME} first token \(done\) {TIME} last token \(done\) {TIME} "
+    rf"wiped \(done\) {TIME}, [0-9,]+ pages verified \(done\) {TIME} later, all zero gone \(done\) {TIME} later"
+)
+TIMES = """(({ facts, fate }) => [
+  facts.birth_ms, facts.first_token_ms, facts.first_token_ms + facts.decode_ms, fate.ended_ms, fate.wiped_ms,
+  fate.verified_ms, fate.gone_ms,
+])(Page.conversation().last().life)"""
 pytestmark = pytest.mark.slow
 
 
@@ -41,14 +51,16 @@ def test_a_conversation(visitor: Visitor, service: Service) -> None:
         assert visit.answer(SHORT)
         first = visit.instance
         assert visit.text(".steps").startswith("knock (done) 0 ms born (done) ")
-        assert "verified (done) read back as zero gone (done)" in visit.text(".steps")
+        assert re.fullmatch(SEVEN, visit.text(".steps")), visit.text(".steps")
+        times = visit.run(TIMES)
+        assert times == sorted(times), "one clock for all of them"
         assert "Empty for" in visit.text(".room .gap")
         assert ended(service, first)["outcome"] == "answered"
         visit.answer("And of Italy?", 2)
         assert visit.instance != first, "another instance for the next turn"
         assert visit.page.locator(".between").inner_text().startswith("nothing, for ")
         assert {request.split("/")[2] for request in visit.requests} == {service.url.split("/")[2]}
-        assert len(visit.requests) <= 8, "a question is two births: itself, and its receipt"
+        assert len(visit.requests) <= 10, "a question is three births: itself, its receipt, and how it ended"
 
 
 def test_the_room_shows_who_is_there(visitor: Visitor, service: Service) -> None:
@@ -76,7 +88,9 @@ def test_stop_ends_the_instance_and_keeps_what_came(visitor: Visitor, service: S
         assert ended(service, visit.instance)["outcome"] == "disconnected"
         assert visit.text(".turn .note") == "You stopped it."
         assert len(visit.text(".turn.assistant .body")) > 0
-        assert "stopped by you (done)" in visit.text(".steps")
+        assert re.fullmatch(SEVEN.replace("last token", "stopped by you"), visit.text(".steps")), (
+            "with times all the same"
+        )
         assert visit.page.input_value("#ask") == "what I am writing meanwhile"
 
 

@@ -148,6 +148,30 @@ def test_the_receipt_of_another_instance_does_not_hold(visitor: Visitor, service
         assert "it is of another instance" in visit.text(".verdict")
 
 
+TELLS = [  # what the service tells of an end, and what the page makes of it
+    ({"wiped_pages": 1}, ".steps", "wiped (not so) told otherwise than signed"),
+    ({"instance": "0" * 32}, "#receipt", "When it was wiped is not known here. The service told of another instance."),
+    (None, "#receipt", "When it was wiped is not known here. It is told for two minutes after the end"),
+]
+
+
+@pytest.mark.parametrize(("change", "where", "shown"), TELLS, ids=["pages", "instance", "nothing"])
+def test_an_end_that_is_told_wrongly_or_not_at_all(
+    visitor: Visitor, service: Service, change: dict[str, Any] | None, where: str, shown: str
+) -> None:
+    def tell(route: Any) -> None:
+        if change is None:
+            route.fulfill(status=404, json={"error": {"message": "no"}})
+        else:
+            route.fulfill(json=route.fetch().json() | change)
+
+    with visitor.visit(service.url) as visit:
+        visit.page.route("**/v1/life", tell)
+        visit.set(max_tokens=4)
+        assert visit.answer(SHORT)
+        assert shown in visit.text(where)
+
+
 def test_a_file_that_is_no_transcript_is_refused_with_its_line(
     visitor: Visitor, service: Service, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from noghost.api import capsule, parts
+from noghost.api import capsule, life, parts
 from noghost.api.errors import error_response
 from noghost.api.here import Here
 from noghost.config import Limits
@@ -34,6 +34,7 @@ class WholeBody:
             if now.busy:
                 raise RequestError(BUSY, status=503, code="busy")
             check_header(scope, now.limits.header_bytes)
+            now.tally.life = life.digest_of(Headers(scope=scope))
             scope, body = await read_parts(scope, receive, now.limits)
             await self._app(scope, replay(body, receive), send)
         except ClientDisconnect:

@@ -8,12 +8,13 @@ Not covered: whether the first is an HMAC at all; only the caller, who has the k
 from __future__ import annotations
 
 import hmac
-import re
 from typing import Any
 
 from fastapi import Request
 
 from noghost.api.here import Tally
+from noghost.api.key_headers import bytes_of, described
+from noghost.api.life import TO_LIFE
 from noghost.errors import RequestError
 
 HEADER = "noghost-commitment"
@@ -22,42 +23,23 @@ ANSWERS = ("/v1/chat/completions", "/v1/completions")
 NO_ONE_TEXT = (
     f"{ANSWER_KEY} is for chat and text completions of one choice and without tools: there alone an answer is one text"
 )
-HEX_32_BYTES = re.compile(r"[0-9a-f]{64}")
-
-
-def described(name: str, what: str) -> dict[str, Any]:
-    """A header in the document, as OpenAPI describes it."""
-    schema = {"type": "string", "pattern": f"^{HEX_32_BYTES.pattern}$"}
-    return {"name": name, "in": "header", "required": False, "description": what, "schema": schema}
-
 
 TO_REQUEST = described(HEADER, "an HMAC-SHA-256 over the body's bytes, under a key that only the caller has, as hex")
 TO_ANSWER = described(ANSWER_KEY, "a key as hex: the receipt gets the HMAC-SHA-256 under it over the answer's content")
-PARAMETER: dict[str, Any] = {"parameters": [TO_REQUEST]}
-PARAMETERS: dict[str, Any] = {"parameters": [TO_REQUEST, TO_ANSWER]}
+PARAMETER: dict[str, Any] = {"parameters": [TO_REQUEST, TO_LIFE]}
+PARAMETERS: dict[str, Any] = {"parameters": [TO_REQUEST, TO_ANSWER, TO_LIFE]}
 
 
 def commitment_of(request: Request) -> bytes | None:
     """The 32 bytes for the ledger, or None; raises RequestError for anything else."""
-    return bytes_of(request, HEADER)
+    return bytes_of(request.headers, HEADER)
 
 
 def commit_to_answer(tally: Tally, request: Request, *, is_one_text: bool) -> None:
     """Have the tally take down what is sent, where the caller wants that; RequestError where it cannot be had."""
-    key = bytes_of(request, ANSWER_KEY)
+    key = bytes_of(request.headers, ANSWER_KEY)
     if key is None:
         return
     if not is_one_text or request.scope["path"] not in ANSWERS:
         raise RequestError(NO_ONE_TEXT, code="unsupported_parameter", param=ANSWER_KEY)
     tally.answer = hmac.new(key, digestmod="sha256")
-
-
-def bytes_of(request: Request, header: str) -> bytes | None:
-    """The 32 bytes that a header holds in hex, or None without it; RequestError, which does not repeat it."""
-    sent = request.headers.getlist(header)
-    if not sent:
-        return None
-    if len(sent) > 1 or not HEX_32_BYTES.fullmatch(sent[0]):
-        message = f"the header {header} is not 64 lower-case hexadecimal digits"
-        raise RequestError(message, code="invalid_value", param=header)
-    return bytes.fromhex(sent[0])

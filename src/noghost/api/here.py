@@ -15,6 +15,7 @@ from noghost.config import Limits
 from noghost.engine.loaded import Loaded
 from noghost.errors import RequestError
 from noghost.keys.key import Keys
+from noghost.messages import Fate
 from noghost.timeline import Timeline
 
 if TYPE_CHECKING:  # a service without models on demand does without them
@@ -24,6 +25,12 @@ if TYPE_CHECKING:  # a service without models on demand does without them
 
 class Recorder(Protocol):
     """The line to whoever records the invocation."""
+
+    def follow(self, digest: bytes, knock_ns: int, born_ns: int) -> None:
+        """Before `open`: the end may be told to who has the key of that SHA-256."""
+
+    def fate(self, digest: bytes) -> Fate | None:
+        """How the one ended to which that is the key."""
 
     def open(
         self,
@@ -85,6 +92,7 @@ class Tally:
     opened: bool = False  # seat and record are had
     prompt_tokens: int = 0
     answer_tokens: int = 0
+    life: bytes | None = None  # SHA-256 of the key to this invocation's end, or, for who asks for one, to that one's
     answer: HMAC | None = None  # over the text that was sent, where the caller wants a commitment to it
 
     def sent(self, text: str) -> None:
@@ -134,6 +142,8 @@ class Here:
     ) -> None:
         """Wait for a seat and the "opened" entry, unless they are had already; as `Recorder.open`."""
         if not self.tally.opened:
+            if self.tally.life is not None:
+                self.recorder.follow(self.tally.life, self.timeline.knock_ns, self.timeline.at_ns("confine"))
             self.recorder.open(self.invocation, model, commitment, threads=threads, template=template, seed=seed)
             self.tally.opened = True
         self.timeline.reach("seat")

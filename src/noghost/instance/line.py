@@ -17,6 +17,8 @@ from noghost.messages import (
     Connected,
     Durable,
     Ended,
+    Fate,
+    Follow,
     Found,
     Gate,
     Lookup,
@@ -25,6 +27,7 @@ from noghost.messages import (
     Opened,
     Outcome,
     Ready,
+    Recall,
     Sync,
     pack,
     unpack,
@@ -52,6 +55,16 @@ class Line:
     def hand_over(self, listener: int) -> None:
         """Give the reaper the descriptor on which the kernel tells it of refused system calls."""
         socket.send_fds(self._end, [pack(Confined())], [listener])
+
+    def follow(self, digest: bytes, knock_ns: int, born_ns: int) -> None:
+        """Before `open`: this invocation's end may be told to who has the key of that SHA-256."""
+        self._say(Follow(digest, knock_ns, born_ns))
+
+    def fate(self, digest: bytes) -> Fate | None:
+        """How the one ended to which that is the key; None if it did not yet, or is not known any more."""
+        self._say(Recall(digest))
+        fate = self._hear(Fate)
+        return fate if fate.answer == Answer.YES else None
 
     def open(
         self,

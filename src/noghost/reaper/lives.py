@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 
 from noghost.ledger.entry import BUCKET_MAX
-from noghost.messages import Ended, Message, Open, Outcome, Wipe
+from noghost.messages import Ended, Follow, Message, Open, Outcome, Wipe
 from noghost.reaper import trace
 from noghost.reaper.wipe import Steps, Wiped
 
@@ -25,6 +25,7 @@ class Life:
     pid: int
     line: socket.socket
     windows: trace.Windows | None = None
+    follow: Follow | None = None  # its caller has a key to its end
     wants: Open | None = None
     opened: bool = False  # the "opened" entry is written
     ended: Ended | None = None

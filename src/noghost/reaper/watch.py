@@ -27,6 +27,7 @@ from noghost.messages import (
     Connect,
     Durable,
     Ended,
+    Follow,
     Gate,
     Gone,
     Heard,
@@ -36,6 +37,7 @@ from noghost.messages import (
     Opened,
     Outcome,
     Ready,
+    Recall,
     Sync,
     Wipe,
     pack,
@@ -43,6 +45,7 @@ from noghost.messages import (
 )
 from noghost.metrics import Counts
 from noghost.reaper import trace
+from noghost.reaper.fates import Fates
 from noghost.reaper.lives import Life, is_sound, outcome_of
 from noghost.reaper.outward import Outward
 from noghost.reaper.record import Recorder
@@ -78,6 +81,7 @@ class Reaper:
         self._exact = exact
         self._wiper = wiper
         self._outward = outward or Outward()
+        self._fates = Fates()
         self._most_refusals = most_refusals
         self._lives: dict[int, Life] = {}
         self._stopped: deque[Life] = deque()  # at their exit, wiped one by one; births and seats go between the steps
@@ -164,7 +168,7 @@ class Reaper:
                 self._expel(life)
             return
         try:
-            self._take(life, unpack(data, Confined, Open, Sync, Ended, Lookup, Ask, Connect))
+            self._take(life, unpack(data, Confined, Open, Sync, Ended, Lookup, Ask, Connect, Follow, Recall))
         except ValueError:
             self._expel(life)
 
@@ -203,14 +207,18 @@ class Reaper:
             life.listener = -1
 
     def _take(self, life: Life, message: Message) -> None:
-        """Act on one message; Confined, Open, Ended and Connect are allowed once."""
-        if isinstance(message, (Confined, Open, Ended, Connect)):
+        """Act on one message; Confined, Follow, Open, Ended and Connect are allowed once."""
+        if isinstance(message, (Confined, Follow, Open, Ended, Connect)):
             if type(message) in life.taken:
                 self._expel(life)
                 return
             life.taken.add(type(message))
         match message:
             case Confined() if life.listener < 0:  # the kernel dropped it for want of descriptors: nobody would count
+                self._expel(life)
+            case Follow() if Open not in life.taken:
+                life.follow = message
+            case Follow():
                 self._expel(life)
             case Open():
                 self._on_open(life, message)
@@ -227,6 +235,8 @@ class Reaper:
                 self._expel(life)
             case Lookup():
                 self._say(life, self._recorder.lookup(message.invocation))
+            case Recall():
+                self._say(life, self._fates.find(message.digest))
             case Ask():
                 able = Answer.YES if self._recorder.ready() else Answer.LEDGER_FAILED
                 self._say(life, Ready(Answer.FULL if self._seats.full else able))
@@ -351,6 +361,7 @@ class Reaper:
         outcome = outcome_of(life)
         if life.opened and life.wants:
             self._recorder.closed(life.wants, outcome, life.wipe, life.wiped, life.ended, life.refusals)
+        self._fates.end(life, outcome)
         self._tell_warden(life, outcome)
         self._tally.ended(life, outcome)
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -49,6 +50,7 @@ class Wiped:
 
     wiped_bytes: int
     verified_bytes: int
+    wiped_ns: int = 0  # CLOCK_MONOTONIC after the last page was zeroed
 
 
 Runs = list[tuple[int, int]]  # (address, length in bytes)
@@ -72,18 +74,19 @@ def wipe_in_steps(windows: Windows) -> Steps:
 
     A step that fails is raised for at the end: the others are wiped all the same.
     """
-    wiped_bytes = verified_bytes = 0
+    wiped_bytes = verified_bytes = wiped_ns = 0
     failed: WipeError | None = None
     for step in steps_of(own_runs(windows)):
         try:
             wiped_bytes += zero(windows.mem, step)
+            wiped_ns = time.monotonic_ns()
             verified_bytes += verify(windows.mem, step)
         except WipeError as error:
             failed = failed or error
         yield
     if failed:
         raise failed
-    return Wiped(wiped_bytes, verified_bytes)
+    return Wiped(wiped_bytes, verified_bytes, wiped_ns)
 
 
 def steps_of(runs: Iterable[tuple[int, int]]) -> Iterator[Runs]:

@@ -4,6 +4,7 @@
 const Page = (() => {
   const RECEIPT_AFTER_MS = [150, 500, 2000]; // each look is a birth: the first is nearly always late enough
   const DRAFT_AFTER_MS = 300;
+  const GONE_BY = "It is told for two minutes after the end, and not by older services.";
   const service = new Service();
   const room = new Room();
   const thread = new Thread({ answer, edit, turnTo, fetchReceipt, redraw });
@@ -36,7 +37,7 @@ const Page = (() => {
     try {
       Object.assign(
         life,
-        await service.ask(bodyOf(turn), await Check.headersFor(turn), listener(turn, running.abort.signal)),
+        await service.ask(bodyOf(turn), await headersFor(turn), listener(turn, running.abort.signal)),
       );
       life.end("answered");
       turn.cut = life.reason === "length" ? "It came to its most tokens: the answer ends here." : null;
@@ -48,6 +49,8 @@ const Page = (() => {
     await fetchReceipt(turn);
     finish(turn);
   }
+
+  const headersFor = async (turn) => ({ ...(await Check.headersFor(turn)), ...turn.life.header() });
 
   /** The fields of a request but its messages. */
   function options() {
@@ -137,8 +140,19 @@ const Page = (() => {
       }
       if (life.receipt.state === "wrong" || life.receipt.verified?.ended || running) break;
     }
+    await fetchFate(life);
     room.draw();
     redraw();
+  }
+
+  /** The service knows it for a short while, and tells it to who has the key. */
+  async function fetchFate(life) {
+    if (!life.key || life.fate) return;
+    try {
+      life.learn(await service.fate(life.header()));
+    } catch (error) {
+      life.fateless = error.status === 404 ? GONE_BY : error.message;
+    }
   }
 
   /** The receipts that a file has. */

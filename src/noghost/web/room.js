@@ -41,7 +41,7 @@ class Room {
     byId("life").hidden = life === null;
     if (life) {
       byId("steps").replaceChildren(...life.steps().map(stepItem));
-      byId("receipt").replaceChildren(receiptLine(life));
+      byId("receipt").replaceChildren(receiptLine(life), fateLine(life));
     }
     this.#tick();
   }
@@ -64,7 +64,7 @@ class Room {
 }
 
 const STATES = { empty: "Nobody is here.", knock: "You knocked.", alive: "Somebody is here.", leaving: "Being wiped." };
-const MARKS = { done: "done", now: "happening", ahead: "not yet", wrong: "not so", unknown: "not known" };
+const MARKS = { done: "done", told: "as the service says", now: "happening", ahead: "not yet", wrong: "not so", unknown: "not known" };
 
 function stepItem({ name, note, state }) {
   const hidden = element("span", { class: "hidden" }, ` (${MARKS[state]})`);
@@ -89,6 +89,10 @@ function receiptLine(life) {
   if (life.receipt.text) line.append(button("Show the receipt", () => showReceipt(life)));
   return line;
 }
+
+/** Why the last steps have no times, where the service told none. */
+const fateLine = ({ fateless }) =>
+  fateless ? element("p", { class: "fateless" }, `When it was wiped is not known here. ${fateless}`) : "";
 
 const VERDICTS = {
   pending: "Waiting for the receipt",

@@ -37,6 +37,11 @@ class Service {
     return Bytes.decode(new Uint8Array(await response.arrayBuffer()));
   }
 
+  /** How the instance ended whose request had this header. */
+  async fate(header) {
+    return (await this.#fetch("/v1/life", { headers: header })).json();
+  }
+
   /**
    * Ask, and hand over what comes: `onBorn(instance)` once, `onText(piece)`, `onThought(piece)`.
    *
