@@ -18,7 +18,7 @@ import base64
 import json
 import secrets
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from types import TracebackType
 from typing import Any
@@ -60,6 +60,7 @@ class Conversation:
         self.facts: dict[str, Any] = {}  # of the last request and its answer: what was sent, what the service told
         self.options: dict[str, Any] = {"model": model, **options}  # of the next request
         self.access: dict[str, str | None] = {"api_key": api_key, "fingerprint": fingerprint}
+        self.on_thought: Callable[[str], None] = unheard  # gets what the model thinks, in pieces: it is no answer
         self._client = open_client(url, **self.access)
         self._key = secrets.token_bytes(KEY_BYTES)
         self._capsule: bytes | None = None
@@ -145,8 +146,10 @@ class Conversation:
             hint = "check the address, and that the service runs"
             raise HuntError(f"no answer from {self.url} ({type(failed).__name__})", hint) from None
         code = str(error.get("code") or "")
-        if code.startswith("capsule_"):
-            raise _NoCapsuleError(again=code not in ("capsule_unsupported", "capsule_too_large"))
+        if code.startswith("capsule_") or error.get("param") == "noghost.capsule":  # that one of a remote model
+            raise _NoCapsuleError(
+                again=code not in ("capsule_unsupported", "capsule_too_large", "unsupported_parameter")
+            )
         raise RefusedError(response.status_code, str(error.get("message") or "nothing else"))
 
     def _told(self, line: bytes) -> Iterator[str]:
@@ -165,7 +168,10 @@ class Conversation:
         for choice in event.get("choices") or ():
             if reason := choice.get("finish_reason"):
                 self.facts["finish_reason"] = reason
-            if text := choice["delta"].get("content"):
+            delta = choice["delta"]
+            if thought := delta.get("reasoning_content") or delta.get("reasoning"):
+                self.on_thought(thought)
+            if text := delta.get("content"):
                 yield text
 
     def _learn(self, given: bytes | None, got: bytes | None, way_s: float) -> None:
@@ -207,6 +213,10 @@ class _NoCapsuleError(Exception):
     def __init__(self, *, again: bool) -> None:
         super().__init__()
         self.again = again
+
+
+def unheard(_thought: str) -> None:
+    """For who wants answers alone."""
 
 
 def broken_off() -> HuntError:

@@ -21,6 +21,7 @@ PATIENCE_S = 0.4  # without a word, before something is said about it
 THEME = Theme(
     {
         "told": "dim",
+        "thought": "dim italic",
         "wrong": "red",
         "unusual": "yellow",
         "gap": "dim",
@@ -98,11 +99,20 @@ class Answering:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._began_s = time.monotonic()
+        self._thought = ""
         self._held = ""
         self._written = False
 
+    def think(self, piece: str) -> None:
+        """What comes before an answer, and is none of it."""
+        if self._held.strip():  # it thinks once more
+            self._write(self._held)
+        self._held = ""
+        self._thought += harmless(piece)
+
     def add(self, piece: str) -> None:
         """More of it."""
+        self._end_thought()
         self._held += harmless(piece)
         if "\n" in piece and (end := settled(self._held)):
             whole, self._held = self._held[:end], self._held[end:]
@@ -110,6 +120,7 @@ class Answering:
 
     def finish(self) -> None:
         """Write what is left."""
+        self._end_thought()
         if self._held.strip():
             self._write(self._held)
         self._held = ""
@@ -118,14 +129,28 @@ class Answering:
 
     def unsettled(self) -> RenderableType:
         """For the frame that is drawn now."""
+        if self._thought.strip():
+            lines = thought(self._thought).wrap(self._console, self._console.width)
+            return Text("\n").join(lines[-max(1, self._console.height - 2) :])
         if self._held.strip():
             return Blocks(self._held, max(1, self._console.height - 2))
         waited_s = time.monotonic() - self._began_s
         quiet = self._written or waited_s < PATIENCE_S
         return Text("" if quiet else f"… {waited_s:.0f} s, Ctrl-C ends it", style="told")
 
+    def _end_thought(self) -> None:
+        if self._thought.strip():
+            self._console.print(thought(self._thought))
+            self._console.print()
+        self._thought = ""
+
     def _write(self, blocks: str) -> None:
         if self._written:
             self._console.print()
         self._console.print(Blocks(blocks))
         self._written = True
+
+
+def thought(text: str) -> Text:
+    """As it is: no Markdown, and not an answer at a glance."""
+    return Text(text.strip(), style="thought")

@@ -70,6 +70,7 @@ class Terminal:
         try:
             self._make_ready(text)
             with self.screen.answering() as answering, closing(self.session.ask(text, seed)) as pieces:
+                self.session.talk.on_thought = answering.think
                 for piece in pieces:
                     answering.add(piece)
         except KeyboardInterrupt:
