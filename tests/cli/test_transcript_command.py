@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -101,3 +102,42 @@ def test_redact_says_what_it_needs(talk: Path, arguments: tuple[str, ...]) -> No
     result = run("redact", "talk.md", *arguments, "--in-place")
     assert result.exit_code == 2
     assert talk.read_text() == KEYED
+
+
+def zipped(path: str, **files: str) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            archive.writestr(name.replace("__", "/").replace("_json", ".json"), text)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"conversations_json": json.dumps([CLAUDE, CLAUDE])},
+        {
+            "export__conversations-001_json": json.dumps([CHATGPT]),
+            "export__conversations-000_json": json.dumps([CLAUDE]),
+        },
+    ],
+    ids=["one", "split"],
+)
+def test_convert_the_zip_file_of_an_export_as_it_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    zipped("export.zip", user_json="{}", message_feedback_json="[1]", **files)
+    assert run("convert", "export.zip", "talks").stderr.startswith("conversations: 2, turns: ")
+    assert len(list(Path("talks").iterdir())) == 2
+    assert {path.name for path in tmp_path.iterdir()} == {"export.zip", "talks"}, "nothing is unpacked"
+
+
+@pytest.mark.parametrize(("damage", "reason"), [(None, "has no conversations.json"), (b"x", "is damaged")])
+def test_a_zip_file_without_conversations_is_refused(tmp_path: Path, damage: bytes | None, reason: str) -> None:
+    path = tmp_path / "export.zip"
+    zipped(str(path), **({"user_json": "{}"} if damage is None else {"conversations_json": json.dumps([CLAUDE] * 9)}))
+    if damage is not None:
+        whole = bytearray(path.read_bytes())
+        whole[60:90] = damage * 30
+        path.write_bytes(whole)
+    with pytest.raises(TranscriptError, match=reason):
+        run("convert", str(path), str(tmp_path / "talks"))

@@ -35,6 +35,7 @@ from noghost.errors import HuntError
 KEY_BYTES = 32
 CHAT = "/v1/chat/completions"
 DONE = b"data: [DONE]"
+LIFE_KEY = "noghost-life-key"
 
 
 class Conversation:
@@ -63,6 +64,7 @@ class Conversation:
         self.on_thought: Callable[[str], None] = unheard  # gets what the model thinks, in pieces: it is no answer
         self._client = open_client(url, **self.access)
         self._key = secrets.token_bytes(KEY_BYTES)
+        self._life = ""  # the key to the last instance's end, as hex
         self._capsule: bytes | None = None
         self._worth = worth or Worth()
         self.wants_capsules = capsules and is_local(url)
@@ -99,6 +101,14 @@ class Conversation:
         with closing(self._checked(self._client.build_request("GET", path))) as response:
             return response.read()
 
+    def fate(self) -> dict[str, Any] | None:
+        """How the last answer's instance ended (docs/api.md, "Life"), where the service tells; raises HuntError."""
+        with suppress(RefusedError):
+            asked = self._client.build_request("GET", "/v1/life", headers={LIFE_KEY: self._life})
+            with closing(self._checked(asked)) as response:
+                return dict(json.loads(response.read()))
+        return None
+
     def _answered(self, more: dict[str, Any]) -> Iterator[str]:
         """With the capsule; where it does not fit, without."""
         given = self._capsule
@@ -130,7 +140,8 @@ class Conversation:
         if capsule is not None:
             kind, length, pieces = two_parts(told, capsule)
         headers = {"Connection": "close", "Content-Type": kind, "Content-Length": str(length)}
-        headers |= headers_for(claim, told)
+        self._life = secrets.token_hex(KEY_BYTES)
+        headers |= headers_for(claim, told) | {LIFE_KEY: self._life}
         if self.wants_capsules or capsule is not None:
             headers["noghost-capsule-key"] = base64.b64encode(self._key).decode()
         return self._checked(self._client.build_request("POST", CHAT, content=pieces, headers=headers))

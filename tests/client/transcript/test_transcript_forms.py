@@ -15,6 +15,7 @@ from client.transcript.exports import CHATGPT, CLAUDE, MESSAGES, SHARE
 from client.transcript.made import SHORT, STARTED, TEXTS
 from noghost.client.transcript import Transcript, TranscriptError, Turn
 from noghost.client.transcript.forms import READS, guess, read, write
+from noghost.client.transcript.forms.claude import ROOT
 from noghost.client.transcript.forms.found import Found
 from noghost.client.transcript.lines import ROLES
 
@@ -88,6 +89,39 @@ def test_claude() -> None:
     assert (found.name, found.transcript.model) == ("A name / of it", "claude")
 
 
+def branched(*parents: str) -> dict[str, Any]:
+    """Messages 1, 2 … that name their parents, as exports have it since 2026."""
+    senders = ["human", "assistant"]
+    messages = [
+        {
+            "uuid": str(number),
+            "parent_message_uuid": parent,
+            "sender": senders[number % 2 - 1],
+            "text": f"Said {number}.",
+        }
+        for number, parent in enumerate(parents, start=1)
+    ]
+    return {"name": "", "created_at": "2026-05-01T10:00:00Z", "chat_messages": messages}
+
+
+@pytest.mark.parametrize(
+    ("conversation", "shown"),
+    [
+        (branched(ROOT, "1", "2", "3"), [1, 2, 3, 4]),
+        (branched(ROOT, "1", "2", "1"), [1, 4]),
+        (branched(ROOT, "1", "2", "1") | {"current_leaf_message_uuid": "3"}, [1, 2, 3]),
+        (branched(ROOT, "1", "lost", "3"), [1, 2, 3, 4]),
+        (branched("", "", ""), [1, 2, 3]),
+    ],
+    ids=["line", "branch", "leaf", "a parent that is missing", "older"],
+)
+def test_claude_shows_one_branch_and_counts_the_others(conversation: dict[str, Any], shown: list[int]) -> None:
+    found = one([conversation])
+    assert [text for _, text in said(found)] == [f"Said {number}." for number in shown]
+    others = len(conversation["chat_messages"]) - len(shown)
+    assert found.left_out["message of another branch"] == others
+
+
 # --- ChatGPT ----------------------------------------------------------------------------------------------------
 
 
@@ -113,6 +147,13 @@ def test_chatgpt() -> None:
         "message of another branch": 1,
     }
     assert (found.name, found.transcript.model) == ("Cats", "gpt-4o")
+
+
+def test_chatgpt_leaves_out_what_was_never_shown() -> None:
+    hidden = {"is_visually_hidden_from_conversation": True}
+    found = one([changed(CHATGPT, "mapping", "u", "message", "metadata", to=hidden)])
+    assert [role for role, _ in said(found)] == ["assistant", "tool", "assistant"]
+    assert found.left_out["hidden message"] == 1
 
 
 # --- plain text -------------------------------------------------------------------------------------------------
@@ -171,6 +212,7 @@ def changed(document: dict[str, Any], *path: Any, to: object) -> dict[str, Any]:
         (changed(SHARE, "conversations", 1, "value", to=None), "turn 2"),
         (changed(CLAUDE, "chat_messages", 1, "sender", to="x"), "message 2"),
         (changed(CLAUDE, "chat_messages", to={}), "chat_messages"),
+        (branched("2", "1"), "its own parent"),
         (changed(CHATGPT, "mapping", to=[]), "mapping"),
         (changed(CHATGPT, "mapping", "u", "parent", to="a"), "its own parent"),
     ],

@@ -7,11 +7,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from zipfile import is_zipfile
 
 import click
 
 from noghost.client.transcript.file import decoded, encoded, reporting
 from noghost.client.transcript.forms import READS, WRITERS, read, write
+from noghost.client.transcript.forms.archive import texts
 from noghost.client.transcript.forms.found import Found
 from noghost.errors import TranscriptError
 from noghost.ledger.files import FILE_MODE
@@ -28,26 +30,26 @@ NAME_CHARS = 40
 def convert(source: Path, target: Path | None, form: str | None, to: str) -> None:
     """Convert conversations from and to what other programs keep.
 
-    INPUT is a transcript, OpenAI messages, ShareGPT, plain text, or the conversations.json of Claude's or ChatGPT's
-    data export.
+    INPUT is a transcript, OpenAI messages, ShareGPT, plain text, or Claude's or ChatGPT's data export: its
+    conversations.json, or the zip file as it comes.
 
     One conversation goes to OUTPUT or standard output; where INPUT has several, OUTPUT is a folder, which gets a file
     for each. Nothing is overwritten. What a transcript cannot hold (images, other branches) is counted on standard
     error.
     """
     with reporting("read the conversations"):
-        data = source.read_bytes()
-    found = list(read(decoded(data), form))
-    texts = [write(one.transcript, to) for one in found]
+        whole = texts(source) if is_zipfile(source) else [decoded(source.read_bytes())]
+    found = [one for text in whole for one in read(text, form)]
+    written = [write(one.transcript, to) for one in found]
     if target and (target.is_dir() or len(found) != 1):
         names = unique(name_of(one) for one in found)
-        put([target / f"{name}{ENDINGS[to]}" for name in names], texts, target)
+        put([target / f"{name}{ENDINGS[to]}" for name in names], written, target)
     elif target:
-        put([target], texts)
-    elif len(texts) == 1:
-        click.echo(encoded(texts[0]), nl=False)
+        put([target], written)
+    elif len(written) == 1:
+        click.echo(encoded(written[0]), nl=False)
     else:
-        raise TranscriptError(f"cannot write {len(texts)} conversations to standard output", "name a folder for them")
+        raise TranscriptError(f"cannot write {len(written)} conversations to standard output", "name a folder for them")
     tell(found)
 
 

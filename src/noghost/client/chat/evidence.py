@@ -39,7 +39,23 @@ def shown(session: Session, number: int | None) -> str:
     if evidence.verified is None:
         raise VerificationError(evidence.broken)
     words = in_words(evidence.verified, remembered=False)
-    return f"{words}\n  question {evidence.checked.question}\n  answer   {evidence.checked.answer}"
+    tied = f"  question {evidence.checked.question}\n  answer   {evidence.checked.answer}"
+    return "\n".join(filter(None, (words, tied, ended(session, at))))
+
+
+def ended(session: Session, at: int) -> str:
+    """When the instance of that answer was wiped, if it was the last one and the service tells; else "". Raises
+    HuntError."""
+    instance = session.turns[at].facts.get("instance")
+    if instance is None or instance != session.talk.facts.get("instance"):
+        return ""
+    fate = session.talk.fate()
+    if fate is None or fate["instance"] != instance or fate["verified_ms"] is None:
+        return ""
+    return (
+        f"  as the service says, after the knock: ended {fate['ended_ms']} ms, wiped {fate['wiped_ms']} ms "
+        f"({fate['wiped_pages']} pages), verified {fate['verified_ms']} ms, gone {fate['gone_ms']} ms"
+    )
 
 
 def chosen(session: Session, number: int | None) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from noghost.client.transcript.forms.found import Found, model_or, moment, now, stamped, text_or
+from noghost.client.transcript.forms.found import Found, model_or, moment, now, stamped, text_or, way_to
 from noghost.client.transcript.lines import ROLES
 from noghost.client.transcript.transcript import Transcript
 from noghost.client.transcript.turn import Turn
@@ -21,7 +21,8 @@ UNKNOWN = "chatgpt"
 
 
 def read(one: dict[str, Any]) -> Found:
-    """Messages without a text that was said (thoughts, memories, empty ones) are left out and counted."""
+    """Left out and counted: messages without a text that was said (thoughts, memories, empty ones), and what was never
+    shown."""
     nodes = one.get("mapping")
     if not isinstance(nodes, dict) or not all(isinstance(node, dict) for node in nodes.values()):
         raise TranscriptError("cannot read mapping: it is no object of objects")
@@ -41,14 +42,9 @@ def read(one: dict[str, Any]) -> Found:
 
 def _way(nodes: dict[str, Any], leaf: object) -> list[str]:
     """From the root to the leaf; without a leaf, to the node that stands last."""
-    way: list[str] = []
-    name = leaf if isinstance(leaf, str) and leaf in nodes else next(reversed(nodes), None)
-    while isinstance(name, str) and name in nodes:
-        if len(way) == len(nodes):
-            raise TranscriptError("cannot read mapping: a node is its own parent")
-        way.append(name)
-        name = nodes[name].get("parent")
-    return way[::-1]
+    known = isinstance(leaf, str) and leaf in nodes
+    parents = {name: node.get("parent") for name, node in nodes.items()}
+    return way_to(leaf if known else next(reversed(nodes), None), parents, "mapping")
 
 
 def _add(found: Found, message: dict[str, Any]) -> None:
@@ -58,6 +54,8 @@ def _add(found: Found, message: dict[str, Any]) -> None:
     text = _text(content, found.left_out)
     if role not in ROLES or text is None:
         found.left_out[f"{content.get('content_type')} message"] += 1
+    elif text and _of(message, "metadata").get("is_visually_hidden_from_conversation") is True:
+        found.left_out["hidden message"] += 1
     elif text:
         found.transcript.turns.append(Turn(str(role), text, _facts(str(role), message)))
 

@@ -2,7 +2,8 @@
 
 A message has `sender` (`human` or `assistant`), `content` (a list of blocks, of which `text` blocks are what was said),
 `text` (the same as one text, in older exports alone), `attachments` with the text that was taken from them, and `files`
-by name. The export does not name the model.
+by name. Since 2026 each names its `parent_message_uuid`: of a question that was edited, or an answer that was asked for
+again, all branches are there. The export does not name the model, nor the branch that was shown: the last one is taken.
 """
 
 from __future__ import annotations
@@ -11,20 +12,25 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from noghost.client.transcript.forms.found import Found, listed, model_or, moment, now, stamped, text_or
+from noghost.client.transcript.forms.found import Found, listed, model_or, moment, now, stamped, text_or, way_to
 from noghost.client.transcript.transcript import Transcript
 from noghost.client.transcript.turn import Turn
 from noghost.errors import TranscriptError
 
 ROLES = {"human": "user", "user": "user", "assistant": "assistant", "system": "system"}
 UNKNOWN = "claude"
+ROOT = "00000000-0000-4000-8000-000000000000"  # the parent of a first message
 
 
 def read(one: dict[str, Any]) -> Found:
     """Blocks that are no text (thinking, use of tools) are left out and counted; files are named in the text."""
     started = moment(one.get("created_at")) or now()
     found = Found(Transcript("Conversation", model_or(one.get("model"), UNKNOWN), started), text_or(one.get("name")))
-    for number, message in enumerate(listed(one.get("chat_messages"), "chat_messages"), start=1):
+    messages = listed(one.get("chat_messages"), "chat_messages")
+    shown = _shown(messages, one.get("current_leaf_message_uuid"))
+    others = len(messages) - len(shown)
+    found.left_out.update({"message of another branch": others} if others else {})
+    for number, message in shown:
         role = ROLES.get(str(message.get("sender")))
         if role is None:
             raise TranscriptError(f"cannot read message {number}: it is from nobody known")
@@ -33,6 +39,18 @@ def read(one: dict[str, Any]) -> Found:
         text = "\n\n".join(part for part in (*_texts(message, blocks), *_files(message, number)) if part)
         found.transcript.turns.append(Turn(role, text, _times(role, message, blocks)))
     return found
+
+
+def _shown(messages: list[dict[str, Any]], leaf: object) -> list[tuple[int, dict[str, Any]]]:
+    """(number, message) on the way to the leaf, or to the last one. All of them where they do not tell their parents:
+    an older export, or one of which a part is missing."""
+    numbered = {str(message.get("uuid")): (number, message) for number, message in enumerate(messages, start=1)}
+    parents = {name: message.get("parent_message_uuid") for name, (_, message) in numbered.items()}
+    known = isinstance(leaf, str) and leaf in numbered
+    way = way_to(leaf if known else next(reversed(numbered), None), parents, "chat_messages")
+    if len(numbered) < len(messages) or not way or parents[way[0]] != ROOT:
+        return list(enumerate(messages, start=1))
+    return [numbered[name] for name in way]
 
 
 def _texts(message: dict[str, Any], blocks: list[dict[str, Any]]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -46,6 +47,17 @@ def listed(value: object, what: str) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise TranscriptError(f"cannot read {what}: it is no list of objects")
     return value
+
+
+def way_to(leaf: object, parents: Mapping[str, object], what: str) -> list[str]:
+    """Names from the root to the leaf, by the parent of each. Raises TranscriptError for a circle in `what`."""
+    way: list[str] = []
+    while isinstance(leaf, str) and leaf in parents:
+        if len(way) == len(parents):
+            raise TranscriptError(f"cannot read {what}: one is its own parent")
+        way.append(leaf)
+        leaf = parents[leaf]
+    return way[::-1]
 
 
 def text_or(value: object, otherwise: str = "") -> str:
