@@ -60,7 +60,11 @@ def test_a_conversation_of_several_lines_is_kept_as_it_was_said(service: Service
         seen.see("answer   holds")
         assert "question holds" in seen.text
         assert "wipe verified" in seen.text
-        seen.see(lambda: re.search(r"ended [0-9.]+ ms, wiped [0-9.]+ ms\s+\([0-9]+ pages\), verified", seen.text))
+        seen.see(
+            lambda: re.search(
+                r"told +ended [0-9.]+ ms after the knock, wiped [0-9.]+ ms\s+\([0-9]+ pages\), verified", seen.text
+            )
+        )
         seen.say("/export notes.json")
         seen.see("written: notes.json")
         seen.type(END)

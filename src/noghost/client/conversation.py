@@ -101,13 +101,14 @@ class Conversation:
         with closing(self._checked(self._client.build_request("GET", path))) as response:
             return response.read()
 
-    def fate(self) -> dict[str, Any] | None:
-        """How the last answer's instance ended (docs/api.md, "Life"), where the service tells; raises HuntError."""
-        with suppress(RefusedError):
+    def fate(self) -> dict[str, Any]:
+        """How the last answer's instance ended (docs/api.md, "Life"); empty where the service does not tell. Raises
+        HuntError."""
+        with suppress(RefusedError, ValueError, TypeError):
             asked = self._client.build_request("GET", "/v1/life", headers={LIFE_KEY: self._life})
             with closing(self._checked(asked)) as response:
                 return dict(json.loads(response.read()))
-        return None
+        return {}
 
     def _answered(self, more: dict[str, Any]) -> Iterator[str]:
         """With the capsule; where it does not fit, without."""

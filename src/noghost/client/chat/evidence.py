@@ -17,6 +17,8 @@ from noghost.errors import ConfigError, HuntError, VerificationError
 from noghost.ledger.keys import Verifier
 from noghost.ledger.receipt import Receipt, Verified
 
+FIGURES = ("ended_ms", "wiped_ms", "wiped_pages", "verified_ms", "gone_ms")  # of /v1/life
+
 
 @dataclass(slots=True)
 class Glance(Trust):
@@ -40,7 +42,7 @@ def shown(session: Session, number: int | None) -> str:
         raise VerificationError(evidence.broken)
     words = in_words(evidence.verified, remembered=False)
     tied = f"  question {evidence.checked.question}\n  answer   {evidence.checked.answer}"
-    return "\n".join(filter(None, (words, tied, ended(session, at))))
+    return "\n".join(filter(None, (words, ended(session, at), tied)))
 
 
 def ended(session: Session, at: int) -> str:
@@ -50,12 +52,11 @@ def ended(session: Session, at: int) -> str:
     if instance is None or instance != session.talk.facts.get("instance"):
         return ""
     fate = session.talk.fate()
-    if fate is None or fate["instance"] != instance or fate["verified_ms"] is None:
+    stop, wiped, pages, verified, gone = (fate.get(name) for name in FIGURES)
+    if fate.get("instance") != instance or verified is None:
         return ""
-    return (
-        f"  as the service says, after the knock: ended {fate['ended_ms']} ms, wiped {fate['wiped_ms']} ms "
-        f"({fate['wiped_pages']} pages), verified {fate['verified_ms']} ms, gone {fate['gone_ms']} ms"
-    )
+    wipe = f"wiped {wiped} ms ({pages} pages), verified {verified} ms"
+    return f"  told     ended {stop} ms after the knock, {wipe}, gone {gone} ms"
 
 
 def chosen(session: Session, number: int | None) -> int:
