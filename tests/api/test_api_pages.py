@@ -19,6 +19,7 @@ PATHS = {
     "/readyz",
     "/v1/models",
     "/v1/models/{name}",
+    "/v1/life",
     "/v1/receipts/{id}",
     "/v1/chat/completions",
     "/v1/completions",
