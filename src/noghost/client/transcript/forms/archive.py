@@ -12,13 +12,8 @@ from noghost.client.transcript.file import decoded
 from noghost.errors import TranscriptError
 
 NAME = re.compile(r"(?:.*/)?conversations(?:-[0-9]+)?\.json")
-BROKEN = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-)  # the last: it asks for a password
+# The last one: it asks for a password.
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 
 def texts(path: Path) -> list[str]:
