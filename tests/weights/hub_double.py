@@ -2,7 +2,7 @@
 
     GET /api/models/OWNER/REPO?blobs=…            the list of files, with sizes and digests, and the card's licence
     GET /OWNER/REPO/resolve/REVISION/PATH         302 to the other host, with a signature in its query
-    GET /PATH?signature=…                         at the other host: the file, whole or from a position on
+    GET /PATH?signature=…                         at the other host: the file, whole, from a position on, or a part
 
 What it answers can be bad: see File and Hub. Every request is kept, with its headers.
 """
@@ -15,7 +15,7 @@ import re
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -86,6 +86,11 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *arguments: object) -> None:
         """Nothing on standard error."""
 
+    def handle_one_request(self) -> None:
+        """Who leaves in the middle of an answer is no error here."""
+        with suppress(ConnectionResetError):
+            super().handle_one_request()
+
     def do_GET(self) -> None:
         self.hub.requests.append(Request(self.host, self.path, dict(self.headers)))
         path = unquote(urlsplit(self.path).path)
@@ -116,17 +121,18 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(self.hub.file_status, self.hub.headers)
             return
         data = file.data if file.sent is None else file.sent
-        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", "")) if file.ranges else None
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")) if file.ranges else None
         begin = int(asked[1]) if asked else 0
+        end = min(int(asked[2]) + 1, len(data)) if asked and asked[2] else len(data)
         if asked and begin >= len(data):
             self.answer(416)
             return
         self.send_response(206 if asked else 200)
         if asked:
-            self.send_header("Content-Range", f"bytes {begin}-{len(data) - 1}/{len(data)}")
-        self.send_header("Content-Length", str(len(data) - begin))
+            self.send_header("Content-Range", f"bytes {begin}-{end - 1}/{len(data)}")
+        self.send_header("Content-Length", str(end - begin))
         self.end_headers()
-        self.send_body(file, data[begin:])
+        self.send_body(file, data[begin:end])
 
     def send_body(self, file: File, data: bytes) -> None:
         for at in range(0, len(data), PIECE_BYTES):

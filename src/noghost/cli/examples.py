@@ -49,7 +49,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "templates list": ("noghost templates list --json",),
     "templates remove": ("noghost templates remove lawyer",),
     "models ls": ("noghost models ls", "noghost models ls --json"),
-    "models show": ("noghost models show ./model.gguf", "noghost models show z-ai/glm-4.7"),
+    "models show": (
+        "noghost models show ./model.gguf",
+        "noghost models show z-ai/glm-4.7",
+        "noghost models show hf:unsloth/Qwen3-4B-GGUF",
+    ),
     "models pull": ("noghost models pull hf:unsloth/Qwen3-4B-GGUF:Q4_K_M",),
     "models add": ("noghost models add ./model.gguf --name mine",),
     "models verify": ("noghost models verify", "noghost models verify mine"),

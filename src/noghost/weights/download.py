@@ -81,12 +81,7 @@ class Part:
 def download(remote: Remote, file: Unfinished, advance: Advance) -> None:
     """Make `file` the whole of `remote`. Raises WeightsError; what came until then stays, if it may be right."""
     part = Part(file, advance)
-    with httpx.Client(
-        follow_redirects=True,
-        max_redirects=MOST_REDIRECTS,
-        timeout=SILENCE_S,
-        headers={"User-Agent": f"noghost/{__version__}", "Accept-Encoding": "identity"},
-    ) as client:
+    with fetching() as client:
         while remote.sha256 != part.sha256 and remote.size_bytes != part.size_bytes:
             if fetch_rest(client, remote, part):
                 break
@@ -94,6 +89,16 @@ def download(remote: Remote, file: Unfinished, advance: Advance) -> None:
         if part.size_bytes < (remote.size_bytes or 0):
             raise WeightsError(f"the server sent {part.size_bytes} bytes of {remote.size_bytes}", GO_ON)
         refuse_digest(remote, part)
+
+
+def fetching() -> httpx.Client:
+    """What asks for files, as they are; a redirect to another host takes no token along."""
+    return httpx.Client(
+        follow_redirects=True,
+        max_redirects=MOST_REDIRECTS,
+        timeout=SILENCE_S,
+        headers={"User-Agent": f"noghost/{__version__}", "Accept-Encoding": "identity"},
+    )
 
 
 def fetch_rest(client: httpx.Client, remote: Remote, part: Part) -> bool:

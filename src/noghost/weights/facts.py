@@ -46,19 +46,24 @@ class Facts:
 def read_facts(path: Path) -> Facts:
     """Raises WeightsError where it is no GGUF file."""
     with opened(path) as (data, structure):
-        header = Header(data, structure)
-        architecture = header.text("general.architecture")
-        kind = header.number("general.file_type")
-        return Facts(
-            architecture=architecture,
-            parameters=sum(tensor.elements for tensor in structure.tensors),
-            quantisation=None if kind is None else FILE_TYPES.get(kind),
-            context_tokens=header.number(f"{architecture}.context_length"),
-            has_template="tokenizer.chat_template" in structure.pairs,
-            licence=header.text("general.license"),
-            kv_token_bytes=kv_token_bytes(header, architecture or ""),
-            weights_bytes=len(data),
-        )
+        return facts_in(data, structure, len(data))
+
+
+def facts_in(data: memoryview, structure: Structure, weights_bytes: int) -> Facts:
+    """The same of the beginning of a file, as far as `structure` reaches."""
+    header = Header(data, structure)
+    architecture = header.text("general.architecture")
+    kind = header.number("general.file_type")
+    return Facts(
+        architecture=architecture,
+        parameters=sum(tensor.elements for tensor in structure.tensors),
+        quantisation=None if kind is None else FILE_TYPES.get(kind),
+        context_tokens=header.number(f"{architecture}.context_length"),
+        has_template="tokenizer.chat_template" in structure.pairs,
+        licence=header.text("general.license"),
+        kv_token_bytes=kv_token_bytes(header, architecture or ""),
+        weights_bytes=weights_bytes,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def check_header(path: Path) -> None:
     if split and int(split[1]) > 1:
         _refuse(path, IS_PART, ADD_PARTS)
     size_bytes = _size_bytes(path)
-    _check_header(path, _read_header(path), size_bytes, 1)
+    check_first_bytes(path, _read_header(path), size_bytes, 1)
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def opened(path: Path, *, part: bool = False) -> Iterator[tuple[memoryview, Stru
     `part`: it may be one part of a split model, the first of which often has no tensor.
     """
     size_bytes = _size_bytes(path)
-    _check_header(path, _read_header(path), size_bytes, 0 if part else 1)
+    check_first_bytes(path, _read_header(path), size_bytes, 0 if part else 1)
     with ExitStack() as stack:
         try:
             file = stack.enter_context(path.open("rb"))
@@ -105,7 +105,8 @@ def _read_header(path: Path) -> bytes:
         _refuse(path, _reason(error), "check the file's permissions", error)
 
 
-def _check_header(path: Path, header: bytes, size_bytes: int, least_tensors: int) -> None:
+def check_first_bytes(path: str | Path, header: bytes, size_bytes: int, least_tensors: int) -> None:
+    """Raise WeightsError unless `header`, the first bytes of a file of that size, are those of a GGUF file."""
     if not header.startswith(MAGIC):
         _refuse(path, "it is not a GGUF file", "convert it with llama.cpp's convert_hf_to_gguf.py")
     if len(header) < HEADER.size:
@@ -126,5 +127,5 @@ def _reason(error: Exception) -> str:
     return (strerror or "the path is not valid").lower()
 
 
-def _refuse(path: Path, what: str, hint: str, cause: Exception | None = None) -> NoReturn:
+def _refuse(path: str | Path, what: str, hint: str, cause: Exception | None = None) -> NoReturn:
     raise WeightsError(f"could not use the model {path}: {what}", hint) from cause

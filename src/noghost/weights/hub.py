@@ -13,6 +13,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from noghost import __version__
@@ -27,22 +30,48 @@ SILENCE_S = 30.0
 MISSING = "run: pip install 'huggingface_hub>=2.4,<3'; https://… with --sha256 does without"
 
 
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """One of the hub's, as it was listed. `remote`: where a file of it is, of that very revision."""
+
+    name: str
+    files: tuple[File, ...]
+    licence: str | None
+    remote: Callable[[File], Remote] = field(repr=False)
+
+    def remotes(self, chosen: Candidate) -> tuple[Remote, ...]:
+        """Where the files of a model are, in their order."""
+        return tuple(self.remote(file) for file in chosen.files)
+
+
 def offer(spec: str) -> Offer:
     """What `hf:OWNER/REPO[:FILE|:QUANT]` means at the hub. Raises WeightsError."""
+    name, what = parsed(spec)
+    repository = listed(name)
+    chosen = choose(repository.files, what)
+    check_digests(chosen)
+    return Offer(
+        source=shown(f"hf:{name}:{chosen.files[0].path}"),
+        stem=chosen.stem,
+        files=repository.remotes(chosen),
+        licence=repository.licence,
+    )
+
+
+def parsed(spec: str) -> tuple[str, str | None]:
+    """OWNER/REPO, and the FILE or QUANT that is meant there. Raises WeightsError."""
     found = SPEC.fullmatch(spec)
     if not found:
         raise WeightsError(f"could not understand {shown(spec)}", "write hf:OWNER/REPO, :FILE or :QUANT after it")
-    repository, what = found[1], found[2]
+    return found[1], found[2]
+
+
+def listed(name: str) -> Repository:
+    """What there is at OWNER/REPO now. Raises WeightsError."""
     library = import_library()
-    info, files = ask(library, repository)
-    chosen = choose(files, what)
+    info, files = ask(library, name)
     headers = library.utils.build_hf_headers(library_name="noghost", library_version=__version__)
-    return Offer(
-        source=shown(f"hf:{repository}:{chosen.files[0].path}"),
-        stem=chosen.stem,
-        files=tuple(remote(library, repository, info.sha, file, headers) for file in with_digests(chosen)),
-        licence=licence_of(info),
-    )
+    return Repository(name, tuple(files), licence_of(info), partial(remote, library, name, info.sha, headers))
 
 
 def import_library() -> Any:
@@ -79,14 +108,13 @@ def file_of(sibling: Any) -> File:
     return File(str(sibling.rfilename), int((stored or sibling).size or 0), stored.sha256 if stored else None)
 
 
-def with_digests(chosen: Candidate) -> tuple[File, ...]:
-    """The files, if the hub gives a digest of each. Raises WeightsError."""
+def check_digests(chosen: Candidate) -> None:
+    """Raise WeightsError unless the hub gives a digest of each file."""
     if not all(is_sha256(file.sha256) for file in chosen.files):
         raise WeightsError(f"the hub gives no sha256 of {shown(chosen.stem)}", "pull its URL, with --sha256")
-    return chosen.files
 
 
-def remote(library: Any, repository: str, revision: str, file: File, headers: dict[str, str]) -> Remote:
+def remote(library: Any, repository: str, revision: str, headers: dict[str, str], file: File) -> Remote:
     """Where to get it: of the very revision that the digests are of."""
     url = library.hf_hub_url(repository, file.path, revision=revision)
     return Remote(url, shown(file.path), file.sha256 or "", file.size_bytes, headers)

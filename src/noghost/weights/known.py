@@ -1,7 +1,7 @@
 """Models that are worth naming before they are here: what each needs, and which command pulls it. PURE, data.
 
-Sizes are those of published files, each from the page that is named beside it; a size of joined parts is their sum.
-The KV cache is computed from the architecture, as in facts.py.
+Shown where the hub cannot be asked; needs.py reads the headers of the files otherwise. Sizes are those of published
+files, each from the page that is named beside it. The KV cache is computed from the architecture, as in facts.py.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Published:
     quant: str
     size_bytes: int
     repository: str
-    exact: bool  # False: the page rounds it to a gigabyte
+    noted_from: str  # what states the size, rounded
 
     @property
     def spec(self) -> str:
@@ -50,8 +50,10 @@ class Known:
 
 # Architecture: https://huggingface.co/zai-org/GLM-4.7 (config.json, glm4_moe). The last of its 93 blocks predicts
 # further tokens and computes none, as `nextn_predict_layers` says in the GGUF.
-# Sizes: AesSedai's from the table of https://huggingface.co/AesSedai/GLM-4.7-GGUF, in GiB there; unsloth's from
-# https://docs.unsloth.ai (GLM-4.7: "134GB") and from AMD's Ryzen AI Halo playbook ("approximately 205 GB").
+# Sizes: AesSedai's from a table, in GiB there; unsloth's "134GB", and "approximately 205 GB" at AMD's.
+AESSEDAI = "https://huggingface.co/AesSedai/GLM-4.7-GGUF"
+UNSLOTH = "https://docs.unsloth.ai"
+AMD = "AMD's Ryzen AI Halo playbook"
 GLM_4_7 = Known(
     names=("z-ai/glm-4.7", "zai-org/glm-4.7", "glm-4.7"),
     architecture="glm4moe",
@@ -62,13 +64,13 @@ GLM_4_7 = Known(
     kv_heads=8,
     head_width=128,
     published=(
-        Published("IQ2_M", int(107.12 * GIB), "AesSedai/GLM-4.7-GGUF", exact=True),
-        Published("UD-Q2_K_XL", 134_000_000_000, "unsloth/GLM-4.7-GGUF", exact=False),
-        Published("IQ4_XS", int(165.28 * GIB), "AesSedai/GLM-4.7-GGUF", exact=True),
-        Published("UD-Q4_K_XL", 205_000_000_000, "unsloth/GLM-4.7-GGUF", exact=False),
-        Published("Q4_K_M", int(209.77 * GIB), "AesSedai/GLM-4.7-GGUF", exact=True),
-        Published("Q5_K_M", int(250.15 * GIB), "AesSedai/GLM-4.7-GGUF", exact=True),
-        Published("Q8_0", int(354.79 * GIB), "AesSedai/GLM-4.7-GGUF", exact=True),
+        Published("IQ2_M", int(107.12 * GIB), "AesSedai/GLM-4.7-GGUF", noted_from=AESSEDAI),
+        Published("UD-Q2_K_XL", 134_000_000_000, "unsloth/GLM-4.7-GGUF", noted_from=UNSLOTH),
+        Published("IQ4_XS", int(165.28 * GIB), "AesSedai/GLM-4.7-GGUF", noted_from=AESSEDAI),
+        Published("UD-Q4_K_XL", 205_000_000_000, "unsloth/GLM-4.7-GGUF", noted_from=AMD),
+        Published("Q4_K_M", int(209.77 * GIB), "AesSedai/GLM-4.7-GGUF", noted_from=AESSEDAI),
+        Published("Q5_K_M", int(250.15 * GIB), "AesSedai/GLM-4.7-GGUF", noted_from=AESSEDAI),
+        Published("Q8_0", int(354.79 * GIB), "AesSedai/GLM-4.7-GGUF", noted_from=AESSEDAI),
     ),
     advised="UD-Q4_K_XL",
 )

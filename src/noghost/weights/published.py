@@ -60,7 +60,7 @@ def choose(files: Sequence[File], what: str | None) -> Candidate:
     if what and what.lower().endswith(WEIGHTS):
         found = [one for one in there if one.is_called(what)]
     else:
-        there = [one for one in there if not NO_MODEL.search(one.stem)]
+        there = models(files)
         found = of_quant(there, what.upper()) if what else there
     if len(found) != 1:
         refuse(what, found, there)
@@ -81,6 +81,11 @@ def of_quant(found: Sequence[Candidate], quant: str) -> list[Candidate]:
     """Those of exactly that type; where there is none, those of its dynamic form."""
     exact = [one for one in found if one.quant == quant]
     return exact or [one for one in found if one.quant == DYNAMIC + quant]
+
+
+def models(files: Sequence[File]) -> list[Candidate]:
+    """The language models among the files."""
+    return [one for one in candidates(files) if not NO_MODEL.search(one.stem)]
 
 
 def candidates(files: Sequence[File]) -> list[Candidate]:
@@ -113,7 +118,12 @@ def check_parts(one: Candidate) -> None:
 
 def listed(found: Sequence[Candidate]) -> str:
     """Their types where these are enough to tell them apart, else their files; with sizes."""
-    quants = [one.quant for one in found]
-    by_quant = None not in quants and len(set(quants)) == len(quants)
-    lines = [f"{one.quant if by_quant else one.files[0].path} ({one.size_bytes / 1e9:.1f} GB)" for one in found]
+    lines = [f"{name} ({one.size_bytes / 1e9:.1f} GB)" for one, name in zip(found, names_of(found), strict=True)]
     return ", ".join(map(shown, lines[:MOST_LISTED])) + (", …" if len(lines) > MOST_LISTED else "")
+
+
+def names_of(found: Sequence[Candidate]) -> list[str]:
+    """What means each of them in a repository: its type where these are enough to tell them apart, else its file."""
+    quants = [one.quant for one in found if one.quant]
+    by_quant = len(set(quants)) == len(found)
+    return [one.quant if by_quant and one.quant else one.files[0].path for one in found]

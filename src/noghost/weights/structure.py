@@ -66,6 +66,13 @@ class BrokenError(Exception):
         self.hint = hint
 
 
+class CutError(BrokenError):
+    """The bytes end before the structure does: the file is cut, or more of it has to be read."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what, CUT)
+
+
 class Value(NamedTuple):
     """What is kept of one metadata value: its type, or that of its elements; how many; where the first stands."""
 
@@ -134,7 +141,7 @@ class Reader:
     def skip(self, size_bytes: int, what: str) -> None:
         """Go on by so many bytes."""
         if size_bytes > len(self.data) - self.at:
-            raise BrokenError(f"{what} at byte {self.at} reaches beyond its end", CUT)
+            raise CutError(f"{what} at byte {self.at} reaches beyond its end")
         self.at += size_bytes
 
     def skip_strings(self, count: int, what: str) -> None:
@@ -147,11 +154,14 @@ class Reader:
         else:
             self.skip(at - self.at, what)
             return
-        raise BrokenError(f"{what} at byte {self.at} reaches beyond its end", CUT)
+        raise CutError(f"{what} at byte {self.at} reaches beyond its end")
 
 
-def read_structure(data: memoryview, at: int, tensors: int, pairs: int) -> Structure:
-    """Walk from `at`, the end of the header, to the end of the tensor table. Raises BrokenError."""
+def read_structure(data: memoryview, at: int, tensors: int, pairs: int, size_bytes: int | None = None) -> Structure:
+    """Walk from `at`, the end of the header, to the end of the tensor table. Raises BrokenError.
+
+    `size_bytes`: of the file, where `data` is only its beginning; CutError then says that more of it is needed.
+    """
     reader = Reader(data, at)
     found = read_pairs(reader, pairs)
     values = {key: pair.value for key, pair in found.items()}
@@ -160,8 +170,9 @@ def read_structure(data: memoryview, at: int, tensors: int, pairs: int) -> Struc
     table = read_tensors(reader, tensors, alignment)
     data_at = padded(reader.at, alignment)
     reach = data_at + max((tensor.offset + tensor.size_bytes for tensor in table), default=0)
-    if reach > len(data):
-        raise BrokenError(f"it has {len(data)} bytes, and its tensors reach to {reach}", CUT)
+    there = len(data) if size_bytes is None else size_bytes
+    if reach > there:
+        raise BrokenError(f"it has {there} bytes, and its tensors reach to {reach}", CUT)
     return Structure(found, table, alignment, data_at)
 
 

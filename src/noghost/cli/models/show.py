@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 
-from noghost.cli.models.table import size, table
+from noghost.cli.models.table import millions, size, table
 from noghost.config import DEFAULT_CONTEXT_TOKENS
 from noghost.weights import store
 from noghost.weights.facts import Facts, read_facts
 from noghost.weights.file import WeightsFile
 from noghost.weights.find import find
 from noghost.weights.gguf import check_gguf
-from noghost.weights.known import Known, known
+from noghost.weights.known import known
 from noghost.weights.names import is_name
 
 CONTEXTS = (4096, DEFAULT_CONTEXT_TOKENS, 32_768, 131_072)
@@ -26,15 +26,27 @@ MEMORY_NOTE = "The weights are mapped once, for all instances; the KV cache is e
 
 @click.command()
 @click.argument("model", required=False, metavar="[PATH_OR_NAME]")
+@click.option(
+    "--context",
+    "context_tokens",
+    type=click.IntRange(min=1),
+    default=DEFAULT_CONTEXT_TOKENS,
+    show_default=True,
+    metavar="TOKENS",
+    help="Of the KV cache of a model that is not here.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def show(model: str | None, as_json: bool) -> None:
+def show(model: str | None, context_tokens: int, as_json: bool) -> None:
     """Show what the header of a model's file says, and the memory that the model needs.
 
-    z-ai/glm-4.7 can be shown before it is here: what it needs, and which command pulls it.
+    z-ai/glm-4.7 and hf:OWNER/REPO[:FILE|:QUANT] are shown before they are here: the hub is asked for the headers of
+    their files alone, and it is said what each quantisation needs, and which command pulls it.
     """
-    there = known(model or "")
-    if there is not None and not is_here(model or ""):
-        say(as_json, known_document(there), known_lines(there))
+    name = model or ""
+    if name.startswith("hf:") or (known(name) and not is_here(name)):
+        from noghost.cli.models.away import away  # it has an import of its own that is slow
+
+        say(as_json, *away(name, context_tokens))
         return
     file = find(model)
     check_gguf(file.path)
@@ -94,38 +106,3 @@ def memory_row(tokens: int, weights_bytes: int, kv_token_bytes: int) -> tuple[st
 def contexts_of(most: int | None) -> list[int]:
     """The lengths that are shown: up to the one that the model was trained on, and that one."""
     return sorted({tokens for tokens in CONTEXTS if most is None or tokens < most} | ({most} if most else set()))
-
-
-def millions(parameters: int) -> str:
-    """Parameters in words."""
-    return f"{parameters / 1e9:.1f} billion" if parameters >= 1e9 else f"{parameters / 1e6:.0f} million"
-
-
-def known_document(there: Known) -> dict[str, Any]:
-    """All that is known of a model that is not here."""
-    contexts = {str(tokens): there.kv_bytes(tokens) for tokens in contexts_of(there.context_tokens)}
-    published = [{**asdict(one), "pull": one.spec} for one in there.published]
-    return {**asdict(there), "name": there.names[0], "published": published, "kv_bytes": contexts}
-
-
-def known_lines(there: Known) -> Iterator[str]:
-    """The same for people."""
-    yield f"{there.names[0]}: not here"
-    yield f"  architecture   {there.architecture}"
-    yield f"  parameters     {millions(there.parameters)}"
-    yield f"  context        {there.context_tokens:,} tokens"
-    yield f"  licence        {there.licence}"
-    yield ""
-    kv = there.kv_bytes(DEFAULT_CONTEXT_TOKENS)
-    head = ("quantisation", "file", f"with {DEFAULT_CONTEXT_TOKENS:,} tokens", "noghost models pull")
-    rows = [
-        (one.quant, ("" if one.exact else "about ") + size(one.size_bytes), size(one.size_bytes + kv), one.spec)
-        for one in there.published
-    ]
-    yield from table(head, rows)
-    most = size(there.kv_bytes(there.context_tokens))
-    yield f"Memory: the file, and {size(kv)} of KV cache for each instance ({most} with all tokens of its context)."
-    yield "Disk: twice the file, until its parts are joined."
-    advised = next(one for one in there.published if one.quant == there.advised)
-    yield ""
-    yield f"pull it:    noghost models pull {advised.spec}"

@@ -44,6 +44,11 @@ def size(size_bytes: float) -> str:
     return f"{size_bytes / 1e6:.0f} MB" if size_bytes < 1e10 else f"{size_bytes / 1e9:.1f} GB"
 
 
+def millions(parameters: int) -> str:
+    """Parameters in words."""
+    return f"{parameters / 1e9:.1f} billion" if parameters >= 1e9 else f"{parameters / 1e6:.0f} million"
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines with aligned columns; the first to the left, numbers to the right."""
     lines = (head, *rows)
