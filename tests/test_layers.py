@@ -22,7 +22,7 @@ LAYERS = (
     {"config", "messages", "log", "host", "metrics", "timeline", "title", "toml_lines"},
     {"weights", "engine", "ledger", "keys", "settings", "board"},
     {"instance", "reaper", "client", "api", "templates", "preparing", "config_file", "witness"},
-    {"warden", "doctor", "scraping", "models"},
+    {"warden", "doctor", "scraping", "models", "otlp"},
     {"service"},
     {"cli"},
 )

@@ -38,6 +38,7 @@ ALLOWED = (
     ("noghost.api.response_schema", "input", "the name of a field of OpenAI's"),
     ("noghost.api.message_schema", "input", "the name of a field of Anthropic's"),
     ("noghost.api.connection", "logging", "switches uvicorn's off"),
+    ("noghost.otlp.exporter", "logging", "switches OpenTelemetry's off"),
     ("noghost.instance.life", "sys.stderr", "`noghost ask`: a host that cannot confine it, before anything is read"),
     ("noghost.instance.terminal", "os.write", "`noghost ask`: the answer, to its caller's terminal"),
     ("noghost.instance.terminal", "sys.stderr", "`noghost ask`: what its caller can mend"),

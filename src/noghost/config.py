@@ -18,6 +18,8 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8462
 MOST_PORT = 65535
 DEFAULT_CONTEXT_TOKENS = 8192
+DEFAULT_OTLP_INTERVAL_S = 60.0
+COLLECTOR = re.compile(r"https?://[^\s/@?#]+(?:/[^\s@?#]*)?")
 MOST = {
     "memory_bytes": 1 << 40,
     "request_s": 86_400,
@@ -142,6 +144,8 @@ class Config:
     without: tuple[str, ...] = ()  # steps of the confinement that this service does without; in every receipt
     ledger: Path | None = None
     metrics: Address | None = None  # where they can be scraped; None: nowhere
+    otlp: str | None = None  # the collector that they are pushed to; None: to nobody
+    otlp_interval_s: float = DEFAULT_OTLP_INTERVAL_S
     idle_exit_s: float = 0  # the service ends after so long without a connection; 0: never
     limits: Limits = field(default_factory=Limits)
     templates: tuple[TemplateSource, ...] = ()
@@ -169,6 +173,8 @@ class Config:
                 "leave out --metrics or --idle-exit",
                 key="metrics",
             )
+        check_otlp(self.otlp, self.metrics)
+        check_range("otlp_interval", self.otlp_interval_s, 0.1, 86_400)
         if self.reachable and self.tls is None and not self.insecure:
             raise ConfigError(
                 f"no TLS on {self.host}, which others can reach",
@@ -231,7 +237,23 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def check_range(name: str, value: float, low: int, high: int) -> None:
+def check_otlp(url: str | None, metrics: Address | None) -> None:
+    """Raise ConfigError for what is no address of a collector, and for one that has nothing to be told."""
+    if url is None:
+        return
+    if not COLLECTOR.fullmatch(url):
+        raise ConfigError(
+            "otlp is no address of a collector",
+            "give http://HOST:4318 or https://HOST, without a user; a key goes into OTEL_EXPORTER_OTLP_HEADERS",
+            key="otlp",
+        )
+    if metrics is None:
+        raise ConfigError(
+            "otlp pushes the metrics, and this service has none", "add --metrics 127.0.0.1:9464", key="otlp"
+        )
+
+
+def check_range(name: str, value: float, low: float, high: float) -> None:
     """Raise ConfigError unless low <= value <= high."""
     if not low <= value <= high:
         kind = "a whole number" if isinstance(value, int) else "a number"

@@ -25,6 +25,7 @@ class Event(Enum):
     TEMPLATE_REFUSED = "a template's state at rest was damaged or foreign; it is computed again"
     KEYS_READ = "the file of API keys has changed and was read again"
     SERVICE_FAILED = "the service behind the door has ended with an error; who knocks waits until one starts again"
+    EXPORT_FAILED = "the metrics could not be given to the collector; it is tried again, and said again once it worked"
     KEYS_UNREADABLE = "the file of API keys cannot be read; nobody is let in until it can"
 
 

@@ -89,6 +89,7 @@ def serve_at(door: Door, side: Door | None, config: Config, ready: Ready, wiper:
     board = Board()
     shut = (*door.sockets, *(side.sockets if side else ()))
     connector = start_connector(config.upstreams, shut)
+    exporter = start_exporter(config, side.listener) if side and config.otlp else ()
     own_network = leave_network() if "network" not in config.without else False
     follow_keeper()  # only now: the kernel forgets this with a change of namespace
     fences = make_fences(config.without, outward=bool(config.upstreams), loading=bool(config.on_demand))
@@ -103,7 +104,7 @@ def serve_at(door: Door, side: Door | None, config: Config, ready: Ready, wiper:
         most_refusals=config.limits.refusals,
         wiper=wiper,
     )
-    births, reaper_pid = start_reaper(duty, board, shut, connector)
+    births, reaper_pid = start_reaper(duty, board, (*shut, *exporter), connector)
     try:
         secured = secure_late(config)
         equip = prepare_serving(config, models, board, ring, secured.context if secured else None)
@@ -126,9 +127,18 @@ def serve_at(door: Door, side: Door | None, config: Config, ready: Ready, wiper:
         tell_keeper()
         warden.run()
     finally:
-        births.close()
+        for held in (births, *exporter):
+            held.close()
         with suppress(ChildProcessError):  # SIGCHLD is ignored: this waits until the last child is gone
             os.waitpid(reaper_pid, 0)
+
+
+def start_exporter(config: Config, metrics: socket.socket) -> tuple[socket.socket]:
+    """What pushes the metrics, a program of its own; it ends when what is returned is closed."""
+    from noghost.otlp.start import start
+
+    assert config.otlp is not None
+    return (start(config.otlp, config.otlp_interval_s, metrics),)
 
 
 def hatch_at(side: Door, config: Config, board: Board, nursery: Nursery, fences: Fences) -> Hatch:

@@ -11,7 +11,14 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from noghost.config import DEFAULT_CONTEXT_TOKENS, DEFAULT_HOST, DEFAULT_PORT, Limits, TemplateSource
+from noghost.config import (
+    DEFAULT_CONTEXT_TOKENS,
+    DEFAULT_HOST,
+    DEFAULT_OTLP_INTERVAL_S,
+    DEFAULT_PORT,
+    Limits,
+    TemplateSource,
+)
 from noghost.errors import ConfigError
 from noghost.upstream import Upstream
 
@@ -163,6 +170,13 @@ KEYS = (
         "Where Prometheus can scrape metrics: HOST:PORT, or the path of a Unix socket (default: nowhere).",
         metavar="ADDRESS",
     ),
+    Key(
+        "otlp",
+        str,
+        "Push the metrics to this OpenTelemetry collector, by OTLP over HTTP (default: to nobody). Needs metrics.",
+        metavar="URL",
+    ),
+    Key("otlp_interval", float, "Seconds from one push to the next.", DEFAULT_OTLP_INTERVAL_S, metavar="SECONDS"),
     Key(
         "without",
         str,

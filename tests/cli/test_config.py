@@ -87,6 +87,7 @@ def test_every_key_has_a_variable_that_sets_it(monkeypatch: pytest.MonkeyPatch, 
         "template",
         "upstream",
         "metrics",
+        "otlp",
     }  # "a, b" is no address, no template and no upstream; with idle_exit no metrics
     for key in KEYS:
         if key.name not in left_out:
@@ -97,6 +98,7 @@ def test_every_key_has_a_variable_that_sets_it(monkeypatch: pytest.MonkeyPatch, 
         "template",
         "upstream",
         "metrics",
+        "otlp",
         "templates_in_file",
         "upstreams_in_file",
     }
@@ -148,6 +150,9 @@ def test_no_secret_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ('\nmetrics = "9464"', ":2: metrics is no address"),
         ('metrics = "localhost:65536"', ":1: metrics is no address"),
         ('metrics = "localhost:1"\nidle_exit = 5', ":1: there are no metrics of a service that --idle-exit ends"),
+        ('otlp = "http://localhost:4318"', ":1: otlp pushes the metrics, and this service has none"),
+        ('otlp = "http://a:b@localhost"\nmetrics = "localhost:1"', ":1: otlp is no address of a collector"),
+        ("otlp_interval = 0", ":1: otlp_interval is 0"),
         ("tls = true\nidle_exit = 5", ":2: a self-signed certificate ends with the service"),
     ],
 )

@@ -17,7 +17,13 @@ from noghost.settings import BY_NAME, KEYS, LIMIT, Key, Setting, Settings, unkno
 from noghost.templates import store
 from noghost.upstream import Upstream
 
-FIELDS = {"allow_host": "hosts", "model": "models", "context": "context_tokens", "idle_exit": "idle_exit_s"}
+FIELDS = {
+    "allow_host": "hosts",
+    "model": "models",
+    "context": "context_tokens",
+    "idle_exit": "idle_exit_s",
+    "otlp_interval": "otlp_interval_s",
+}
 COMPOSED = ("tls", "tls_cert", "tls_key", "template", "upstream", "metrics")  # no field of Config by themselves
 
 

@@ -204,6 +204,16 @@ def keep_capabilities(wanted: int) -> None:
         raise_errno()
 
 
+def give_up_rights() -> None:
+    """No core dump, no privilege, no new one: names and connections are asked for as anybody does.
+
+    In what is no instance and has the network: connector and exporter, first thing.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    prctl(PR_SET_NO_NEW_PRIVS, 1)
+    keep_capabilities(0)
+
+
 def prctl(option: int, value: int) -> None:
     """prctl(2) with one argument; raises OSError."""
     if _libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:

@@ -14,14 +14,13 @@ from __future__ import annotations
 
 import gc
 import os
-import resource
 import signal
 import socket
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
-from noghost.instance.sandbox import PR_SET_NO_NEW_PRIVS, keep_capabilities, prctl
+from noghost.instance.sandbox import give_up_rights
 from noghost.messages import MAX_BYTES, Answer, Connected, Dial, pack, unpack
 from noghost.reaper.role import fork_role
 from noghost.reaper.spawn import OUTLIVED, connected
@@ -54,13 +53,6 @@ def be_the_connector(places: Sequence[Place], asked: socket.socket) -> None:
     gc.freeze()
     gc.enable()  # the warden, whose fork this is, has it off while it loads
     serve_connections(places, asked)
-
-
-def give_up_rights() -> None:
-    """No core dump, no privilege, no new one: names and connections are asked for as anybody does."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    prctl(PR_SET_NO_NEW_PRIVS, 1)
-    keep_capabilities(0)
 
 
 def serve_connections(places: Sequence[Place], asked: socket.socket) -> None:
