@@ -44,7 +44,7 @@ def core_pattern() -> str:
 
 def version_of(package: str, distribution: str) -> str:
     """Of an installed package, by the name of the folder that pip left beside it: importlib.metadata, which opens that
-    folder, takes 20 ms to import and is asked only where the name does not say it."""
+    folder, is slow to import and asked only where the name does not say it."""
     found = PathFinder.find_spec(package)
     beside = Path((found.submodule_search_locations or [""])[0]).parent if found else Path()
     names = [path.name for path in beside.glob(f"{distribution}-*.dist-info")]
@@ -58,7 +58,7 @@ def version_of(package: str, distribution: str) -> str:
 @cache
 def build_digest() -> str:
     """SHA-256 over the engine's shared libraries, its version, that of the grammars, Python's and the C library's
-    (whose expf and powf the engine calls): the same build, the same bytes. Once a process: 7 ms."""
+    (whose expf and powf the engine calls): the same build, the same bytes. Once a process."""
     engine = version_of("llama_cpp", "llama_cpp_python")
     versions = (engine, version_of("llguidance", "llguidance"), platform.python_version(), libc_version())
     total = hashlib.sha256(f"{' '.join(versions)}\n".encode())

@@ -11,7 +11,7 @@ import pytest
 
 from fuzz.tiny_kinds import glm
 from noghost.client.chat.evidence import hunted, shown
-from noghost.client.chat.gap import spoken, told
+from noghost.client.chat.gap import told
 from noghost.client.chat.session import Session
 from noghost.client.conversation import Conversation, RefusedError
 from noghost.client.transcript import Transcript, TranscriptError, TranscriptFile, Turn
@@ -65,22 +65,6 @@ def earlier(path: Path, model: str = "smollm2-135m-instruct", **facts: Any) -> N
     facts = {"ended": stamp(NOW - timedelta(days=3, hours=4))} | facts
     turns = [Turn("user", "Hello!"), Turn("assistant", "Hello to you.", facts)]
     TranscriptFile(path).create(Transcript("Conversation", model, NOW, turns))
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0, "less than a second"),
-        (1, "1 second"),
-        (61, "1 minute and 1 second"),
-        (3600, "1 hour"),
-        (3601, "1 hour"),
-        (273600, "3 days and 4 hours"),
-        (-5, "less than a second"),
-    ],
-)
-def test_lengths_in_words(seconds: float, words: str) -> None:
-    assert spoken(seconds) == words
 
 
 def test_the_line_for_the_instance_is_one_line_with_time_and_gap() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from noghost.cli.where import ledger_at, options
+from noghost.client.length import duration
 from noghost.client.status import Status, look
 
 
@@ -72,14 +73,3 @@ def gap_line(seen: Status) -> str:
 def clock(unix_s: float) -> str:
     """UTC to the second."""
     return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
-def duration(seconds: float) -> str:
-    """1 d 2 h 3 min 4 s, without what is zero; below a minute to the millisecond."""
-    if seconds < 60:
-        return f"{round(seconds, 3):g} s"
-    rest, parts = int(seconds), []
-    for size_s, name in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
-        count, rest = divmod(rest, size_s)
-        parts += [f"{count} {name}"] * bool(count)
-    return " ".join(parts)

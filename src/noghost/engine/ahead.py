@@ -1,7 +1,7 @@
 """Load a model's weights while the process imports what it needs besides. In the warden, before fork.
 
-On two cores that takes 0.1 s off a start. A thread makes one call of C, without the GIL, and ends: a second call would
-wait for the GIL, up to 5 ms.
+A second core does it meanwhile. A thread makes one call of C, without the GIL, and ends: a second call would wait for
+the GIL, up to `sys.getswitchinterval()`.
 
 Weights that are repacked are loaded later, without a thread: what that makes of them is held in a file, and what it is
 can be told for certain only while nothing else is mapped (pages.py).
@@ -56,7 +56,7 @@ class Ahead:
 def held(model: Model, folder: Path | None) -> Model:
     """The same, its repacked weights left to a file without a name in `folder`. Raises WeightsError."""
     if folder is not None:
-        import tempfile  # 5 ms of a start, and needed for repacked weights alone
+        import tempfile  # needed for repacked weights alone
 
         try:
             with tempfile.TemporaryFile(dir=folder, buffering=0) as file:

@@ -7,10 +7,10 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+from noghost.client.length import spoken
 from noghost.client.transcript.facts import read_stamp
 
 LONG_S = 300.0  # between turns: a shorter silence is a pause, and not worth a line
-UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
 def ended_at(facts: Iterable[Mapping[str, Any]]) -> datetime | None:
@@ -19,18 +19,6 @@ def ended_at(facts: Iterable[Mapping[str, Any]]) -> datetime | None:
     with suppress(ValueError):
         return read_stamp(told[-1]) if told else None
     return None
-
-
-def spoken(seconds: float) -> str:
-    """A length of time by its two largest units: "3 days and 4 hours"."""
-    left, words = max(0, int(seconds)), list[str]()
-    for size, name in UNITS:
-        count, left = divmod(left, size)
-        if count:
-            words.append(f"{count} {name}{'s' * (count > 1)}")
-        elif words:
-            break
-    return " and ".join(words[:2]) or "less than a second"
 
 
 def shown(ended: datetime, now: datetime) -> str:
