@@ -64,6 +64,27 @@ def test_a_ledger_has_bounds_and_shows_what_is_unmatched(ledger: Path) -> None:
     assert "untold     1 with no end in the ledger" in text
 
 
+@pytest.mark.parametrize("where", ["environment", "file", "default"])
+def test_a_ledger_without_a_name_is_found_where_serve_would(
+    ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    with pytest.raises(LedgerError):
+        told("--ledger", "", "--json")
+    if where == "environment":
+        monkeypatch.setenv("NOGHOST_LEDGER", str(ledger))
+    elif where == "file":
+        (tmp_path / "noghost.toml").write_text('ledger = "ledger"\n')
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("NOGHOST_CONFIG", "noghost.toml")
+    else:
+        (tmp_path / "data" / "noghost").mkdir(parents=True)
+        ledger.rename(tmp_path / "data" / "noghost" / "ledger")
+    assert json.loads(told("--ledger", "", "--json").output)["instances"] == 4
+    with pytest.raises(LedgerError):
+        told("--ledger", tmp_path / "none")
+
+
 def test_pictures(file: Path, tmp_path: Path) -> None:
     for name, begin in (("bar.svg", b"<svg "), ("bar.PNG", b"\x89PNG")):
         assert told(file, "--out", tmp_path / name).exit_code == 0

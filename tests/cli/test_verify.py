@@ -54,6 +54,26 @@ def test_a_line_for_each_turn_and_a_verdict(told: Told, tmp_path: Path) -> None:
     assert MARKER not in broken.output
 
 
+@pytest.mark.parametrize("where", ["flag", "environment", "file"])
+def test_the_ledger_is_found_where_serve_would(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """It proves that the log has only grown since it was seen before, which the receipts alone do not."""
+    first, second = told.talk(), told.talk(first=20)
+    since = [json.loads(run(talk, tmp_path, "--json").output)["logs"][0]["since"] for talk in (first, second)]
+    assert since[1] == "unchecked", "control: it is in no place where the command looks"
+    options: tuple[str, ...] = ()
+    if where == "flag":
+        options = ("--ledger", str(tmp_path / "ledger"))
+    elif where == "environment":
+        monkeypatch.setenv("NOGHOST_LEDGER", str(tmp_path / "ledger"))
+    else:
+        (tmp_path / "noghost.toml").write_text(f'ledger = "{tmp_path / "ledger"}"\n')
+        options = ("--config", str(tmp_path / "noghost.toml"))
+    found = run(second, tmp_path, "--json", *options)
+    assert json.loads(found.output)["logs"][0]["since"] == "proved"
+
+
 def test_json_and_the_key_that_is_trusted(told: Told, tmp_path: Path) -> None:
     talk = told.talk()
     found = run(talk, tmp_path, "--json", "--key", told.ledger.vkey)

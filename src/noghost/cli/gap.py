@@ -11,50 +11,52 @@ from typing import Any
 
 import click
 
-from noghost.cli.status import clock, duration
+from noghost.cli.status import clock
+from noghost.cli.where import CONFIG, ledger_named
 from noghost.client.gap.drawing import bar, png, svg
 from noghost.client.gap.of_ledger import MINUTE_S, of_ledger
 from noghost.client.gap.of_transcript import of_transcript
 from noghost.client.gap.record import Bounds, Record
+from noghost.client.length import duration
 from noghost.client.receipts import open_existing
 from noghost.client.transcript import TranscriptFile
-from noghost.config import default_ledger_dir
 from noghost.errors import ConfigError
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command()
-@click.argument("file", metavar="[FILE]", type=FILE, required=False)
+@click.argument("transcript", metavar="[FILE]", type=FILE, required=False)
 @click.option(
     "--ledger",
     metavar="[DIR]",
     is_flag=False,
     flag_value="",
-    help="Of the service with the ledger in DIR, or in the data directory, in the place of a file.",
+    help="Of the service with the ledger in DIR, or where it would be found, in the place of a file.",
 )
+@CONFIG
 @click.option("--out", metavar="FILE", type=FILE, help="Draw it into FILE.svg or FILE.png.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def gap(file: Path | None, ledger: str | None, out: Path | None, *, as_json: bool) -> None:
+def gap(transcript: Path | None, ledger: str | None, file: Path | None, out: Path | None, *, as_json: bool) -> None:
     """Tell the gaps of a conversation, from its transcript FILE, or of a service, from its --ledger.
 
     The bar is the time from the first birth to the last end: a block for what existed (the higher, the larger a part of
     that slice of time), a dot for nothing, a shade where the record does not say. A figure that is not exact has two
     bounds. Of a ledger the times are minutes; it has no entry of what computed nothing.
     """
-    record, of = read(file, ledger)
+    record, of = read(transcript, ledger, file)
     if out:
         draw(record, f"The gaps of {of}", out)
     click.echo(json.dumps(as_dict(record), indent=2) if as_json else "\n".join([*picture(record), *words(record)]))
 
 
-def read(file: Path | None, ledger: str | None) -> tuple[Record, str]:
-    """(what is told, of what)."""
-    if (file is None) == (ledger is None):
+def read(transcript: Path | None, ledger: str | None, file: Path | None) -> tuple[Record, str]:
+    """(what is told, of what). `file`: a service's, which may say where the ledger is."""
+    if transcript is not None and ledger is None:
+        return of_transcript(TranscriptFile(transcript).read()), transcript.name
+    if transcript is not None or ledger is None:
         raise ConfigError("gaps of a file, or of a ledger", "give FILE or --ledger, and not both")
-    if file is not None:
-        return of_transcript(TranscriptFile(file).read()), file.name
-    with closing(open_existing(Path(ledger) if ledger else default_ledger_dir())) as opened:
+    with closing(open_existing(ledger_named(ledger, file))) as opened:
         return of_ledger(opened.entries()), opened.origin
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import click
 
 from noghost.cli.blind import cannot_tell
+from noghost.cli.where import ledger_at, options
 from noghost.client.receipts import default_seen_dir, ledger_if_any
 from noghost.client.transcript import TranscriptFile
 from noghost.client.verification import Account, Trust, account_of, repeat
 from noghost.client.verified import SINCE_TEXT
-from noghost.config import default_ledger_dir
 from noghost.errors import NoghostError
 from noghost.ledger.receipt import Since, Verified
 
@@ -37,12 +37,22 @@ class Log:
 
 
 @click.command()
-@click.argument("file", metavar="FILE.md", type=click.Path(path_type=Path))
+@click.argument("transcript", metavar="FILE.md", type=click.Path(path_type=Path))
+@options
 @click.option("--key", "vkey", metavar="VKEY", help="The verifier key that must have signed the receipts.")
 @click.option("--replay", is_flag=True, help="Compute every answer again as well, and compare.")
 @click.option("--model", metavar="PATH_OR_NAME", help="For --replay: the model's file.  [default: the default model]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def verify(file: Path, vkey: str | None, model: str | None, *, replay: bool, as_json: bool) -> None:
+def verify(
+    transcript: Path,
+    ledger: Path | None,
+    file: Path | None,
+    vkey: str | None,
+    model: str | None,
+    *,
+    replay: bool,
+    as_json: bool,
+) -> None:
     """Check every turn of a transcript against the receipts in it. Nobody is asked: all is in the file.
 
     Of each receipt the signature, the proofs, and the checkpoints of its log that were seen before, here or elsewhere;
@@ -54,17 +64,17 @@ def verify(file: Path, vkey: str | None, model: str | None, *, replay: bool, as_
     not be told.
     """
     try:
-        account = accounted(file, vkey, model, replay=replay)
+        account = accounted(transcript, ledger_at(ledger, file), vkey, model, replay=replay)
     except NoghostError as error:
         cannot_tell(error, as_json=as_json)
     click.echo(json.dumps(facts_of(account), indent=2) if as_json else "\n".join(lines_of(account)))
     sys.exit(STATUS[account.verdict])
 
 
-def accounted(file: Path, vkey: str | None, model: str | None, *, replay: bool) -> Account:
-    """Every row. Raises TranscriptError."""
+def accounted(file: Path, folder: Path, vkey: str | None, model: str | None, *, replay: bool) -> Account:
+    """Every row, with the ledger in `folder` if there is one. Raises TranscriptError."""
     transcript = TranscriptFile(file).read()
-    with ledger_if_any(default_ledger_dir()) as ledger:
+    with ledger_if_any(folder) as ledger:
         account = account_of(transcript, Trust(default_seen_dir(), ledger, vkey))
     return repeat(account, transcript, model) if replay else account
 

@@ -5,6 +5,7 @@ What reads TOML is imported where there is a file: `noghost ask` waits for it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ import click
 from noghost.config import default_ledger_dir
 
 FILE = "NOGHOST_CONFIG"
+VARIABLE = "NOGHOST_LEDGER"
 LEDGER = click.option(
     "--ledger",
     type=click.Path(path_type=Path, file_okay=False),
-    envvar="NOGHOST_LEDGER",
-    help="Where the ledger and its key lie (also NOGHOST_LEDGER).",
+    envvar=VARIABLE,
+    help=f"Where the ledger and its key lie (also {VARIABLE}).",
 )
 CONFIG = click.option(
     "--config",
@@ -42,3 +44,9 @@ def ledger_at(ledger: Path | None, file: Path | None) -> Path:
         setting = read_settings(file).values.get("ledger")
         ledger = setting.value if setting else None
     return ledger or default_ledger_dir()
+
+
+def ledger_named(folder: str, file: Path | None) -> Path:
+    """That folder; where its name is empty, as `ledger_at`. For a flag that may stand without a value."""
+    given = folder or os.environ.get(VARIABLE)
+    return ledger_at(Path(given) if given else None, file)
