@@ -31,6 +31,7 @@ from noghost.instance.memory import keep_malloc_pages, keep_one_arena
 from noghost.instance.newborn import Newborn
 from noghost.instance.question import Question
 from noghost.instance.sandbox import STEPS, Fences
+from noghost.instance.seccomp import load_tries
 from noghost.instance.share import Share
 from noghost.messages import MAX_BYTES, Gone, Outcome, Told, unpack
 from noghost.models import Found, find_models, load_served, most_loading_bytes
@@ -102,6 +103,8 @@ def serve_at(door: Door, side: Door | None, config: Config, ready: Ready, wiper:
         config.unverified,
         queue=config.limits.queue,
         most_refusals=config.limits.refusals,
+        on_demand=tuple(number for number, found in enumerate(models) if found.on_demand),
+        tries=load_tries() if config.on_demand else (),
         wiper=wiper,
     )
     births, reaper_pid = start_reaper(duty, board, (*shut, *exporter), connector)

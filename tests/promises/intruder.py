@@ -3,7 +3,8 @@
     python intruder.py --port N [--without STEP]... [--on-demand FILE]
 
 GET /attack opens an invocation, tries each of ATTEMPTS and answers {name: "done" | name of the error}; GET /weights
-does so with what can be tried on the open file of a model on demand. GET /insist tries one of them without end. What an
+does so with what can be tried on the open file of a model on demand. GET /like-a-load tries what the
+load of one tries by itself. GET /insist tries one of them without end. What an
 attempt would do is harmless to this machine if it succeeds.
 """
 
@@ -26,6 +27,7 @@ from fastapi import APIRouter, Request
 
 import noghost.api.app as api
 from noghost.api.here import here
+from noghost.api.loading import loaded_for
 from noghost.config import Config, Limits
 from noghost.service import serve
 
@@ -182,6 +184,27 @@ async def weights(request: Request) -> dict[str, str]:
     now.recorder.open(now.invocation, 1, None)
     found = next(descriptor for descriptor in range(3, 64) if holds_weights(descriptor))
     return {name: outcome_of(attempt) for name, attempt in attempts_on(found).items()}
+
+
+# What a load tries by itself too: see LOADING_TRIES of instance/calls.py.
+AS_A_LOAD: dict[str, Callable[[], object]] = {
+    "give memory back": lambda: checked(libc.munmap(page(3), PAGE_BYTES)),
+    "ask for a size": lambda: os.fstat(0),
+    "tell how a file will be read": lambda: os.posix_fadvise(0, 0, 0, os.POSIX_FADV_SEQUENTIAL),
+    "ask for pages": lambda: checked(libc.madvise(page(2), PAGE_BYTES, mmap.MADV_WILLNEED)),
+    "ask for the host's memory": lambda: checked(libc.sysinfo(ctypes.create_string_buffer(256))),
+}
+
+
+@router.get("/like-a-load")
+async def like_a_load(request: Request, load: bool) -> dict[str, str]:
+    """Try what a load tries, after one or without one."""
+    now = here(request)
+    if load:
+        await loaded_for(request, 1)
+    else:
+        now.recorder.open(now.invocation, 0, None)
+    return {name: outcome_of(attempt) for name, attempt in AS_A_LOAD.items()}
 
 
 @router.get("/insist")

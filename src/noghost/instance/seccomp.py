@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from noghost.errors import HostError
-from noghost.instance.calls import ALLOWED, LOADING, LOADING_QUIET, OUTWARD, QUIET, SELF, Call, When
+from noghost.instance.calls import ALLOWED, LOADING, LOADING_TRIES, OUTWARD, QUIET, SELF, Call, When
 
 LOAD, JUMP_EQUAL, JUMP_AT_LEAST, AND, RETURN = 0x20, 0x15, 0x35, 0x54, 0x06
 NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16  # offsets in seccomp_data
@@ -92,10 +92,19 @@ def assemble(
     ]
     for call in (*ALLOWED, *(OUTWARD if outward else ()), *(LOADING if loading else ())):
         code += rule(number_of(call, machine), call.when, ALLOW)
-    for call, error in (*QUIET, *(LOADING_QUIET if loading else ())):
+    for call, error in QUIET:
         code += rule(number_of(call, machine), call.when, ERRNO | error)
     code.append(instruction(RETURN, refuse))
     return Filter(b"".join(code), counted, tuple(places_of_self(code)))
+
+
+def load_tries() -> tuple[tuple[tuple[int, ...], int], ...]:
+    """What a load tries by itself, by numbers of this architecture: (the calls of a kind, how many of it)."""
+    machine = platform.machine()
+    return tuple(
+        (tuple(number for call in calls if (number := number_of(call, machine)) is not None), times)
+        for calls, times in LOADING_TRIES
+    )
 
 
 def rule(number: int | None, whens: Sequence[When], action: int) -> list[bytes]:

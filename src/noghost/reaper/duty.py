@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from noghost.config import Limits
+from noghost.reaper.refusals import Tries
 from noghost.reaper.wipe import Wiper, wipe_in_steps
 
 
@@ -35,4 +36,6 @@ class Duty:
     exact: bool = False  # exact figures to the warden: only where the warden is its own caller
     queue: int = Limits().queue  # instances that may wait for a seat
     most_refusals: int = Limits().refusals  # of one instance's system calls
+    on_demand: tuple[int, ...] = ()  # of the models, those that are loaded by who needs them
+    tries: Tries = ()  # what a load of one of these tries, and is refused
     wiper: Wiper = wipe_in_steps

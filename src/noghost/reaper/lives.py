@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from noghost.ledger.entry import BUCKET_MAX
 from noghost.messages import Ended, Follow, Message, Open, Outcome, Wipe
 from noghost.reaper import trace
+from noghost.reaper.refusals import Expected
 from noghost.reaper.wipe import Steps, Wiped
 
 NOTHING = Wiped(0, 0)
@@ -31,6 +32,7 @@ class Life:
     ended: Ended | None = None
     expelled: bool = False  # the reaper itself ended it, whatever it said before
     listener: int = -1  # the kernel tells of refused system calls here
+    expected: Expected = field(default_factory=Expected)  # refusals that are a load's own
     refusals: int = 0
     wipe: Wipe = Wipe.UNSEEN
     wiped: Wiped = NOTHING

@@ -91,6 +91,8 @@ def be_the_reaper(duty: Duty, board: Board, births: socket.socket, connector: so
             unverified=duty.unverified,
             exact=duty.exact,
             most_refusals=duty.most_refusals,
+            on_demand=duty.on_demand,
+            tries=duty.tries,
             wiper=duty.wiper,
             outward=Outward(connector, duty.stated.weights),
         ).run()

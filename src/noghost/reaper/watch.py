@@ -49,7 +49,7 @@ from noghost.reaper.fates import Fates
 from noghost.reaper.lives import Life, is_sound, outcome_of
 from noghost.reaper.outward import Outward
 from noghost.reaper.record import Recorder
-from noghost.reaper.refusals import is_listener, refuse_one
+from noghost.reaper.refusals import Expected, Tries, is_listener, refuse_one
 from noghost.reaper.seats import Seats
 from noghost.reaper.tally import Tally
 from noghost.reaper.wipe import Wiper, wipe_in_steps
@@ -70,6 +70,8 @@ class Reaper:
         unverified: bool = False,
         exact: bool = False,
         most_refusals: int = Limits().refusals,
+        on_demand: tuple[int, ...] = (),
+        tries: Tries = (),
         wiper: Wiper = wipe_in_steps,
         outward: Outward | None = None,
     ) -> None:
@@ -83,6 +85,8 @@ class Reaper:
         self._outward = outward or Outward()
         self._fates = Fates()
         self._most_refusals = most_refusals
+        self._on_demand = on_demand
+        self._tries = tries
         self._lives: dict[int, Life] = {}
         self._stopped: deque[Life] = deque()  # at their exit, wiped one by one; births and seats go between the steps
         self._selector = selectors.DefaultSelector()
@@ -123,7 +127,7 @@ class Reaper:
         if not descriptors:
             self._turn_away(pid)
             return
-        life = Life(pid, socket.socket(fileno=descriptors[0]))
+        life = Life(pid, socket.socket(fileno=descriptors[0]), expected=Expected(self._tries))
         life.line.setblocking(False)
         self._lives[life.pid] = life
         self._tally.born()
@@ -193,6 +197,9 @@ class Reaper:
         number = refuse_one(life.listener)
         if number is None:
             self._close_listener(life)
+            return
+        loads = life.opened and life.wants is not None and life.wants.model in self._on_demand
+        if loads and life.expected.takes(number):
             return
         life.refusals += 1
         if life.refusals == 1:
