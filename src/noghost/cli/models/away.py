@@ -148,8 +148,8 @@ def sources(rows: list[Row], read_bytes: int) -> Iterator[str]:
     """Where the figures are from."""
     if any(row.source == HEADERS for row in rows):
         yield f"From the headers of the files at the hub, of which {read_bytes:,} bytes were read."
-    for row in rows:
-        if row.source == NOTED:
-            yield f"Not from the headers, but noted in noghost from {row.noted_from}: {row.quant}."
+    for source in dict.fromkeys(row.noted_from for row in rows if row.source == NOTED):
+        quants = ", ".join(str(row.quant) for row in rows if row.source == NOTED and row.noted_from == source)
+        yield f"Not from the headers, but noted in noghost from {source}: {quants}."
     for why in dict.fromkeys(row.why for row in rows if row.why):
         yield f"The headers were not read: {why}"
