@@ -12,6 +12,7 @@ NoghostError                what a person may see; the message is lower case and
 ├── WipeError               the reaper could not zero or verify a page; recorded, never hidden
 ├── TranscriptError         a conversation's file is malformed, busy or cannot be written; it is left as it is
 │   └── TranscriptChanged   it is not what was read any more: somebody else has written to it
+├── BatchError              a batch's file is wrong, busy, of another batch or cannot be written; answers are kept
 ├── ReplayError             what was kept cannot be repeated here (another build, no seed); nothing is claimed
 └── HuntError               the hunter, or another client of ours, got nowhere (no process, no permission, no server)
 
@@ -94,6 +95,10 @@ class TranscriptError(NoghostError):
 
 class TranscriptChanged(TranscriptError):  # noqa: N818  named for what it says
     """The file is not what was read any more."""
+
+
+class BatchError(NoghostError):
+    """A batch's file is wrong, busy, of another batch or cannot be written."""
 
 
 class ReplayError(NoghostError):

@@ -192,11 +192,12 @@ class Ended(Sent):
 
 
 class Lookup(Sent):
-    """Instance to reaper: the receipt of this invocation, please."""
+    """Instance to reaper: the receipt of this invocation, please; with the proof of growth since so many entries."""
 
-    FORM = struct.Struct("<B16s")
+    FORM = struct.Struct("<B16sQ")
     TAG = 9
     invocation: bytes
+    since: int = 0  # 0: without that proof
 
 
 class Found(Sent):

@@ -200,6 +200,8 @@ def test_wrong_completions(service: Service, changes: dict[str, Any], param: str
         ("DELETE", "/healthz", 405),
         ("GET", "/v1/receipts/" + "A" * 32, 400),
         ("GET", "/v1/receipts/" + "0" * 32, 404),
+        ("GET", "/v1/receipts/" + "0" * 32 + "?since=x", 400),
+        ("GET", "/v1/receipts/" + "0" * 32 + "?since=" + "9" * 18, 404),
         ("GET", "/%ff%00", 404),
     ],
 )

@@ -11,7 +11,7 @@ from ledger.processes import run_in_child
 from ledger.samples import MINUTE, number_id
 from noghost.ledger.entry import Ended
 from noghost.ledger.store import Ledger
-from noghost.messages import Answer, Open, Outcome, Wipe
+from noghost.messages import Answer, Lookup, Open, Outcome, Wipe
 from noghost.messages import Ended as LastWord
 from noghost.reaper.record import LedgerRecorder, Stated
 from noghost.reaper.wipe import Wiped
@@ -103,8 +103,8 @@ def test_a_ledger_that_fails_does_not_deny_that_an_invocation_exists(tmp_path: P
             recorder = LedgerRecorder(ledger, STATED)
             assert recorder.opened(wanted(1))
             with full_disk(path / "lock"):
-                assert recorder.lookup(wanted(1).invocation).answer == Answer.LEDGER_FAILED
-                assert recorder.lookup(wanted(2).invocation).answer == Answer.NOT_FOUND
-            assert recorder.lookup(wanted(1).invocation).answer == Answer.YES
+                assert recorder.lookup(Lookup(wanted(1).invocation)).answer == Answer.LEDGER_FAILED
+                assert recorder.lookup(Lookup(wanted(2).invocation)).answer == Answer.NOT_FOUND
+            assert recorder.lookup(Lookup(wanted(1).invocation)).answer == Answer.YES
 
     run_in_child(work)

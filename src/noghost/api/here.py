@@ -53,7 +53,7 @@ class Recorder(Protocol):
     def connect(self) -> socket.socket:
         """The connection to the upstream of the model that was opened; RequestError."""
 
-    def receipt(self, invocation: bytes) -> str:
+    def receipt(self, invocation: bytes, since: int = 0) -> str:
         """The receipt's text; ReceiptNotFound."""
 
 

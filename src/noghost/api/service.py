@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import PlainTextResponse
 from pydantic.config import JsonDict
 
@@ -13,6 +13,7 @@ from noghost.api.keys import UNREADABLE
 from noghost.errors import RequestError
 
 HEX = set("0123456789abcdef")
+SIZE: JsonDict = {"pattern": "^[0-9]{1,18}$"}
 ID: JsonDict = {"pattern": "^[0-9a-f]{32}$"}
 router = APIRouter()
 
@@ -51,11 +52,18 @@ async def model(name: str, request: Request) -> dict[str, Any]:
 
 
 @router.get("/v1/receipts/{id}", summary="The receipt of an invocation", response_class=PlainTextResponse)
-async def receipt(id: Annotated[str, Path(json_schema_extra=ID)], request: Request) -> PlainTextResponse:  # noqa: A002  the path's own word
-    """The signed record of one invocation: spec/receipt-v1.md."""
+async def receipt(
+    id: Annotated[str, Path(json_schema_extra=ID)],  # noqa: A002  the path's own word
+    request: Request,
+    since: Annotated[str, Query(json_schema_extra=SIZE)] = "0",
+) -> PlainTextResponse:
+    """The signed record of one invocation: spec/receipt-v1.md. With `since`, the size of a checkpoint seen before, also
+    the proof that the log has only grown from it."""
     if len(id) != 32 or not set(id) <= HEX:
         raise RequestError("an invocation's id is 32 lower-case hexadecimal digits", param="id")
-    return PlainTextResponse(here(request).recorder.receipt(bytes.fromhex(id)))
+    if not (since.isascii() and since.isdigit() and len(since) <= 18):
+        raise RequestError("since is the size of a checkpoint, a number of at most 18 digits", param="since")
+    return PlainTextResponse(here(request).recorder.receipt(bytes.fromhex(id), int(since)))
 
 
 def entry(request: Request, index: int) -> dict[str, Any]:

@@ -28,6 +28,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "noghost serve --model default --on-demand ./large.gguf",
         "noghost serve --config noghost.toml --metrics 127.0.0.1:9464",
     ),
+    "map": (
+        "noghost map requests.jsonl --out answers.jsonl",
+        "noghost map requests.jsonl --out answers.jsonl --resume",
+        "noghost map requests.jsonl --out answers.jsonl --url https://a.example:8462 --url https://b.example:8462",
+    ),
     "config show": ("noghost config show", "noghost config show --config noghost.toml --seats 2 --json"),
     "config check": ("noghost config check noghost.toml",),
     "chat": (
@@ -79,6 +84,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "noghost receipts verify",
         "noghost receipts verify receipt.txt",
         "noghost receipts verify --witness-key VKEY",
+        "noghost receipts verify answers.jsonl.receipts",
     ),
     "verify": ("noghost verify conversation.md", "noghost verify conversation.md --replay --json"),
     "gap": ("noghost gap talk.md", "noghost gap --ledger", "noghost gap talk.md --out gaps.svg"),

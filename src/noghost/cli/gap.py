@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from contextlib import closing
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import click
 from noghost.cli.status import clock
 from noghost.cli.where import CONFIG, ledger_named
 from noghost.client.gap.drawing import bar, png, svg
-from noghost.client.gap.of_ledger import MINUTE_S, of_ledger
+from noghost.client.gap.of_ledger import MINUTE_S
+from noghost.client.gap.of_ledgers import of_ledgers
 from noghost.client.gap.of_transcript import of_transcript
 from noghost.client.gap.record import Bounds, Record
 from noghost.client.length import duration
@@ -29,35 +31,44 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.argument("transcript", metavar="[FILE]", type=FILE, required=False)
 @click.option(
     "--ledger",
+    "ledgers",
     metavar="[DIR]",
     is_flag=False,
     flag_value="",
-    help="Of the service with the ledger in DIR, or where it would be found, in the place of a file.",
+    multiple=True,
+    help="Of the service with the ledger in DIR, or where it would be found, in place of a file. Again for more nodes.",
 )
 @CONFIG
 @click.option("--out", metavar="FILE", type=FILE, help="Draw it into FILE.svg or FILE.png.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def gap(transcript: Path | None, ledger: str | None, file: Path | None, out: Path | None, *, as_json: bool) -> None:
+def gap(
+    transcript: Path | None, ledgers: tuple[str, ...], file: Path | None, out: Path | None, *, as_json: bool
+) -> None:
     """Tell the gaps of a conversation, from its transcript FILE, or of a service, from its --ledger.
 
     The bar is the time from the first birth to the last end: a block for what existed (the higher, the larger a part of
     that slice of time), a dot for nothing, a shade where the record does not say. A figure that is not exact has two
-    bounds. Of a ledger the times are minutes; it has no entry of what computed nothing.
+    bounds. Of a ledger the times are minutes; it has no entry of what computed nothing. Of several ledgers: the time in
+    which nothing existed on any of their nodes, as far as their clocks agree.
     """
-    record, of = read(transcript, ledger, file)
+    record, of = read(transcript, ledgers, file)
     if out:
         draw(record, f"The gaps of {of}", out)
     click.echo(json.dumps(as_dict(record), indent=2) if as_json else "\n".join([*picture(record), *words(record)]))
 
 
-def read(transcript: Path | None, ledger: str | None, file: Path | None) -> tuple[Record, str]:
+def read(transcript: Path | None, ledgers: Sequence[str], file: Path | None) -> tuple[Record, str]:
     """(what is told, of what). `file`: a service's, which may say where the ledger is."""
-    if transcript is not None and ledger is None:
-        return of_transcript(TranscriptFile(transcript).read()), transcript.name
-    if transcript is not None or ledger is None:
+    if (transcript is not None) == bool(ledgers):
         raise ConfigError("gaps of a file, or of a ledger", "give FILE or --ledger, and not both")
-    with closing(open_existing(ledger_named(ledger, file))) as opened:
-        return of_ledger(opened.entries()), opened.origin
+    if transcript is not None:
+        return of_transcript(TranscriptFile(transcript).read()), transcript.name
+    with ExitStack() as held:
+        opened = [held.enter_context(closing(open_existing(ledger_named(name, file)))) for name in ledgers]
+        names = [ledger.origin for ledger in opened]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ConfigError(f"two of the ledgers are one log, {twice}", "name each node's ledger once")
+        return of_ledgers([ledger.entries() for ledger in opened]), ", ".join(names)
 
 
 def draw(record: Record, head: str, out: Path) -> None:

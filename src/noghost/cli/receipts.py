@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -16,11 +17,13 @@ import click
 from noghost.cli.where import ledger_at, options
 from noghost.client import receipts as client
 from noghost.client import witnessed
-from noghost.client.verified import in_words
+from noghost.client.bundle import read_bundle, verify_all
+from noghost.client.verification import Trust
+from noghost.client.verified import in_words, log_lines, logs_of
 from noghost.errors import ConfigError, NoghostError
 from noghost.ledger.entry import Ended, bucket_range
 from noghost.ledger.keys import COSIGNATURE, Verifier
-from noghost.ledger.receipt import Verified
+from noghost.ledger.receipt import Receipt, Verified
 from noghost.ledger.store import Ledger
 
 P = ParamSpec("P")
@@ -129,13 +132,17 @@ def checkpoint(options: Options, url: str | None, witness_key: str | None, finge
 def verify(options: Options, target: str | None, vkey: str | None, witness_key: str | None) -> None:
     """Verify a receipt by its ID or from a FILE; without either, the whole ledger.
 
-    The checkpoint is kept, and the next one is compared with it. Exit status 1 means that something
-    does not hold.
+    FILE may hold several receipts, of one log or of many, as `noghost map` collects them: each is verified, and that
+    those of one log show one history. The checkpoint is kept, and the next one is compared with it. Exit status 1 means
+    that something does not hold.
     """
     if target is None:
         _verify_all(options, witness_key)
         return
     is_file = Path(target).is_file()
+    if is_file and len(receipts := read_bundle(Path(target))) > 1:
+        _verify_bundle(options, receipts, vkey, witness_key)
+        return
     verified = _verify_file(options, Path(target), vkey) if is_file else _verify_id(options, target)
     found = _check_witnessed(options, witness_key, verified) if witness_key else None
     if options.as_json:
@@ -186,6 +193,23 @@ def _verify_id(options: Options, prefix: str) -> Verified:
 def _verify_file(options: Options, path: Path, vkey: str | None) -> Verified:
     with client.ledger_if_any(options.ledger_dir) as ledger:
         return client.verify_file(path, client.default_seen_dir(), ledger, vkey)
+
+
+def _verify_bundle(options: Options, receipts: list[Receipt], vkey: str | None, witness_key: str | None) -> None:
+    if witness_key:
+        hint = "`noghost receipts verify --witness-key VKEY` where the ledger is"
+        raise ConfigError("a witness is asked about a ledger, and this is a file of receipts", hint)
+    with client.ledger_if_any(options.ledger_dir) as ledger:
+        verified = verify_all(receipts, Trust(client.default_seen_dir(), ledger, vkey))
+    logs = logs_of(verified)
+    if options.as_json:
+        told = {"ok": True, "receipts": len(verified), "logs": [asdict(log) for log in logs]}
+        click.echo(json.dumps(told, indent=2))
+        return
+    ends = Counter(f"{one.ended.outcome}, wipe {one.ended.wipe}" if one.ended else "no end" for one in verified)
+    click.echo(f"ok: {len(verified)} receipts, of {len(logs)} logs")
+    click.echo("\n".join(f"  end      {count} {end}" for end, count in ends.items()))
+    click.echo("\n".join(line for log in logs for line in log_lines(log)))
 
 
 def _row_cells(row: client.Row) -> tuple[str, ...]:

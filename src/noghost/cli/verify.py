@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -15,25 +15,11 @@ from noghost.cli.where import ledger_at, options
 from noghost.client.receipts import default_seen_dir, ledger_if_any
 from noghost.client.transcript import TranscriptFile
 from noghost.client.verification import Account, Trust, account_of, repeat
-from noghost.client.verified import SINCE_TEXT
+from noghost.client.verified import log_lines, logs_of
 from noghost.errors import NoghostError
-from noghost.ledger.receipt import Since, Verified
 
 STATUS = {"holds": 0, "broken": 1, "cannot tell": 2, "no receipt": 2}
 WORDS = {"holds": "hold", "broken": "do not", "cannot tell": "cannot be told", "no receipt": "without a receipt"}
-KNOWN = "known before"
-UNKNOWN = "taken from the file: whoever made the file up could have made it too"
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """What is told of a log."""
-
-    origin: str
-    vkey: str
-    receipts: int
-    key_pinned_before: bool
-    since: Since
 
 
 @click.command()
@@ -86,9 +72,7 @@ def lines_of(account: Account) -> Iterator[str]:
         yield f"{row.number:>4}  {row.role:<9}  {state}: {row.why}"
     yield verdict_of(account)
     for told in logs_of(account.receipts):
-        yield f"  log      {told.origin}, {told.receipts} receipts"
-        yield f"  key      {KNOWN if told.key_pinned_before else UNKNOWN}"
-        yield f"  history  {SINCE_TEXT[told.since]}"
+        yield from log_lines(told)
 
 
 def verdict_of(account: Account) -> str:
@@ -96,22 +80,6 @@ def verdict_of(account: Account) -> str:
     counts = {words: sum(row.state == state for row in account.rows) for state, words in WORDS.items()}
     told = ", ".join(f"{count} {words}" for words, count in counts.items() if count)
     return f"{account.verdict}: {told or 'there are no turns'}"
-
-
-def logs_of(receipts: list[Verified]) -> list[Log]:
-    """Each log that signed one of them."""
-    by_key: dict[str, list[Verified]] = {}
-    for one in receipts:
-        by_key.setdefault(one.vkey, []).append(one)
-    return [log_of(signed) for signed in by_key.values()]
-
-
-def log_of(signed: list[Verified]) -> Log:
-    """One log: what was known of its key before the first, and whether each growth could be checked."""
-    first = signed[0]
-    is_unchecked = any(one.since == "unchecked" for one in signed)
-    since: Since = "unchecked" if is_unchecked else first.since
-    return Log(first.checkpoint.origin, first.vkey, len(signed), first.pinned, since)
 
 
 def facts_of(account: Account) -> dict[str, object]:

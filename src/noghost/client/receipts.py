@@ -81,8 +81,10 @@ def list_rows(entries: Iterable[Entry]) -> list[Row]:
     return list(rows.values())
 
 
-def fetch(get: Callable[[str], bytes], invocation_id: str) -> str:
+def fetch(get: Callable[[str], bytes], invocation_id: str, since: int = 0) -> str:
     """A service's receipt of an invocation that has just answered; `get` asks the service for a path.
+
+    `since` is the size of a checkpoint of its log that is known: the receipt then shows the growth from there.
 
     The end stands in it once the instance is wiped, some milliseconds after its answer: waited for a while, then
     done without. Raises what `get` does, LedgerError for what is no receipt.
@@ -90,7 +92,7 @@ def fetch(get: Callable[[str], bytes], invocation_id: str) -> str:
     text = ""
     for pause_s in PAUSES_S:
         time.sleep(pause_s)
-        text = get(f"/v1/receipts/{invocation_id}").decode("utf-8", "replace")
+        text = get(f"/v1/receipts/{invocation_id}{f'?since={since}' if since else ''}").decode("utf-8", "replace")
         if len(Receipt.parse(text).items) > 1:
             break
     return text

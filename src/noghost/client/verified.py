@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
 from noghost.ledger.receipt import Since, Verified
 
 SINCE_TEXT: dict[Since, str] = {
@@ -10,7 +13,20 @@ SINCE_TEXT: dict[Since, str] = {
     "proved": "the log has only grown since it was seen before",
     "unchecked": "whether the log only grew is not checkable from this file alone",
 }
+KNOWN = "known before"
+UNKNOWN = "taken from the file: whoever made the file up could have made it too"
 FIRST_LOOK = "no checkpoint of this log was seen before, and this one is not remembered"
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What is told of a log."""
+
+    origin: str
+    vkey: str
+    receipts: int
+    key_pinned_before: bool
+    since: Since
 
 
 def in_words(verified: Verified, *, remembered: bool = True) -> str:
@@ -36,3 +52,26 @@ def model_text(weights: str) -> str:
         host = weights.removeprefix("remote/")
         return f"computed by {host}; what was sent there is not covered: nothing beyond this machine is proved"
     return f"weights {weights}"
+
+
+def logs_of(receipts: Sequence[Verified]) -> list[Log]:
+    """Each log that signed one of them."""
+    by_key: dict[str, list[Verified]] = {}
+    for one in receipts:
+        by_key.setdefault(one.vkey, []).append(one)
+    return [log_of(signed) for signed in by_key.values()]
+
+
+def log_of(signed: Sequence[Verified]) -> Log:
+    """One log: what was known of its key before the first, and whether each growth could be checked."""
+    first = signed[0]
+    is_unchecked = any(one.since == "unchecked" for one in signed)
+    since: Since = "unchecked" if is_unchecked else first.since
+    return Log(first.checkpoint.origin, first.vkey, len(signed), first.pinned, since)
+
+
+def log_lines(told: Log) -> Iterator[str]:
+    """For people."""
+    yield f"  log      {told.origin}, {told.receipts} receipts"
+    yield f"  key      {KNOWN if told.key_pinned_before else UNKNOWN}"
+    yield f"  history  {SINCE_TEXT[told.since]}"

@@ -110,9 +110,9 @@ class Line:
         connection.setblocking(False)
         return connection
 
-    def receipt(self, invocation: bytes) -> str:
+    def receipt(self, invocation: bytes, since: int = 0) -> str:
         """The text of a receipt; raises ReceiptNotFound, or LedgerError when the ledger fails."""
-        self._say(Lookup(invocation))
+        self._say(Lookup(invocation, since))
         found = self._hear(Found)
         if found.answer == Answer.LEDGER_FAILED:
             raise LedgerError("the receipt cannot be read now", LEDGER_HINT)

@@ -15,7 +15,7 @@ from noghost.errors import LedgerError, ReceiptNotFound
 from noghost.ledger.entry import Ended, Opened, bucket
 from noghost.ledger.store import Ledger
 from noghost.log import Event, log
-from noghost.messages import Answer, Found, Open, Outcome, Wipe
+from noghost.messages import Answer, Found, Lookup, Open, Outcome, Wipe
 from noghost.messages import Ended as LastWord
 from noghost.reaper.duty import Stated
 from noghost.reaper.wipe import PAGE_BYTES, Wiped
@@ -41,7 +41,7 @@ class Recorder(Protocol):
     def ready(self) -> bool:
         """Whether an invocation could be recorded now."""
 
-    def lookup(self, invocation: bytes) -> Found:
+    def lookup(self, asked: Lookup) -> Found:
         """A receipt, or why there is none."""
 
 
@@ -120,10 +120,13 @@ class LedgerRecorder:
             return failed()
         return True
 
-    def lookup(self, invocation: bytes) -> Found:
+    def lookup(self, asked: Lookup) -> Found:
         """The receipt in UTF-8. It may have to be signed first, which a ledger can fail to do that has the entry."""
+        if asked.since > self._ledger.size:
+            return Found(Answer.NOT_FOUND)  # the caller's number: no failure of the ledger's
         try:
-            return Found(Answer.YES, self._ledger.receipt(invocation.hex()).render().encode())
+            receipt = self._ledger.receipt(asked.invocation.hex(), asked.since or None)
+            return Found(Answer.YES, receipt.render().encode())
         except ReceiptNotFound:
             return Found(Answer.NOT_FOUND)
         except (LedgerError, OSError):

@@ -241,7 +241,7 @@ class Reaper:
             case Connect():
                 self._expel(life)
             case Lookup():
-                self._say(life, self._recorder.lookup(message.invocation))
+                self._say(life, self._recorder.lookup(message))
             case Recall():
                 self._say(life, self._fates.find(message.digest))
             case Ask():

@@ -20,6 +20,11 @@ MINUTE_S = 60
 
 def of_ledger(entries: Iterable[Entry]) -> Record:
     """What computed nothing is not in a ledger, and so is nothing here."""
+    return walked(entries)[0]
+
+
+def walked(entries: Iterable[Entry]) -> tuple[Record, bool]:
+    """(what is told, whether somebody may be alive at its end)."""
     told = [(int(datetime.fromisoformat(entry.minute).timestamp()), entry.id, entry.kind) for entry in entries]
     whole = {name for _, name, kind in told if kind == "closed"}
     births = {name for _, name, kind in told if kind == "opened"}
@@ -30,7 +35,7 @@ def of_ledger(entries: Iterable[Entry]) -> Record:
             walk.birth(name, sure=name in whole)
         else:
             walk.end(name)
-    return walk.record(len(births), len(births - whole))
+    return walk.record(len(births), len(births - whole)), walk.is_doubtful
 
 
 class Walk:
@@ -46,6 +51,11 @@ class Walk:
         self._was_empty = True  # at some moment of this minute nobody was alive for certain
         self._end_s: int | None = None  # the minute since which nobody is alive for certain
         self._sure = True  # since then, nobody may have been
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Somebody may be alive of whom it is not known."""
+        return bool(self._doubtful)
 
     def to(self, minute_s: int) -> None:
         """Time goes on; where the clock was set back, it stands still."""

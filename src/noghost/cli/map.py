@@ -1,0 +1,141 @@
+"""`noghost map`: a file of requests, each line an invocation of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from noghost.cli.settings import effective
+from noghost.client.length import duration
+from noghost.client.batch.node import Node, Service
+from noghost.client.batch.requests import Requests
+from noghost.client.batch.run import Batch, Summary
+from noghost.client.hunt.launch import own_service
+from noghost.client.receipts import default_seen_dir
+from noghost.client.verification import Trust
+from noghost.client.verified import logs_of
+from noghost.errors import ConfigError
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+OTHERS = 8  # lines at once on a service whose seats are not known
+INTERRUPTED = 130
+
+
+@click.command()
+@click.argument("source", metavar="INPUT.jsonl", type=FILE)
+@click.option("--out", metavar="OUTPUT.jsonl", type=FILE, required=True, help="Where the answers go.")
+@click.option("--resume", is_flag=True, help="Go on with OUTPUT.jsonl: ask what has no answer there.")
+@click.option("--url", "urls", metavar="URL", multiple=True, help="A service that runs; again for more.")
+@click.option(
+    "--fingerprint", "fingerprints", metavar="SHA256", multiple=True, help="Of its certificate, for each --url."
+)
+@click.option(
+    "--model", "models", metavar="PATH_OR_NAME", multiple=True, help="To serve, without --url; again for more."
+)
+@click.option("--at-once", type=click.IntRange(1, 256), help="Lines at once on each node.  [default: its seats, or 8]")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def map(  # noqa: A001  the command's own word
+    source: Path,
+    out: Path,
+    urls: tuple[str, ...],
+    fingerprints: tuple[str, ...],
+    models: tuple[str, ...],
+    at_once: int | None,
+    *,
+    resume: bool,
+    as_json: bool,
+) -> None:
+    """Answer every line of INPUT.jsonl, each by an instance of its own.
+
+    Input and output have the form of OpenAI's batch files. Without --url a service is started for it, and ends with it;
+    with several, each line goes to whichever has room. An answer is on the disk before it counts; what could not be
+    answered is left out, and --resume asks it again. The receipts of all nodes are in OUTPUT.jsonl.receipts, for
+    `noghost receipts verify`. The key of a service is read from NOGHOST_API_KEY.
+
+    Exit status: 0 if every line has its answer (which may be an error of its own request) and every answer its receipt.
+    """
+    requests = Requests(source)
+    with nodes_of(urls, fingerprints, models) as (nodes, seats):
+        batch = Batch(requests, out, nodes, resume=resume)
+        try:
+            with progress(len(requests.lines)) as tell:
+                summary = batch.run(at_once or seats, Trust(default_seen_dir()), tell)
+        except KeyboardInterrupt:
+            click.echo(f"noghost: interrupted; what was answered is in {out}: go on with --resume", err=True)
+            sys.exit(INTERRUPTED)
+    click.echo(json.dumps(as_dict(summary), indent=2) if as_json else "\n".join(words(summary, batch.bundle)))
+    sys.exit(0 if summary.is_whole else 1)
+
+
+@contextlib.contextmanager
+def nodes_of(urls: Sequence[str], prints: Sequence[str], models: Sequence[str]) -> Iterator[tuple[list[Node], int]]:
+    """(where lines are answered, how many at once on each)."""
+    if urls and models:
+        raise ConfigError(
+            "--model, and a service that runs", "what --url serves is its own; name the model in each line"
+        )
+    if prints and len(prints) != len(urls):
+        raise ConfigError("not a fingerprint for each --url", "give as many --fingerprint, in the same order, or none")
+    if len(set(urls)) < len(urls):
+        raise ConfigError("one --url twice", "name each service once; --at-once gives it more lines")
+    key = os.environ.get("NOGHOST_API_KEY")
+    with contextlib.ExitStack() as held:
+        seats = OTHERS
+        if not urls:
+            seats = effective(None, model=tuple(models)).config.most_seats
+            options = tuple(word for model in models for word in ("--model", model))
+            urls = (held.enter_context(own_service(options, own_data=False)),)
+        nodes: list[Node] = []
+        for at, url in enumerate(urls):
+            nodes.append(held.enter_context(contextlib.closing(Service(url, key, prints[at] if prints else None))))
+        yield nodes, seats
+
+
+@contextlib.contextmanager
+def progress(lines: int) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error with rate and time left; gives what tells it how many lines have their answer."""
+    began, first = time.monotonic(), -1
+
+    def rate(_: object) -> str:
+        return f"{max(0, bar.pos - first) / max(1e-3, time.monotonic() - began):.1f} lines/s"
+
+    with click.progressbar(length=lines, label=f"{lines} lines", item_show_func=rate, file=sys.stderr) as bar:
+
+        def tell(answered: int) -> None:
+            nonlocal first
+            first = answered if first < 0 else first
+            bar.update(answered - bar.pos)
+
+        yield tell
+
+
+def words(summary: Summary, bundle: Path) -> Iterator[str]:
+    """For people."""
+    told = ", ".join(f"{count} with {status}" for status, count in summary.statuses.items())
+    yield f"answered   {sum(summary.statuses.values())} of {summary.lines} lines" + (f": {told}" if told else "")
+    if summary.left:
+        yield f"left       {summary.left} without an answer: run it again with --resume"
+    rate = f"{summary.answered / max(1e-3, summary.took_s):.1f} lines/s"
+    yield f"this run   {summary.answered} in {duration(summary.took_s)}, {rate}, {summary.again} tries failed"
+    if len(summary.nodes) > 1:
+        yield from (f"  node     {name}: {count}" for name, count in summary.nodes.items())
+    yield f"receipts   {len(summary.receipts)} verified, in {bundle}"
+    yield from (f"  log      {log.origin}, {log.receipts} receipts" for log in logs_of(summary.receipts))
+    if summary.missing:
+        yield f"missing    {summary.missing} receipts: their node is gone; --resume asks for them again"
+    yield from (f"fault      {fault}" for fault in summary.faults)
+
+
+def as_dict(summary: Summary) -> dict[str, Any]:
+    """For programs."""
+    told = asdict(summary) | {"left": summary.left, "receipts": len(summary.receipts)}
+    return told | {"logs": [asdict(log) for log in logs_of(summary.receipts)]}
