@@ -35,9 +35,7 @@ def test_three_nodes_witness_each_other(tmp_path: Path, monkeypatch: pytest.Monk
             log.append(end(1))
         others = [[log for log in logs if log is not own] for own in logs]
         keys = [[word for log in known for word in ("--log", log.vkey)] for known in others]
-        witnesses = [
-            held.enter_context(witnessing(tmp_path / f"witness-{node}", *keys[node])) for node in range(NODES)
-        ]
+        witnesses = [held.enter_context(witnessing(tmp_path / f"witness-{node}", *keys[node])) for node in range(NODES)]
         for node, log in enumerate(logs):
             assert "does not know this log" in cosign(log, witnesses[node]).output, "nobody is its own witness"
             for other in range(NODES):
