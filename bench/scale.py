@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import random
+import resource
 import tempfile
 import time
 from collections import Counter
@@ -222,8 +223,10 @@ def simulated(nodes: int, minutes: int = 10) -> dict[str, int]:
 
 def limits(costs: Costs) -> dict[str, float]:
     """How many nodes until something is full."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return {
-        "one `noghost map` keeps the answers of": costs["kept_s"] / costs["answers_s"],
+        "one `noghost map`, by its descriptors": descriptors / (SEATS + 1),
+        "one `noghost map`, by the answers that it keeps": costs["kept_s"] / costs["answers_s"],
         "one witness of all, told their keys by --log": os.sysconf("SC_ARG_MAX") / (costs["vkey_bytes"] + 15),
         "one witness of all, by its time": 1e3 * EVERY_S / costs["witness_of_many_ms"],
         "each node the witness of two others": float("inf"),
@@ -268,25 +271,22 @@ def page(costs: Costs, rates: dict[int, Costs], peaks: dict[int, dict[str, int]]
 
 
 def plot(costs: Costs, path: Path) -> None:
-    """Answers a second by nodes, and where each limit lies."""
+    """A bar to each limit, over a logarithmic number of nodes."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
-    axes.plot(NODES, [nodes * costs["answers_s"] for nodes in NODES], "o-", color="#1b6ca8")
-    axes.annotate(
-        "answers of all nodes", (NODES[1], NODES[1] * costs["answers_s"]), (10, -14), textcoords="offset points"
-    )
-    for (name, most), color in zip(limits(costs).items(), ("#c0392b", "#8e6c00", "#5b3a8c"), strict=False):
-        if most != float("inf"):
-            axes.axvline(most, color=color, linewidth=1.2, linestyle="--")
-            label = f"{name}: {most:,.0f}"
-            axes.annotate(label, (most, 0.98), (-4, 0), xycoords=("data", "axes fraction"), textcoords="offset points",
-                          rotation=90, ha="right", va="top", fontsize=7.5, color=color)  # fmt: skip
-    axes.set(xscale="log", yscale="log", xlabel="nodes", ylabel="answers a second")
+    found = sorted(((most, name) for name, most in limits(costs).items() if most != float("inf")), reverse=True)
+    figure, axes = plt.subplots(figsize=(8, 2.6), layout="constrained")
+    axes.barh([name.replace("`", "") for _, name in found], [most for most, _ in found], color="#1b6ca8", height=0.55)
+    for height, (most, _) in enumerate(found):
+        axes.annotate(f"{most:,.0f}", (most, height), (5, 0), textcoords="offset points", va="center", fontsize=9)
+    for nodes in NODES:
+        axes.axvline(nodes, color="#888888", linewidth=0.8, linestyle=":")
+    axes.set(xscale="log", xlim=(5, 500_000), xlabel="nodes until it is full (logarithmic)")
+    axes.set_title("Many nodes: where the limits lie", loc="left", fontsize=10)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     figure.savefig(path, dpi=150)
