@@ -47,6 +47,7 @@ NODES = (10, 1_000, 100_000)
 SEATS, PROMPT_TOKENS, ANSWER_TOKENS = 8, 50, 64
 WITNESSES, EVERY_S = 2, 60  # of each log, and how often it asks them
 LOG_ENTRIES = 1_000_000  # whose proofs of growth are sent
+NO_LIMIT = float("inf")
 MINUTE = "2026-01-01T00:00Z"
 Costs = dict[str, float]
 
@@ -63,7 +64,13 @@ def main() -> None:
     peaks = {nodes: simulated(nodes) for nodes in NODES}
     rates = {nodes: rates_of(nodes, costs) for nodes in NODES}
     publish(options.out, "scale", "Many nodes, from the costs of one", page(costs, rates, peaks), described)
-    told = {"facts": described, "costs": costs, "rates": rates, "peaks": peaks, "limits": limits(costs)}
+    told = {
+        "facts": described,
+        "costs": costs,
+        "rates": rates,
+        "peaks": peaks,
+        "limits": {name: most for name, most in limits(costs).items() if most != NO_LIMIT},
+    }
     (options.out / "benchmarks" / "scale.json").write_text(json.dumps(told, indent=1))
     plot(costs, options.out / "img" / "scale.png")
 
@@ -229,7 +236,7 @@ def limits(costs: Costs) -> dict[str, float]:
         "one `noghost map`, by the answers that it keeps": costs["kept_s"] / costs["answers_s"],
         "one witness of all, told their keys by --log": os.sysconf("SC_ARG_MAX") / (costs["vkey_bytes"] + 15),
         "one witness of all, by its time": 1e3 * EVERY_S / costs["witness_of_many_ms"],
-        "each node the witness of two others": float("inf"),
+        "each node the witness of two others": NO_LIMIT,
     }
 
 
@@ -278,7 +285,7 @@ def plot(costs: Costs, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    found = sorted(((most, name) for name, most in limits(costs).items() if most != float("inf")), reverse=True)
+    found = sorted(((most, name) for name, most in limits(costs).items() if most != NO_LIMIT), reverse=True)
     figure, axes = plt.subplots(figsize=(8, 2.6), layout="constrained")
     axes.barh([name.replace("`", "") for _, name in found], [most for most, _ in found], color="#1b6ca8", height=0.55)
     for height, (most, _) in enumerate(found):
