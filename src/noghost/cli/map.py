@@ -15,11 +15,11 @@ from typing import Any
 import click
 
 from noghost.cli.settings import effective
-from noghost.client.length import duration
 from noghost.client.batch.node import Node, Service
 from noghost.client.batch.requests import Requests
 from noghost.client.batch.run import Batch, Summary
 from noghost.client.hunt.launch import own_service
+from noghost.client.length import duration
 from noghost.client.receipts import default_seen_dir
 from noghost.client.verification import Trust
 from noghost.client.verified import logs_of
