@@ -111,6 +111,11 @@ def test_each_line_is_an_instance_of_its_own_with_a_receipt_that_anybody_can_ver
 
 
 def test_without_a_url_a_service_is_started_for_it_and_ends_with_it(tmp_path: Path) -> None:
+    write(tmp_path, chat(0, max_tokens=-1))
+    refused = mapped(tmp_path, "--json")
+    assert (refused.returncode, json.loads(refused.stdout)["statuses"]) == (0, {"400": 1}), refused
+    (tmp_path / "out").unlink()
+    (tmp_path / BUNDLE).unlink()
     write(tmp_path, chat(0))
     done = mapped(tmp_path, "--json")
     told = json.loads(done.stdout)

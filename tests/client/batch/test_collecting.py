@@ -104,6 +104,9 @@ def test_a_clock_that_is_off_and_weights_that_are_others_are_told(nodes: list[Ke
     off = collected(tmp_path / "one", nodes[0], range(3), now_s=BORN_S + 3600, resume=False)
     assert off == ["the clock of a is off by about -60 min, and its ledger with it"]
     assert len(read_bundle(tmp_path / "one")) == 3, "they are kept all the same"
+    nodes[0].ledger.append(birth(5))
+    alive = collected(tmp_path / "alive", nodes[0], range(5, 6), now_s=BORN_S + 3600, resume=False)
+    assert alive == [], "one that is not yet recorded as ended may have lived so long"
     into = Collected.open(tmp_path / "two", resume=False)
     collector = Collector(nodes[0], into, {"default": "99" * 32})
     collector.want(number_id(1), "default", BORN_S)

@@ -137,6 +137,8 @@ class Batch:
     def _verified(self, trust: Trust) -> tuple[tuple[Verified, ...], list[str]]:
         """(every receipt of the bundle, what is wrong)."""
         faults = [fault for collector in self.collectors.values() for fault in collector.faults]
+        if not self.collected.ids:
+            return (), faults
         try:
             return tuple(verify_all(read_bundle(self.bundle), trust)), faults
         except LedgerError as error:
