@@ -21,6 +21,7 @@ LAYERS = (
     {"upstream"},
     {"config", "messages", "log", "host", "metrics", "timeline", "title", "toml_lines"},
     {"weights", "engine", "ledger", "keys", "settings", "board"},
+    {"sealed"},
     {"instance", "reaper", "client", "api", "templates", "preparing", "config_file", "witness"},
     {"warden", "doctor", "scraping", "models", "otlp"},
     {"service"},
@@ -82,6 +83,7 @@ ALSO_PROTECTING = {
     "noghost.api.host",
     "noghost.api.pad",
     "noghost.api.page",
+    "noghost.api.sealed",
     "noghost.api.tls",
     "noghost.api.upstream.faults",
     "noghost.api.upstream.link",
@@ -100,6 +102,9 @@ ALSO_PROTECTING = {
     "noghost.client.transcript",
     "noghost.client.transcript.file",
     "noghost.client.transcript.redact",
+    "noghost.sealed.frames",
+    "noghost.sealed.records",
+    "noghost.sealed.request",
 }
 # In those folders, what protects nothing by itself; a new module there says what it covers, or is named here.
 PLAIN = {

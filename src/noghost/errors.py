@@ -9,6 +9,7 @@ NoghostError                what a person may see; the message is lower case and
 ├── LedgerError             the ledger cannot be read, written or trusted; stops births
 │   ├── ReceiptNotFound     there is no entry with that id
 │   └── VerificationError   a signature, proof or consistency check does not hold
+├── SealedError             what came sealed does not hold (changed, cut, replayed, out of order, another key)
 ├── WipeError               the reaper could not zero or verify a page; recorded, never hidden
 ├── TranscriptError         a conversation's file is malformed, busy or cannot be written; it is left as it is
 │   └── TranscriptChanged   it is not what was read any more: somebody else has written to it
@@ -79,6 +80,14 @@ class ReceiptNotFound(LedgerError):  # noqa: N818  named for what it says
 
 class VerificationError(LedgerError):
     """A signature, proof or consistency check does not hold."""
+
+
+class SealedError(NoghostError):
+    """What came sealed does not hold; `code` is one of the words of spec/sealed-v1.md."""
+
+    def __init__(self, message: str, hint: str = "", *, code: str) -> None:
+        super().__init__(message, hint)
+        self.code = code
 
 
 class WipeError(NoghostError):

@@ -26,7 +26,7 @@ OUTCOMES = ("answered", "refused", "disconnected", "timeout", "crashed", "killed
 
 _DIGEST = r"[0-9a-f]{64}"
 _REMOTE = r"remote/[a-z0-9]([a-z0-9.-]{0,98}[a-z0-9])?"
-_FORMS = {
+FORMS = {
     "minute": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}Z"),
     "id": re.compile(r"[0-9a-f]{32}"),
     "weights": re.compile(rf"{_DIGEST}|{_REMOTE}"),
@@ -194,7 +194,7 @@ def _check_forms(entry: Entry) -> None:
         if field.type == "int":
             good = type(value) is int and 0 <= value <= BUCKET_MAX
         else:
-            good = isinstance(value, str) and _FORMS[field.name].fullmatch(value) is not None
+            good = isinstance(value, str) and FORMS[field.name].fullmatch(value) is not None
         if not good:
             raise _malformed(f"its field {field.name} has the wrong form")
     try:

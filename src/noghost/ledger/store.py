@@ -30,6 +30,7 @@ from noghost.ledger.checkpoint import SIZE, Checkpoint
 from noghost.ledger.entry import Ended, Entry, Opened, parse_bytes, render
 from noghost.ledger.keys import Signer, load_signer
 from noghost.ledger.receipt import Consistency, Receipt, to_item
+from noghost.ledger.statement import Statement
 from noghost.ledger.tail import Tail
 from noghost.ledger.tiles import WIDTH, Hashes, Tiles, damaged, join_records
 
@@ -123,6 +124,11 @@ class Ledger:
         """Make everything durable, sign it, store the signed note and return it."""
         with self._locked("sign the ledger"):
             return self._sign()[0]
+
+    def attest(self, statement: Statement) -> str:
+        """An opening (spec/sealed-v1.md): the statement, signed, with the key that verifies it."""
+        self._check_usable()
+        return statement.sign(self._signer)
 
     def receipt(self, invocation_id: str, since_size: int | None = None) -> Receipt:
         """The entries of one invocation with their proofs, signing a checkpoint if none covers them.
