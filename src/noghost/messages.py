@@ -8,7 +8,7 @@ receipt, which the reaper writes.
     warden   ── Birth, with the reaper's end of the line ──▶ reaper
     warden   ◀── Heard, Gone ───────────────────────────── reaper
     instance ◀── Gate, Opened, Durable, Found, Ready, Fate ── reaper   over the invocation's own line
-    instance ── Confined, with a listener; Follow, Open, Sync, Ended, Lookup, Recall, Ask ──▶ reaper
+    instance ── Confined, with a listener; Attest, Follow, Open, Sync, Ended, Lookup, Recall, Ask ──▶ reaper
     instance ── Connect ──────────────────────────────────▶ reaper      its model is remote
     reaper   ── Dial, with its end of the line ───────────▶ connector
     instance ◀── Connected, with a connection ─────────── connector   over the line
@@ -200,8 +200,17 @@ class Lookup(Sent):
     since: int = 0  # 0: without that proof
 
 
+class Attest(Sent):
+    """Instance to reaper, once and before Open: sign that this one-time key is mine (spec/sealed-v1.md)."""
+
+    FORM = struct.Struct("<B16s32s")
+    TAG = 30
+    invocation: bytes
+    public: bytes  # 32 bytes of X25519
+
+
 class Found(Sent):
-    """Reaper to instance: the receipt's text in UTF-8, or none."""
+    """Reaper to instance: the text in UTF-8, a receipt or an opening, or none."""
 
     FORM = struct.Struct("<BB")
     TAG = 10
@@ -315,6 +324,7 @@ Message = (
     | Durable
     | Ended
     | Lookup
+    | Attest
     | Found
     | Follow
     | Recall

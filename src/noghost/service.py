@@ -253,6 +253,7 @@ def prepare_serving(
             keys=ring.now if ring else None,
             hosts=hosts,
             pads=config.pads,
+            pads_sealed=config.pad is not False,
             templates=tuple(source.name for source in config.templates),
             build=build,
             remotes=remotes,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from noghost import __version__
-from noghost.api import chat, completions, embeddings, errors, life, messages, responses, service, tokens
+from noghost.api import chat, completions, embeddings, errors, life, messages, responses, sealed, service, tokens
 from noghost.api.body import WholeBody
 from noghost.api.document import install_document
 from noghost.api.host import KnownHost
@@ -44,6 +44,7 @@ def make_app() -> FastAPI:
     app.include_router(tokens.router)
     app.include_router(service.router)
     app.include_router(life.router)
+    app.include_router(sealed.router)
     app.add_middleware(WholeBody)
     app.add_middleware(AsksKey)
     app.add_middleware(KnownHost)  # added last, it comes first

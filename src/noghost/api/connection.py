@@ -17,19 +17,21 @@ import logging
 import socket
 import ssl
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import h11
 from starlette.applications import Starlette
+from starlette.types import Scope
 
 from noghost.api.body import header_too_large
 from noghost.api.errors import told
 from noghost.api.here import Here
+from noghost.api.sealed import PATH, SealedEnd, accepted, refusal
 from noghost.api.tls import TlsEnd
 from noghost.api.uvicorn_parts import Config, H11Protocol, ServerState
 from noghost.config import Limits
-from noghost.errors import RequestError
+from noghost.errors import NoghostError, RequestError, SealedError
 from noghost.messages import Outcome
 
 LINGER_S = 1.0  # without a byte, and the caller has ceased to send
@@ -56,7 +58,15 @@ def uvicorn_config(app: Starlette, limits: Limits) -> Config:
 
 
 class OneRequest(H11Protocol):
-    """uvicorn's protocol, once. `ended` gets the outcome."""
+    """uvicorn's protocol, once. `ended` gets the outcome.
+
+    Of a sealed invocation there are two: the outer one ends at the upgrade and hands on what arrives, the inner one has
+    the request that was sealed.
+    """
+
+    _sealed: SealedEnd | None = None
+    _inner: OneRequest | None = None
+    _is_inner = False
 
     def __init__(self, config: Config, now: Here, loop: asyncio.AbstractEventLoop) -> None:
         state = ServerState()
@@ -70,14 +80,59 @@ class OneRequest(H11Protocol):
     @property
     def request_complete(self) -> bool:
         """Every byte of the request is here."""
+        if self._inner:
+            return self._inner.request_complete
         return self.cycle is not None and not self.cycle.more_body
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The caller has left, or we have closed."""
+        if self._inner:
+            self._inner.connection_lost(exc)
         super().connection_lost(exc)
         self._timed_out |= isinstance(exc, TimeoutError)  # ETIMEDOUT: it read nothing of what waited for it
         if not self.ended.done():
             self.ended.set_result(self._outcome())
+
+    def data_received(self, data: bytes) -> None:
+        """Of HTTP, or what is sealed."""
+        if self._sealed:
+            self._sealed.data_received(data)
+        else:
+            super().data_received(data)
+
+    def pause_writing(self) -> None:
+        """Much waits for the caller."""
+        if self._inner:
+            self._inner.pause_writing()
+        else:
+            super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """No longer."""
+        if self._inner:
+            self._inner.resume_writing()
+        else:
+            super().resume_writing()
+
+    def _should_upgrade_to_ws(self) -> bool:
+        """At one path, and not again inside; elsewhere an upgrade is not taken, and the request is as any other."""
+        return not self._is_inner and self.scope["path"] == PATH
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Go on sealed: what arrives now is for the inner request."""
+        now = replace(self._now, pads=self._now.pads_sealed)
+        inner = OneRequest(self.config, now, self.loop)
+        inner._is_inner = True
+        try:
+            refusal(cast(Scope, self.scope), now)
+            end = SealedEnd(self.transport, inner, now)
+        except NoghostError as error:
+            self.refuse(error)
+            return
+        cast(Starlette, self.config.app).state.here = now
+        self.transport.write(self.conn.send(accepted(self.headers)) or b"")
+        self._inner, self._sealed = inner, end
+        end.begin(self.conn.trailing_data[0])
 
     def send_400_response(self, msg: str) -> None:
         """What h11 could not parse, in the API's own shape."""
@@ -94,8 +149,11 @@ class OneRequest(H11Protocol):
             late = f"the request was not complete after {seconds:g} s"
             self.refuse(RequestError(late, status=408, code="request_timeout"))
 
-    def refuse(self, error: RequestError) -> None:
+    def refuse(self, error: NoghostError) -> None:
         """Answer with an error before there is a request, and close."""
+        if self._sealed:
+            self._sealed.break_off(SealedError(error.message, code="timeout"))
+            return
         status, told_body = told(error, self.cycle.scope["path"] if self.cycle else "")
         body = json.dumps(told_body).encode()
         headers = [
@@ -121,7 +179,8 @@ class OneRequest(H11Protocol):
             return Outcome.CRASHED if self._now.tally.status == 500 else Outcome.REFUSED
         if self._now.tally.status >= 400:
             return Outcome.REFUSED
-        return Outcome.ANSWERED if self.cycle and self.cycle.response_complete else Outcome.DISCONNECTED
+        cycle = self._inner.cycle if self._inner else self.cycle
+        return Outcome.ANSWERED if cycle and cycle.response_complete else Outcome.DISCONNECTED
 
 
 @dataclass(frozen=True, slots=True)

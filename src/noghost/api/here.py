@@ -56,6 +56,9 @@ class Recorder(Protocol):
     def receipt(self, invocation: bytes, since: int = 0) -> str:
         """The receipt's text; ReceiptNotFound."""
 
+    def attest(self, invocation: bytes, public: bytes) -> bytes:
+        """The opening of a sealed invocation with this one-time key; LedgerError."""
+
 
 @dataclass(slots=True)
 class Served:
@@ -120,6 +123,7 @@ class Here:
     keys: Keys | None = None  # one of these lets a caller in; None: nobody is asked
     hosts: frozenset[str] | None = None  # whom requests may be for; None: anybody
     pads: bool = False  # answers are padded
+    pads_sealed: bool = False  # those that are sealed
     build: str = ""  # SHA-256 of the engine build, hex
     busy: bool = False  # too many are alive: this one only asks its caller to come back later
     templates: tuple[str, ...] = ()  # names, in the order in which the reaper knows them

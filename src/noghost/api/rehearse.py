@@ -33,6 +33,8 @@ from noghost.engine.origin import Origin
 from noghost.errors import ReceiptNotFound
 from noghost.keys.key import Keys, mint
 from noghost.messages import Outcome
+from noghost.sealed.request import OneTimeKey
+from noghost.sealed.request import seal as seal_request
 from noghost.timeline import Timeline
 
 BODY = b'{"messages": []}'
@@ -124,10 +126,13 @@ def with_capsule(scope: dict[str, Any]) -> dict[str, Any]:
 
 
 def rehearse_sealing() -> None:
-    """Seal nothing under no key, and open it: OpenSSL fetches an algorithm when it is first used."""
+    """Seal nothing under no key, and open it: OpenSSL fetches an algorithm when it is first used. A request too."""
     origin = Origin(bytes(32), bytes(32), 0, 0, 0, 0)
     sealed = bytearray().join(seal(bytes(KEY_BYTES), origin, [0], memoryview(bytes(1))))
     open_sealed(bytes(KEY_BYTES), memoryview(sealed))
+    key = OneTimeKey()
+    request, opener = seal_request(b"", key.public, b"")
+    opener.open(key.open(request, b"")[1].seal(b"", last=True))
 
 
 async def pieces() -> Any:

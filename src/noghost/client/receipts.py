@@ -136,11 +136,8 @@ def check_ledger(ledger: Ledger, seen_dir: Path) -> Seen | None:
 
     Raises VerificationError if the directory holds another log now, or one that did not only grow.
     """
-    pin = seen_dir / f"place-{hashlib.sha256(bytes(ledger.path.resolve())).hexdigest()[:16]}"
-    with _locked(seen_dir):
-        if (pinned := _read(pin)) is None:
-            files.replace(pin, f"{ledger.vkey}\n".encode())
-    if pinned not in (None, f"{ledger.vkey}\n"):
+    pin = pin_of(seen_dir, "place", bytes(ledger.path.resolve()))
+    if pinned(pin, ledger.vkey) != ledger.vkey:
         raise VerificationError(
             "cannot trust the ledger: this directory held a log with another key before",
             f"if you replaced the ledger yourself, remove {pin}",
@@ -149,6 +146,19 @@ def check_ledger(ledger: Ledger, seen_dir: Path) -> Seen | None:
     if seen:
         ledger.consistency(seen.checkpoint)
     return seen
+
+
+def pin_of(seen_dir: Path, kind: str, place: bytes) -> Path:
+    """The file in which the key of a place is pinned; the place itself does not stand there."""
+    return seen_dir / f"{kind}-{hashlib.sha256(place).hexdigest()[:16]}"
+
+
+def pinned(pin: Path, vkey: str) -> str:
+    """The key that is pinned; where there was none, this one, from now on."""
+    with _locked(pin.parent):
+        if (known := _read(pin)) is None:
+            files.replace(pin, f"{vkey}\n".encode())
+    return vkey if known is None else known.removesuffix("\n")
 
 
 def read_receipt(path: Path) -> Receipt:

@@ -12,6 +12,7 @@ from noghost.messages import (
     MAX_BYTES,
     Answer,
     Ask,
+    Attest,
     Confined,
     Connect,
     Connected,
@@ -109,6 +110,14 @@ class Line:
         connection = socket.socket(proto=0, fileno=descriptors[0])  # no protocol: asking for it is a call too many
         connection.setblocking(False)
         return connection
+
+    def attest(self, invocation: bytes, public: bytes) -> bytes:
+        """The opening of a sealed invocation with this one-time key; LedgerError when it cannot be signed."""
+        self._say(Attest(invocation, public))
+        found = self._hear(Found)
+        if found.answer != Answer.YES:
+            raise LedgerError("the key of this invocation cannot be signed now", LEDGER_HINT)
+        return found.text
 
     def receipt(self, invocation: bytes, since: int = 0) -> str:
         """The text of a receipt; raises ReceiptNotFound, or LedgerError when the ledger fails."""

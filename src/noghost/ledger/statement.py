@@ -53,8 +53,9 @@ class Statement:
         if not KEY.fullmatch(found.get("key", "")):
             raise _malformed("it has no key")
         public = bytes.fromhex(found["key"])
-        names = [found.get(name, "") for name in ("release", "build", "policy")]
-        statement = cls(found.get("id", ""), public, *names, tuple(p[-1] for p in pairs if p[0] == "weights"))
+        name, release, build, policy = (found.get(key, "") for key in ("id", "release", "build", "policy"))
+        weights = tuple(pair[-1] for pair in pairs if pair[0] == "weights")
+        statement = cls(name, public, release, build, policy, weights)
         if statement.render() != text:
             raise _malformed("it is not its one text")
         return statement

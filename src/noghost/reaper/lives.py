@@ -27,6 +27,7 @@ class Life:
     line: socket.socket
     windows: trace.Windows | None = None
     follow: Follow | None = None  # its caller has a key to its end
+    attested: bytes | None = None  # the invocation for which it had a key signed
     wants: Open | None = None
     opened: bool = False  # the "opened" entry is written
     ended: Ended | None = None

@@ -13,9 +13,10 @@ from typing import Protocol
 
 from noghost.errors import LedgerError, ReceiptNotFound
 from noghost.ledger.entry import Ended, Opened, bucket
+from noghost.ledger.statement import Statement
 from noghost.ledger.store import Ledger
 from noghost.log import Event, log
-from noghost.messages import Answer, Found, Lookup, Open, Outcome, Wipe
+from noghost.messages import Answer, Attest, Found, Lookup, Open, Outcome, Wipe
 from noghost.messages import Ended as LastWord
 from noghost.reaper.duty import Stated
 from noghost.reaper.wipe import PAGE_BYTES, Wiped
@@ -43,6 +44,9 @@ class Recorder(Protocol):
 
     def lookup(self, asked: Lookup) -> Found:
         """A receipt, or why there is none."""
+
+    def attest(self, wanted: Attest) -> Found:
+        """An opening, signed, or why there is none."""
 
 
 class LedgerRecorder:
@@ -132,6 +136,21 @@ class LedgerRecorder:
         except (LedgerError, OSError):
             failed()
             return Found(Answer.LEDGER_FAILED)
+
+    def attest(self, wanted: Attest) -> Found:
+        """The opening in UTF-8: what an instance says of itself is an id and a key."""
+        try:
+            return Found(Answer.YES, self._ledger.attest(statement_of(self._stated, wanted)).encode())
+        except (LedgerError, OSError):
+            failed()
+            return Found(Answer.LEDGER_FAILED)
+
+
+def statement_of(stated: Stated, wanted: Attest) -> Statement:
+    """What is signed about an instance's key: all but the key and the id is the service's."""
+    return Statement(
+        wanted.invocation.hex(), wanted.public, stated.release, stated.build, stated.policy, stated.weights
+    )
 
 
 def opened_as(stated: Stated, wanted: Open) -> Opened:

@@ -22,6 +22,7 @@ from noghost.messages import (
     MAX_BYTES,
     Answer,
     Ask,
+    Attest,
     Birth,
     Confined,
     Connect,
@@ -172,7 +173,7 @@ class Reaper:
                 self._expel(life)
             return
         try:
-            self._take(life, unpack(data, Confined, Open, Sync, Ended, Lookup, Ask, Connect, Follow, Recall))
+            self._take(life, unpack(data, Confined, Attest, Open, Sync, Ended, Lookup, Ask, Connect, Follow, Recall))
         except ValueError:
             self._expel(life)
 
@@ -214,8 +215,8 @@ class Reaper:
             life.listener = -1
 
     def _take(self, life: Life, message: Message) -> None:
-        """Act on one message; Confined, Follow, Open, Ended and Connect are allowed once."""
-        if isinstance(message, (Confined, Follow, Open, Ended, Connect)):
+        """Act on one message; Confined, Attest, Follow, Open, Ended and Connect are allowed once."""
+        if isinstance(message, (Confined, Attest, Follow, Open, Ended, Connect)):
             if type(message) in life.taken:
                 self._expel(life)
                 return
@@ -225,10 +226,13 @@ class Reaper:
                 self._expel(life)
             case Follow() if Open not in life.taken:
                 life.follow = message
-            case Follow():
-                self._expel(life)
-            case Open():
+            case Attest() if Open not in life.taken:
+                life.attested = message.invocation
+                self._say(life, self._recorder.attest(message))
+            case Open() if life.attested in (None, message.invocation):
                 self._on_open(life, message)
+            case Attest() | Follow() | Open():  # too late; or a key for one invocation, and the record of another
+                self._expel(life)
             case Sync():
                 self._say(life, Durable(Answer.YES if self._recorder.durable() else Answer.LEDGER_FAILED))
                 self._leave_seat(life)  # all is computed: a caller that reads slowly holds up nobody

@@ -1,1 +1,1 @@
-"""Sealed invocations (spec/sealed-v1.md): what caller and instance say to each other, apart from what carries it. PURE."""
+"""Sealed invocations (spec/sealed-v1.md): what caller and instance say, apart from what carries it. PURE."""

@@ -1,7 +1,7 @@
 """Make the vector files again: `python tests/vectors/sealed-v1/make_vectors.py DIRECTORY`.
 
-Everything is deterministic (fixed keys), and a test compares the files with a fresh run. The caller's side is written here
-from spec/sealed-v1.md and RFC 9180 on its own: it uses nothing of noghost's but the service's signature.
+Everything is deterministic (fixed keys), and a test compares the files with a fresh run. The caller's side is written
+here from spec/sealed-v1.md and RFC 9180 on its own: it uses nothing of noghost's but the service's signature.
 """
 
 from __future__ import annotations
