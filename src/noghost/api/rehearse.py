@@ -26,6 +26,7 @@ from starlette.types import Message
 from noghost.api.connection import equip, serve_connection
 from noghost.api.document import paths
 from noghost.api.here import Here, Recorder
+from noghost.api.sealed import PATH as SEALED
 from noghost.api.uvicorn_parts import Config
 from noghost.config import Limits
 from noghost.engine.capsule import KEY_BYTES, MEDIA_TYPE, open_sealed, seal
@@ -102,7 +103,14 @@ def nowhere(app: Starlette) -> Iterator[None]:
 async def rehearse_all(app: FastAPI) -> None:
     """Every endpoint once (FastAPI reads an endpoint's source at its first request), a path that is none, a stream."""
     documented = [(method.upper(), path) for path, methods in paths().items() for method in methods]
-    for method, path in [*documented, ("GET", "/"), ("GET", "/docs"), ("GET", "/openapi.json"), ("GET", "/nothing")]:
+    for method, path in [
+        *documented,
+        ("GET", "/"),
+        ("GET", "/docs"),
+        ("GET", "/openapi.json"),
+        ("GET", "/nothing"),
+        ("GET", SEALED),
+    ]:
         with contextlib.suppress(Exception):  # there is no model here to answer with: its imports are what counts
             body = BODY if method == "POST" else b""
             await app(scope_of(method, PARAMETER.sub("0" * 32, path)), whole(body), discard)

@@ -116,7 +116,8 @@ class SealedEnd(asyncio.Transport):
     def _take(self, message: bytes) -> None:
         """The request, whole; HTTP answers it."""
         request, self._sealer = self._key.open(message, self._opening)
-        self._inner.data_received(request)
+        if request:  # to HTTP, no bytes would be the end of the connection
+            self._inner.data_received(request)
         if not (self._inner.request_complete or self.is_closing()):
             self._inner.refuse(PART)
 
