@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from noghost.cli.ahead import load_ahead, start_ahead
+from noghost.cli.sealing import sealing
 from noghost.cli.where import ledger_at, options
 from noghost.config import DEFAULT_CONTEXT_TOKENS, Config
 from noghost.errors import ConfigError
@@ -48,8 +49,9 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 )
 @click.option("--questions", metavar="FILE", type=FILE, help="With --fresh: ask each line of FILE.")
 @click.option("--transcripts", metavar="DIR", type=FOLDER, help="With --fresh: each answer as a transcript in DIR.")
-@click.option("--url", help="With --fresh: ask this service, http(s)://... or unix:PATH.")
+@click.option("--url", help="Ask this running service, http(s)://... or unix:PATH.")
 @click.option("--fingerprint", metavar="SHA256", help="Of its certificate, as `noghost serve --tls` prints it.")
+@sealing
 def ask(
     question: str,
     model: str | None,
@@ -76,6 +78,9 @@ def ask(
 
     With --fresh the same question goes to N instances, one after another, each with a seed of its own: --seed and those
     that follow it, or random ones. This command then holds their answers until it ends, and is not wiped itself.
+
+    With --url a running service answers, and this command, which then holds question and answer, is not wiped. With
+    --sealed nobody between the two can read them.
     """
     reaper = None if count or any(fresh.values()) else start_ahead()
     if not all(stops):
@@ -112,12 +117,15 @@ def ask(
 
 
 def ask_several(config: Config, asked: Question, count: int | None, **fresh: Any) -> None:
-    """`--fresh`, from a module of its own: what it imports would make every other question wait."""
-    if not count:
-        raise ConfigError("--questions, --transcripts, --url and --fingerprint belong to --fresh", "add --fresh N")
-    from noghost.cli.fresh import Fresh, ask_fresh
+    """`--fresh` and `--url`, from a module of its own: what it imports would make every other question wait."""
+    from noghost.cli.fresh import Fresh, ask_fresh, ask_there
 
-    ask_fresh(config, asked, Fresh(count, **fresh))
+    if count:
+        ask_fresh(config, asked, Fresh(count, **fresh))
+    elif fresh["url"] and not (fresh["questions"] or fresh["transcripts"]):
+        ask_there(config, asked, Fresh(1, **fresh))
+    else:
+        raise ConfigError("an option that belongs to --fresh or to --url", "add --fresh N, or --url URL")
 
 
 def has_material(question: str, questions: Path | None) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from noghost.cli.sealing import sealing, trust_for
 from noghost.client.chat import pipe
 from noghost.client.chat.session import DEFAULT, Session
 from noghost.client.conversation import Conversation
@@ -23,6 +24,7 @@ WITHOUT = "a plain terminal: pip install 'noghost[chat]' for an editor, Markdown
 @click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path), metavar="[FILE.md]")
 @click.option("--url", default=DEFAULT_URL, show_default=True, help="The service, with or without /v1, or unix:PATH.")
 @click.option("--fingerprint", metavar="SHA256", help="Of the certificate, as `noghost serve --tls` prints it.")
+@sealing
 @click.option("--model", help="The model to ask for. Default: the one of FILE's title, else the service's first.")
 @click.option("--system", default="", help="What the model is told first.")
 @click.option("--temperature", type=click.FloatRange(0, 2), default=0.8, show_default=True, help="0 is greedy.")
@@ -33,6 +35,8 @@ def chat(
     file: Path | None,
     url: str,
     fingerprint: str | None,
+    sealed: bool,
+    service_key: Path | None,
     model: str | None,
     system: str,
     temperature: float,
@@ -55,6 +59,7 @@ def chat(
         model=model or DEFAULT,
         api_key=os.environ.get("NOGHOST_API_KEY"),
         fingerprint=fingerprint,
+        trust=trust_for(url, sealed, service_key),
         temperature=temperature,
         max_tokens=max_tokens,
     )

@@ -18,6 +18,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         'noghost ask "Summarise this:" < letter.txt',
         'noghost ask --json --seed 7 --threads 1 "Tell me a joke."',
         'noghost ask --fresh 5 "What are you?"',
+        'noghost ask --url https://box.example --sealed "What is the capital of France?"',
         "noghost ask --fresh 3 --questions questions.txt --transcripts answers --json",
     ),
     "serve": (
@@ -38,6 +39,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "chat": (
         "noghost chat",
         "noghost chat notes.md",
+        "noghost chat --url https://box.example --sealed",
         'noghost chat --url https://box.example:8462 --system "Answer in one sentence."',
     ),
     "transcript convert": (

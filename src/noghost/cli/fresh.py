@@ -15,8 +15,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from noghost.cli.sealing import trust_for
 from noghost.client.fresh.agreement import Agreement, Vector, agreement, between
-from noghost.client.fresh.asking import Answer, Asking, answers, model_at, vectors
+from noghost.client.fresh.asking import Answer, Asking, answers, model_at, talk_with, vectors
 from noghost.client.fresh.kept import keep, make_folder
 from noghost.client.hunt.launch import own_service
 from noghost.client.transcript.facts import stamp
@@ -39,6 +40,8 @@ class Fresh:
     questions: Path | None
     url: str | None
     fingerprint: str | None
+    sealed: bool
+    service_key: Path | None
     transcripts: Path | None
 
 
@@ -74,6 +77,22 @@ def ask_fresh(config: Config, question: Question, fresh: Fresh) -> None:
             click.echo(f"for comparison: answers to different questions have a similarity of {floor:.3f} on average")
 
 
+def ask_there(config: Config, question: Question, fresh: Fresh) -> None:
+    """Ask a running service once, and print the answer as it comes; with --json, all of it at the end."""
+    take_title("noghost: ask")
+    (text,) = questions_of(question, fresh)
+    with service(config, fresh) as url:
+        asking = asking_at(url, config, question, fresh)
+        if question.as_json:
+            (answer,) = answers(asking, text)
+            click.echo(json.dumps({"model": asking.model, **answer_json(answer)}, indent=2))
+            return
+        with talk_with(asking, asking.seeds[0]) as talk:
+            for piece in talk.say(text):
+                click.echo(piece, nl=False)
+        click.echo()
+
+
 def questions_of(question: Question, fresh: Fresh) -> list[str]:
     """What to ask: the command line's question, or each line of the file; standard input is the material of each."""
     read = material(question)
@@ -102,8 +121,9 @@ def service(config: Config, fresh: Fresh) -> Iterator[str]:
             raise ConfigError("an option that the service at --url has its own of", hint)
         yield fresh.url
         return
-    if fresh.fingerprint:
-        raise ConfigError("a fingerprint, and no --url", "the service that this command starts needs none")
+    if fresh.fingerprint or fresh.sealed:
+        hint = "the service that this command starts needs neither --fingerprint nor --sealed"
+        raise ConfigError("what is for a service elsewhere, and no --url", hint)
     options = ["--context", str(config.context_tokens)]
     options += [word for model in config.models for word in ("--model", model)]
     options += ["--threads", str(config.threads)] if config.threads else []
@@ -126,8 +146,9 @@ def asking_at(url: str, config: Config, question: Question, fresh: Fresh) -> Ask
     }
     options |= {"stop": list(question.stops)} if question.stops else {}
     options |= {"noghost": {"threads": config.threads}} if config.threads else {}
-    model = named or model_at(url, key, fresh.fingerprint)
-    return Asking(url, model, seeds, question.system or "", options, key, fresh.fingerprint)
+    trust = trust_for(url, fresh.sealed, fresh.service_key)
+    model = named or model_at(url, key, fresh.fingerprint, trust)
+    return Asking(url, model, seeds, question.system or "", options, key, fresh.fingerprint, trust)
 
 
 def ask_one(asking: Asking, question: str, files: Path | None, *, shown: bool) -> Answered:

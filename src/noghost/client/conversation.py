@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -31,6 +31,9 @@ from noghost.client.reach import open_client, place_of
 from noghost.client.worth import Worth
 from noghost.config import is_loopback
 from noghost.errors import HuntError
+
+if TYPE_CHECKING:
+    from noghost.client.sealed.trust import Trust
 
 KEY_BYTES = 32
 CHAT = "/v1/chat/completions"
@@ -49,18 +52,19 @@ class Conversation:
         system: str = "",
         api_key: str | None = None,
         fingerprint: str | None = None,
+        trust: Trust | None = None,
         capsules: bool = True,
         worth: Worth | None = None,
         **options: Any,
     ) -> None:
-        """`options` are further fields of each request (`temperature`, `max_tokens`, `seed`);
-        `worth` is what is known already of the service's speed."""
+        """`options` are further fields of each request (`temperature`, `max_tokens`, `seed`); with `trust` all that
+        is said is sealed; `worth` is what is known already of the service's speed."""
         self.url = url
         self.way_s = 0.0  # from the end of the last answer to the end of its capsule
         self.messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
         self.facts: dict[str, Any] = {}  # of the last request and its answer: what was sent, what the service told
         self.options: dict[str, Any] = {"model": model, **options}  # of the next request
-        self.access: dict[str, str | None] = {"api_key": api_key, "fingerprint": fingerprint}
+        self.access: dict[str, Any] = {"api_key": api_key, "fingerprint": fingerprint, "trust": trust}
         self.on_thought: Callable[[str], None] = unheard  # gets what the model thinks, in pieces: it is no answer
         self._client = open_client(url, **self.access)
         self._key = secrets.token_bytes(KEY_BYTES)

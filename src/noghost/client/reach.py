@@ -13,11 +13,15 @@ import re
 import socket
 import ssl
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
 
 from noghost.errors import ConfigError, HuntError
+
+if TYPE_CHECKING:
+    from noghost.client.sealed.trust import Trust
 
 TIMEOUT_S = 300.0  # a cold server may load its model first
 SHA256_HEX = re.compile(r"[0-9a-f]{64}")
@@ -54,11 +58,19 @@ def place_of(url: str, fingerprint: str | None = None) -> Place:
     return place
 
 
-def open_client(url: str, api_key: str | None = None, fingerprint: str | None = None) -> httpx.Client:
-    """A client for `url`. Raises ConfigError for a fingerprint that is none, HuntError where the certificate is
-    another one."""
+def open_client(
+    url: str, api_key: str | None = None, fingerprint: str | None = None, trust: Trust | None = None
+) -> httpx.Client:
+    """A client for `url`; with `trust`, all that it says is sealed to instances of that service. Raises ConfigError
+    for a fingerprint that is none, HuntError where the certificate is another one."""
     place = place_of(url, fingerprint)
-    transport = httpx.HTTPTransport(verify=pinned(place, fingerprint) if fingerprint else True, uds=place.unix)
+    transport: httpx.BaseTransport = httpx.HTTPTransport(
+        verify=pinned(place, fingerprint) if fingerprint else True, uds=place.unix
+    )
+    if trust:
+        from noghost.client.sealed.transport import SealedTransport  # with what seals: only where it is used
+
+        transport = SealedTransport(trust, transport)
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     return httpx.Client(base_url=place.url, timeout=TIMEOUT_S, trust_env=False, headers=headers, transport=transport)
 

@@ -77,7 +77,6 @@ def hunted(session: Session) -> str:
         talk.url,
         [listener(talk.url)],
         model=session.model,
-        api_key=talk.access["api_key"],
-        fingerprint=talk.access["fingerprint"],
+        **talk.access,
     )
     return render(found)

@@ -20,6 +20,7 @@ from noghost.client.conversation import Conversation, error_of
 from noghost.client.fresh.agreement import Vector, unit
 from noghost.client.hunt.talk import first_model
 from noghost.client.reach import open_client
+from noghost.client.sealed.trust import Trust
 from noghost.errors import HuntError
 
 EMBEDDINGS = "/v1/embeddings"
@@ -36,6 +37,7 @@ class Asking:
     options: dict[str, Any] = field(repr=False)  # further fields of each request: a stop may be content
     api_key: str | None = field(default=None, repr=False)
     fingerprint: str | None = None
+    trust: Trust | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,26 +57,32 @@ class Answer:
         return found if isinstance(found, str) else None
 
 
-def model_at(url: str, api_key: str | None, fingerprint: str | None) -> str:
+def model_at(url: str, api_key: str | None, fingerprint: str | None, trust: Trust | None = None) -> str:
     """The first model that a server lists. Raises HuntError."""
-    with open_client(url, api_key, fingerprint) as client:
+    with open_client(url, api_key, fingerprint, trust) as client:
         return first_model(client)
+
+
+def talk_with(asking: Asking, seed: int) -> Conversation:
+    """A conversation that has not begun."""
+    return Conversation(
+        asking.url,
+        model=asking.model,
+        system=asking.system,
+        api_key=asking.api_key,
+        fingerprint=asking.fingerprint,
+        trust=asking.trust,
+        capsules=False,
+        seed=seed,
+        **asking.options,
+    )
 
 
 def answers(asking: Asking, question: str) -> Iterator[Answer]:
     """One answer after another, each from an instance that is new. Raises HuntError."""
     for seed in asking.seeds:
         began = datetime.now(UTC)
-        with Conversation(
-            asking.url,
-            model=asking.model,
-            system=asking.system,
-            api_key=asking.api_key,
-            fingerprint=asking.fingerprint,
-            capsules=False,
-            seed=seed,
-            **asking.options,
-        ) as talk:
+        with talk_with(asking, seed) as talk:
             text = "".join(talk.say(question))
             yield Answer(text, seed, began, datetime.now(UTC), talk.facts)
 
@@ -89,7 +97,7 @@ def vectors(asking: Asking, texts: Sequence[str]) -> list[Vector | None]:
 def embedded(asking: Asking, texts: Sequence[str]) -> list[Vector]:
     """As the server sends them, in the order of the texts."""
     body = {"model": asking.model, "input": texts}
-    with open_client(asking.url, asking.api_key, asking.fingerprint) as client:
+    with open_client(asking.url, asking.api_key, asking.fingerprint, asking.trust) as client:
         try:
             response = client.post(EMBEDDINGS, json=body)
         except httpx.HTTPError as failed:

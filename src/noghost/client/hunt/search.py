@@ -24,6 +24,7 @@ from noghost.client.hunt.talk import (
 )
 from noghost.client.hunt.tokenise import ids_from_gguf, ids_from_server
 from noghost.client.reach import open_client
+from noghost.client.sealed.trust import Trust
 from noghost.errors import HuntError
 
 WAIT_S = 2.0
@@ -73,6 +74,7 @@ def hunt(
     every: bool = False,
     api_key: str | None = None,
     fingerprint: str | None = None,
+    trust: Trust | None = None,
 ) -> HuntResult:
     """Say a canary to the server at `url`, twice, and count the copies that are left `wait_s` later.
 
@@ -83,7 +85,7 @@ def hunt(
     began_s = time.time()
     ground = _Ground(tuple(pids), tuple(files), began_s, every)
     _refuse_blind(ground)
-    reach = partial(open_client, url, api_key, fingerprint)
+    reach = partial(open_client, url, api_key, fingerprint, trust)
     with reach() as client:
         name = model or first_model(client)
         said = [exchange(client, name, stream=bool(turn % 2)) for turn in range(EXCHANGES)]
