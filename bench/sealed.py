@@ -2,10 +2,11 @@
 
     python bench/sealed.py [--rounds N] [--quick] [--out DIR]
 
-One service without TLS, asked in the clear and sealed, and one with TLS, both with padding, both alive at the same time, on
-the same GGUF with the same threads, asked in turns by the same client (httpx) on a connection of its own for each request:
-handshakes are in all times. Prompts are random words, new each time and the same for the three. What sealing costs more is
-told as the median of the differences within a round. Writes DIR/benchmarks/sealed.md and sealed.json (every sample).
+One service without TLS, asked in the clear and sealed, and one with TLS, both with padding, both alive at the same
+time, on the same GGUF with the same threads, asked in turns by the same client (httpx) on a connection of its own for
+each request: handshakes are in all times. Prompts are random words, new in each round and the same for the three. What
+sealing costs more is told as the median of the differences within a round. Writes DIR/benchmarks/sealed.md and
+sealed.json (every sample).
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ import pytest
 from noghost.messages import (
     MAX_BYTES,
     Ask,
+    Attest,
     Birth,
     Ended,
     Fate,
@@ -25,6 +26,7 @@ ONE_OF_EACH = [
     Gate(1),
     Ask(),
     Ready(6),
+    Attest(bytes(range(16)), b"\x07" * 32),
     Open(bytes(range(16)), 2, True, b"\x07" * 32),
     Open(bytes(range(16)), 2, True, b"\x07" * 32, 256, 3, True, 2**32 - 2),
     Follow(b"\x07" * 32, 2**64 - 1, 1),
@@ -41,7 +43,7 @@ def test_a_message_survives_its_datagram(message):
     assert unpack(pack(message), type(message)) == message
 
 
-@pytest.mark.parametrize("message", ONE_OF_EACH[:6], ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("message", ONE_OF_EACH[:7], ids=lambda m: type(m).__name__)
 @pytest.mark.parametrize("damage", [lambda d: d[:-1], lambda d: d + b"\0", lambda d: b"\xff" + d[1:]])
 def test_a_damaged_datagram_raises(message, damage):
     with pytest.raises(ValueError, match="none of"):

@@ -29,7 +29,7 @@ pid {folder}/pid;
 error_log {folder}/error.log;
 events {{}}
 http {{
-  log_format all '$request $request_body';
+  log_format all escape=none '$request $request_body';
   access_log {folder}/access.log all;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
@@ -101,5 +101,4 @@ def test_a_proxy_has_nothing_of_what_is_sealed(proxy: Proxy, tmp_path: Path) -> 
     assert sealed.copies == 0
     assert "/v1/sealed" in (proxy.folder / "access.log").read_text()
     plain = proxy.hunt(None)
-    assert any("access.log" in found.place for found in plain.finds)
-    assert any("nginx" in found.place and "access.log" not in found.place for found in plain.finds)
+    assert {"nginx", "access.log"} <= {word for found in plain.finds for word in found.place.replace("/", " ").split()}

@@ -19,19 +19,21 @@ class Trust:
 
     def __init__(self, url: str, vkey: str | None = None, seen_dir: Path | None = None) -> None:
         self._url = url.rstrip("/").removesuffix("/v1")
+        self._given = vkey
         self._vkey = vkey
         self._pin = pin_of(seen_dir or default_seen_dir(), "sealed", self._url.encode())
 
     def check(self, met: Verifier) -> None:
         """Raises VerificationError for another key."""
-        known = Verifier.parse(self._vkey or pinned(self._pin, met.render()))
+        self._vkey = self._vkey or pinned(self._pin, met.render())
+        known = Verifier.parse(self._vkey)
         if known.public != met.public:
-            where = "--service-key names" if self._vkey else "it had before"
+            where = "--service-key names" if self._given else "it had before"
             hint = "ask who runs it; somebody may be in between"
             raise VerificationError(
                 f"the service at {self._url} signs with another key than the one that {where}: "
                 f"sha256 {fingerprint(known)} is known, sha256 {fingerprint(met)} came",
-                hint if self._vkey else f"{hint}. If the change is right, remove {self._pin}",
+                hint if self._given else f"{hint}. If the change is right, remove {self._pin}",
             )
 
 
