@@ -235,7 +235,6 @@ def prepare_serving(
     rehearse_connections(app, settings, config.limits)
     served = load_served(config, models, loading)
     dormant = [model.dormant for model in served if model.dormant is not None]
-    hosts = hosts_of(config)
     share = Share(config.most_threads, board)
     build = build_digest()
 
@@ -251,7 +250,7 @@ def prepare_serving(
             threads=share.threads,
             busy=newborn.busy,
             keys=ring.now if ring else None,
-            hosts=hosts,
+            hosts=hosts_of(config),
             pads=config.pads,
             pads_sealed=config.pad is not False,
             templates=tuple(source.name for source in config.templates),

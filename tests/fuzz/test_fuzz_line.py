@@ -12,6 +12,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -26,8 +27,10 @@ from noghost.instance.exit import leave
 from noghost.instance.line import Line
 from noghost.instance.newborn import Newborn
 from noghost.instance.sandbox import allow_tracer
+from noghost.ledger.statement import verify
 from noghost.messages import (
     MAX_BYTES,
+    Attest,
     Confined,
     Connect,
     Connected,
@@ -65,6 +68,7 @@ SAID: tuple[Message, ...] = (
         Open(ID, 0, False, bytes(32), 1, 65535),
     ),
     Open(ID, 0, False, bytes(32), 0, 0, True, 2**32 - 1),
+    *(Attest(ID, bytes(32)), Attest(bytes(16), b"\xff" * 32)),
     *(Open(ID, 1, False, bytes(32)), Connect(), Dial(0), Connected(1)),
     *(Follow(bytes(32), 0, 2**64 - 1), Recall(bytes(32))),
     *(
@@ -77,7 +81,7 @@ SAID: tuple[Message, ...] = (
         Opened(1),
     ),
 )
-KINDS = (Confined, Open, Sync, Ended, Lookup, Connect, Follow, Recall)
+KINDS = (Confined, Open, Sync, Ended, Lookup, Connect, Follow, Recall, Attest)
 datagrams = st.one_of(
     st.sampled_from(SAID).map(pack),
     st.sampled_from(SAID).map(pack).flatmap(mutated),
@@ -164,6 +168,32 @@ def good(newborn: Newborn) -> NoReturn:
     line.sync()
     line.last_word(Outcome.ANSWERED, 1, 1)
     leave()
+
+
+def attested(newborn: Newborn, recorded: bytes = ID, times: int = 1, *, late: bool = False) -> NoReturn:
+    """An instance that has a key signed, and an invocation recorded, before or after."""
+    allow_tracer(newborn.reaper_pid)
+    line = Line(newborn.line)
+    line.wait_at_gate()
+    if late:
+        line.open(recorded, 0, None)
+    for _ in range(times):
+        statement = verify(line.attest(ID, b"\7" * 32)).statement
+        assert (statement.id, statement.public, statement.weights) == (ID.hex(), b"\7" * 32, STATED.weights)
+    line.open(recorded, 0, None)
+    line.last_word(Outcome.ANSWERED, 1, 1)
+    leave()
+
+
+def test_a_key_is_signed_once_and_for_one_invocation(reaped: Reaped) -> None:
+    assert Outcome(reaped.life_of(attested).outcome) is Outcome.ANSWERED
+    for wrong in (
+        partial(attested, recorded=bytes(16)),
+        partial(attested, times=2),
+        partial(attested, late=True),
+    ):
+        gone = reaped.life_of(wrong)
+        assert (Outcome(gone.outcome), Wipe(gone.wipe)) == (Outcome.KILLED, Wipe.VERIFIED)
 
 
 @pytest.mark.slow

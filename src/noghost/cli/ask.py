@@ -77,10 +77,8 @@ def ask(
     is in neither.
 
     With --fresh the same question goes to N instances, one after another, each with a seed of its own: --seed and those
-    that follow it, or random ones. This command then holds their answers until it ends, and is not wiped itself.
-
-    With --url a running service answers, and this command, which then holds question and answer, is not wiped. With
-    --sealed nobody between the two can read them.
+    that follow it, or random ones. With --fresh or --url this command holds what is said until it ends, unwiped; with
+    --sealed nobody between it and the instance can read it.
     """
     reaper = None if count or any(fresh.values()) else start_ahead()
     if not all(stops):
