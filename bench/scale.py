@@ -81,7 +81,7 @@ def main() -> None:
 def service_costs(rounds: int) -> Costs:
     """Of a service at full seats: what computes nothing, and answers."""
     options = ("--threads", "1", "--seats", str(SEATS), "--model", str(find().path))
-    with own_server(options) as own, closing(Service(own.url)) as node, ThreadPoolExecutor(SEATS) as callers:
+    with own_server(options) as own, closing(Service.at(own.url)) as node, ThreadPoolExecutor(SEATS) as callers:
         server = server_at(own.url)
 
         def answer(_: int) -> None:

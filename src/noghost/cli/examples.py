@@ -32,6 +32,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "map": (
         "noghost map requests.jsonl --out answers.jsonl",
         "noghost map requests.jsonl --out answers.jsonl --resume",
+        "noghost map requests.jsonl --out answers.jsonl --ray auto",
         "noghost map requests.jsonl --out answers.jsonl --url https://a.example:8462 --url https://b.example:8462",
     ),
     "config show": ("noghost config show", "noghost config show --config noghost.toml --seats 2 --json"),

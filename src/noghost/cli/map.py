@@ -39,6 +39,9 @@ INTERRUPTED = 130
     "--fingerprint", "fingerprints", metavar="SHA256", multiple=True, help="Of its certificate, for each --url."
 )
 @click.option(
+    "--ray", "address", metavar="ADDRESS", help="A Ray cluster whose nodes answer, sealed; auto: the local one."
+)
+@click.option(
     "--model", "models", metavar="PATH_OR_NAME", multiple=True, help="To serve, without --url; again for more."
 )
 @click.option("--at-once", type=click.IntRange(1, 256), help="Lines at once on each node.  [default: its seats, or 8]")
@@ -48,6 +51,7 @@ def map(  # noqa: A001  the command's own word
     out: Path,
     urls: tuple[str, ...],
     fingerprints: tuple[str, ...],
+    address: str | None,
     models: tuple[str, ...],
     at_once: int | None,
     *,
@@ -57,18 +61,19 @@ def map(  # noqa: A001  the command's own word
     """Answer every line of INPUT.jsonl, each by an instance of its own.
 
     Input and output have the form of OpenAI's batch files. Without --url a service is started for it, and ends with it;
-    with several, each line goes to whichever has room. An answer is on the disk before it counts; what could not be
+    with several, each line goes to whichever has room; with --ray, to the nodes of a cluster, sealed from here to each
+    instance. An answer is on the disk before it counts; what could not be
     answered is left out, and --resume asks it again. The receipts of all nodes are in OUTPUT.jsonl.receipts, for
     `noghost receipts verify`. The key of a service is read from NOGHOST_API_KEY.
 
     Exit status: 0 if every line has its answer (which may be an error of its own request) and every answer its receipt.
     """
     requests = Requests(source)
-    with nodes_of(urls, fingerprints, models) as (nodes, seats):
+    with nodes_of(urls, fingerprints, models, address, at_once) as (nodes, seats):
         batch = Batch(requests, out, nodes, resume=resume)
         try:
             with progress(len(requests.lines)) as tell:
-                summary = batch.run(at_once or seats, Trust(default_seen_dir()), tell)
+                summary = batch.run(seats, Trust(default_seen_dir()), tell)
         except KeyboardInterrupt:
             click.echo(f"noghost: interrupted; what was answered is in {out}: go on with --resume", err=True)
             sys.exit(INTERRUPTED)
@@ -77,27 +82,34 @@ def map(  # noqa: A001  the command's own word
 
 
 @contextlib.contextmanager
-def nodes_of(urls: Sequence[str], prints: Sequence[str], models: Sequence[str]) -> Iterator[tuple[list[Node], int]]:
+def nodes_of(
+    urls: Sequence[str], prints: Sequence[str], models: Sequence[str], address: str | None, at_once: int | None
+) -> Iterator[tuple[list[Node], int]]:
     """(where lines are answered, how many at once on each)."""
-    if urls and models:
-        raise ConfigError(
-            "--model, and a service that runs", "what --url serves is its own; name the model in each line"
-        )
+    if urls and (models or address):
+        raise ConfigError("--url, and what a service is that is started for it", "leave out --model and --ray")
     if prints and len(prints) != len(urls):
         raise ConfigError("not a fingerprint for each --url", "give as many --fingerprint, in the same order, or none")
     if len(set(urls)) < len(urls):
         raise ConfigError("one --url twice", "name each service once; --at-once gives it more lines")
-    key = os.environ.get("NOGHOST_API_KEY")
     with contextlib.ExitStack() as held:
-        seats = OTHERS
-        if not urls:
-            seats = effective(None, model=tuple(models)).config.most_seats
+        if address is not None:
+            from noghost.client.batch.on_ray import nodes_on_ray  # what nothing else needs
+
+            seats = at_once or OTHERS
+            yield held.enter_context(nodes_on_ray(address, models, seats, default_seen_dir())), seats
+        elif urls:
+            key = os.environ.get("NOGHOST_API_KEY")
+            pins: Sequence[str | None] = prints or [None] * len(urls)
+            nodes: list[Node] = [Service.at(url, key, pin) for url, pin in zip(urls, pins, strict=True)]
+            for node in nodes:
+                held.callback(node.close)
+            yield nodes, at_once or OTHERS
+        else:
+            seats = at_once or effective(None, model=tuple(models)).config.most_seats
             options = tuple(word for model in models for word in ("--model", model))
-            urls = (held.enter_context(own_service(options, own_data=False)),)
-        nodes: list[Node] = []
-        for at, url in enumerate(urls):
-            nodes.append(held.enter_context(contextlib.closing(Service(url, key, prints[at] if prints else None))))
-        yield nodes, seats
+            url = held.enter_context(own_service(options, own_data=False))
+            yield [held.enter_context(contextlib.closing(Service.at(url)))], seats
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import httpx
 
 from noghost.client.reach import open_client
-from noghost.errors import HuntError
+from noghost.errors import HuntError, SealedError
 
 ANSWER_S = 900.0  # an answer comes whole: a service's own deadline is 600 s, and there may be a wait for a seat
 # Time-out, conflict, rate limit, which the official client tries again as well; a key that is revoked meanwhile.
@@ -52,12 +52,18 @@ class Node(Protocol):
 
 
 class Service:
-    """A service at an address."""
+    """A service that a client of httpx reaches."""
 
-    def __init__(self, url: str, api_key: str | None = None, fingerprint: str | None = None) -> None:
-        self.name = url
-        self._client = open_client(url, api_key, fingerprint)
-        self._client.timeout = httpx.Timeout(ANSWER_S, connect=10.0)
+    def __init__(self, name: str, client: httpx.Client) -> None:
+        self.name = name
+        self._client = client
+
+    @classmethod
+    def at(cls, url: str, api_key: str | None = None, fingerprint: str | None = None) -> Service:
+        """At an address."""
+        client = open_client(url, api_key, fingerprint)
+        client.timeout = httpx.Timeout(ANSWER_S, connect=10.0)
+        return cls(url, client)
 
     def models(self) -> dict[str, str]:
         """As `Node`."""
@@ -93,6 +99,6 @@ class Service:
         headers = {"Connection": "close", **({"Content-Type": "application/json"} if body else {})}
         try:
             return self._client.request(method, path, content=body, headers=headers)
-        except httpx.HTTPError as failed:
+        except (httpx.HTTPError, SealedError) as failed:
             hint = "check the address, and that the service runs"
             raise HuntError(f"no answer from {self.name} ({type(failed).__name__})", hint) from None
