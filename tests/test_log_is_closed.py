@@ -33,6 +33,7 @@ ALLOWED = (
     ("noghost.client.chat.pipe", "print", "the answer's figures and what went wrong, to that person"),
     ("noghost.client.chat.pipe", "sys.stdout", "the answer, to that person"),
     ("noghost.client.chat.pipe", "sys.stderr", "as print"),
+    ("noghost.client.batch.on_ray", "sys.stderr", "what Ray itself tells of its nodes, for the person who called it"),
     ("noghost.cli.main", "print", "the one message of an error that ended a command"),
     ("noghost.api.embedding_schema", "input", "the name of a field of OpenAI's"),
     ("noghost.api.response_schema", "input", "the name of a field of OpenAI's"),

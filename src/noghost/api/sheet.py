@@ -22,13 +22,14 @@ class Sheet:
 
     def __init__(self, headers: Headers, pieces: Callable[[], Iterable[bytes]]) -> None:
         self.headers = [*headers, (b"vary", b"accept-encoding")]
+        self._length = (b"content-length", b"%d" % sum(len(piece) for piece in pieces()))
         self._pieces = pieces
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """In an instance."""
-        headers, pieces = self.headers, self._pieces()
+        headers, pieces = [*self.headers, self._length], self._pieces()
         if any(name == b"accept-encoding" and b"gzip" in value for name, value in scope["headers"]):
-            headers, pieces = [*headers, (b"content-encoding", b"gzip")], packed(pieces)
+            headers, pieces = [*self.headers, (b"content-encoding", b"gzip")], packed(pieces)
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         for piece in pieces:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
