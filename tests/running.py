@@ -69,7 +69,7 @@ class Service:
 
     def instances(self) -> list[int]:
         """Instances alive now, zombies not counted."""
-        others = ("noghost: reaper", "noghost: connector")
+        others = ("noghost: reaper", "noghost: connector", "noghost: ear", "noghost: mouth")
         return [pid for pid in children(self.pid) if title(pid) not in others and state(pid) not in ("Z", "")]
 
     def noghost(self, *arguments: str, **options: object) -> subprocess.CompletedProcess[str]:

@@ -19,11 +19,12 @@ SOURCE = Path(__file__).parents[1] / "src"
 LAYERS = (
     {"", "errors"},  # "": the package itself, which holds the version
     {"upstream"},
-    {"config", "messages", "log", "host", "metrics", "timeline", "title", "toml_lines"},
-    {"weights", "engine", "ledger", "keys", "settings", "board"},
+    {"config", "messages", "log", "host", "metrics", "timeline", "title", "toml_lines", "arena"},
+    {"weights", "engine", "ledger", "keys", "settings", "board", "speech"},
     {"sealed"},
     {"instance", "reaper", "client", "api", "templates", "preparing", "config_file", "witness"},
     {"warden", "doctor", "scraping", "models", "otlp"},
+    {"voice"},
     {"service"},
     {"cli"},
 )
@@ -56,10 +57,11 @@ CONTENT_FREE_INSTANCE = {
     "noghost.instance.seccomp",
 }
 CONTENT_FREE_UNITS = {"", "errors", "upstream", "config", "messages", "log", "host", "board", "metrics", "timeline"}
-CONTENT_FREE_UNITS |= {"title", "weights"}
+CONTENT_FREE_UNITS |= {"title", "weights", "arena"}
 CONTENT_FREE_UNITS |= {"ledger", "reaper", "warden", "witness"}
+BOTH_SIDES = ("service", "voice")  # the second is to its children what the service is to instances
 NEVER_SEES_CONTENT = ("ledger", "reaper", "warden", "witness")
-SERVES = {"api", "engine", "instance", "reaper", "warden", "witness", "service"}
+SERVES = {"api", "engine", "instance", "reaper", "warden", "witness", "service", "speech", "voice"}
 
 # What the doctor tries as the reaper does it, and nothing else that serves.
 DOCTOR_USES = {"noghost.reaper", "noghost.reaper.trace", "noghost.reaper.wipe"}
@@ -239,13 +241,13 @@ def knows_both_sides(graph: Graph) -> Iterator[str]:
         reached = closure(graph, name)
         both = any(unit(n) in ("warden", "reaper") for n in reached) and any(holds_requests(n) for n in reached)
         named = any(unit(n) in ("warden", "reaper") for n in targets) and any(holds_requests(n) for n in targets)
-        if (both and unit(name) not in ("service", "cli")) or (named and unit(name) != "service"):
+        if (both and unit(name) not in (*BOTH_SIDES, "cli")) or (named and unit(name) not in BOTH_SIDES):
             yield name
 
 
 def holds_requests(name: str) -> bool:
     """The side of the content: what an instance runs."""
-    return unit(name) in ("api", "engine", "instance") and name not in CONTENT_FREE_INSTANCE
+    return unit(name) in ("api", "engine", "instance", "speech") and name not in CONTENT_FREE_INSTANCE
 
 
 def client_reaches_server(graph: Graph) -> Iterator[str]:

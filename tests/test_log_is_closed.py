@@ -35,6 +35,7 @@ ALLOWED = (
     ("noghost.client.chat.pipe", "sys.stderr", "as print"),
     ("noghost.client.batch.on_ray", "sys.stderr", "what Ray itself tells of its nodes, for the person who called it"),
     ("noghost.cli.main", "print", "the one message of an error that ended a command"),
+    ("noghost.api.audio_schema", "input", "the name of a field of OpenAI's"),
     ("noghost.api.embedding_schema", "input", "the name of a field of OpenAI's"),
     ("noghost.api.response_schema", "input", "the name of a field of OpenAI's"),
     ("noghost.api.message_schema", "input", "the name of a field of Anthropic's"),

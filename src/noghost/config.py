@@ -42,6 +42,7 @@ class Limits:
     header_bytes: int = bound(16 * 1024, "Bytes of a request's header.")
     body_bytes: int = bound(4 * 1024 * 1024, "Bytes of a request's body.")
     capsule_bytes: int = bound(256 * 1024 * 1024, "Bytes of a capsule: given, on top of the body, or made.")
+    audio_bytes: int = bound(25 * 1024 * 1024, "Bytes of a request that brings a sound file.")
     request_s: float = bound(30.0, "Seconds from the connection to the last byte of the request.")
     invocation_s: int = bound(600, "Seconds from the connection to the end.")
     stall_s: float = bound(30.0, "Seconds in which a caller reads nothing of what waits for it.")
@@ -146,6 +147,7 @@ class Config:
     metrics: Address | None = None  # where they can be scraped; None: nowhere
     otlp: str | None = None  # the collector that they are pushed to; None: to nobody
     otlp_interval_s: float = DEFAULT_OTLP_INTERVAL_S
+    voice: bool = False  # it hears and speaks
     idle_exit_s: float = 0  # the service ends after so long without a connection; 0: never
     limits: Limits = field(default_factory=Limits)
     templates: tuple[TemplateSource, ...] = ()
@@ -222,6 +224,11 @@ class Config:
     def most_seats(self) -> int:
         """Instances that may compute at the same time."""
         return self.seats or SEATS_PER_CORE * cores()
+
+    @property
+    def most_voices(self) -> int:
+        """Processes that hear or speak at the same time: one of each for each seat."""
+        return 2 * self.most_seats if self.voice else 0
 
 
 def is_loopback(host: str) -> bool:

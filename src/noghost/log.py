@@ -20,6 +20,7 @@ class Event(Enum):
     NOT_TRACED = "an instance could not be traced and was turned away at the gate"
     REAPER_GONE = "the reaper has ended; its instances were killed with it; stopping"
     CONNECTOR_GONE = "the connector has ended or takes no more; remote models cannot be reached"
+    VOICE_GONE = "the parent of a voice has ended; nothing is heard or spoken until the service starts again"
     REFUSED = "an instance tried a system call that it is refused; its receipt counts how often"
     OUT_OF_TURN = "a message came out of turn; the invocation was ended"
     TEMPLATE_REFUSED = "a template's state at rest was damaged or foreign; it is computed again"

@@ -12,6 +12,10 @@ receipt, which the reaper writes.
     instance ── Connect ──────────────────────────────────▶ reaper      its model is remote
     reaper   ── Dial, with its end of the line ───────────▶ connector
     instance ◀── Connected, with a connection ─────────── connector   over the line
+    instance ── Wish, Hush ───────────────────────────────▶ reaper      a voice's process, and its end
+    reaper   ── Bring, with an arena and two bells ───────▶ ear, mouth  the parents of such processes
+    ear, mouth ── Birth, with the reaper's end of the line ──▶ reaper
+    instance ◀── Brought, with the same three ─────────── reaper
     instance ── Told ─────────────────────────────────────▶ its caller   `noghost ask` only
 """
 
@@ -58,6 +62,14 @@ class Answer(IntEnum):
     FULL = 6  # too many wait for a seat
     UNREACHABLE = 7  # the upstream cannot be connected with
     LATE = 8  # it did not answer in time
+    VOICELESS = 9  # no voice: not asked for at the start, or its parent has ended
+
+
+class Voice(IntEnum):
+    """What a process of voice does."""
+
+    EAR = 0  # sound in, text out
+    MOUTH = 1  # text in, sound out
 
 
 @dataclass_transform(frozen_default=True)
@@ -312,6 +324,37 @@ class Connected(Sent):
     answer: int
 
 
+class Wish(Sent):
+    """Instance to reaper, after Opened: a process of this voice, please."""
+
+    FORM = struct.Struct("<BB")
+    TAG = 40
+    voice: int  # a Voice
+
+
+class Bring(Sent):
+    """Reaper to the parent of a voice: fork one; its arena and two bells come with this message."""
+
+    FORM = struct.Struct("<B")
+    TAG = 41
+
+
+class Brought(Sent):
+    """Reaper to instance: arena and bells come with this message, or there is no such process."""
+
+    FORM = struct.Struct("<BB")
+    TAG = 42
+    answer: int
+
+
+class Hush(Sent):
+    """Instance to reaper: end the voice that was brought so many before it."""
+
+    FORM = struct.Struct("<BH")
+    TAG = 43
+    number: int
+
+
 Message = (
     Birth
     | Gone
@@ -335,6 +378,10 @@ Message = (
     | Connect
     | Dial
     | Connected
+    | Wish
+    | Bring
+    | Brought
+    | Hush
 )
 M = TypeVar("M", bound=Message)
 

@@ -35,8 +35,9 @@ from noghost.instance.seccomp import load_tries
 from noghost.instance.share import Share
 from noghost.messages import MAX_BYTES, Gone, Outcome, Told, unpack
 from noghost.models import Found, find_models, load_served, most_loading_bytes
+from noghost.reaper.arenas import Zeroer, zero_arena
 from noghost.reaper.duty import Duty, Stated
-from noghost.reaper.spawn import Spawned
+from noghost.reaper.spawn import Spawned, connected
 from noghost.reaper.wipe import Wiper, wipe_in_steps
 from noghost.warden.births import Nursery, bear
 from noghost.warden.command import be_traced, wait_until_gone
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from noghost.api.certificate import Secured
     from noghost.keys.ring import Ring
     from noghost.models import Loading
+    from noghost.voice.start import Started, Voiced
     from noghost.warden.door import Door
     from noghost.warden.hatch import Hatch
 
@@ -57,12 +59,19 @@ if TYPE_CHECKING:
 Ready = Callable[[str, str | None, str | None], None]
 
 
-def serve(config: Config, ready: Ready, *, listener: socket.socket | None = None, wiper: Wiper = wipe_in_steps) -> None:
+def serve(
+    config: Config,
+    ready: Ready,
+    *,
+    listener: socket.socket | None = None,
+    wiper: Wiper = wipe_in_steps,
+    zeroer: Zeroer = zero_arena,
+) -> None:
     """Run a service until SIGTERM or SIGINT, or until nobody came for so long; `ready` is called once it answers.
 
     `listener` is a socket that was taken over, at the address of `config` (warden/activation.py).
-    `wiper` is for tests of the promises alone: they show what is found when nothing is wiped. Raises ConfigError,
-    WeightsError or HostError before it is ready, and HostError when the reaper ends.
+    `wiper` and `zeroer` are for tests of the promises alone: they show what is found when nothing is wiped.
+    Raises ConfigError, WeightsError or HostError before it is ready, and HostError when the reaper ends.
     """
     from noghost.warden.activation import adopted
     from noghost.warden.door import open_door, open_hatch
@@ -73,18 +82,18 @@ def serve(config: Config, ready: Ready, *, listener: socket.socket | None = None
     with ExitStack() as doors:
         door = doors.enter_context(closing(open_door(config) if listener is None else adopted(config, listener)))
         side = doors.enter_context(closing(open_hatch(config.metrics))) if config.metrics else None
-        serve_at(door, side, config, ready, wiper)
+        serve_at(door, side, config, ready, wiper, zeroer)
 
 
-def serve_at(door: Door, side: Door | None, config: Config, ready: Ready, wiper: Wiper) -> None:
+def serve_at(door: Door, side: Door | None, config: Config, ready: Ready, wiper: Wiper, zeroer: Zeroer) -> None:
     """The same, at doors that are open already; `side` is for the metrics."""
     from noghost.keys.ring import Ring
     from noghost.keys.store import default_path
-    from noghost.reaper.role import start_reaper
     from noghost.warden.activation import follow_keeper, tell_keeper
     from noghost.warden.connector import start_connector
     from noghost.warden.listen import Warden, probe
 
+    voices = find_voices(config)
     ring = Ring(default_path()) if config.asks_keys else None
     models = find_models(config)
     board = Board()
@@ -93,9 +102,11 @@ def serve_at(door: Door, side: Door | None, config: Config, ready: Ready, wiper:
     exporter = start_exporter(config, side.listener) if side and config.otlp else ()
     own_network = leave_network() if "network" not in config.without else False
     follow_keeper()  # only now: the kernel forgets this with a change of namespace
-    fences = make_fences(config.without, outward=bool(config.upstreams), loading=bool(config.on_demand))
+    fences = make_fences(
+        config.without, outward=bool(config.upstreams), loading=bool(config.on_demand), voice=config.voice
+    )
     try_fences(fences)
-    stated = state(config, models, fences, own_network)
+    stated = state(config, models, fences, own_network, voices)
     duty = Duty(
         ledger_dir(config),
         stated,
@@ -105,16 +116,21 @@ def serve_at(door: Door, side: Door | None, config: Config, ready: Ready, wiper:
         most_refusals=config.limits.refusals,
         on_demand=tuple(number for number, found in enumerate(models) if found.on_demand),
         tries=load_tries() if config.on_demand else (),
+        voices=config.most_voices,
         wiper=wiper,
+        zeroer=zeroer,
     )
-    births, reaper_pid = start_reaper(duty, board, (*shut, *exporter), connector)
+    shut = (*shut, *exporter)
+    births, reaper_pid, parents = start_others(config, duty, board, shut, connector, voices)
     try:
         secured = secure_late(config)
-        equip = prepare_serving(config, models, board, ring, secured.context if secured else None)
+        tls = secured.context if secured else None
+        equip = prepare_serving(config, models, board, ring, tls, voices=tuple(voice.name for voice in voices))
         nursery = Nursery(births, reaper_pid, live_with(equip_for_nothing, config, fences))
         roomy = with_room(config, most_loading_bytes(config, models))
         hatch = hatch_at(side, config, board, nursery, fences) if side else None
         settle_memory()
+        wait_for_parents(parents)
         probe(nursery)
         warden = Warden(
             door,
@@ -144,6 +160,48 @@ def start_exporter(config: Config, metrics: socket.socket) -> tuple[socket.socke
     return (start(config.otlp, config.otlp_interval_s, metrics),)
 
 
+def find_voices(config: Config) -> tuple[Voiced, ...]:
+    """What hears and what speaks, where that is asked for. Raises ConfigError."""
+    if not config.voice:
+        return ()
+    from noghost.voice.start import find_all
+
+    return find_all()
+
+
+def start_others(
+    config: Config,
+    duty: Duty,
+    board: Board,
+    shut: tuple[socket.socket, ...],
+    connector: socket.socket | None,
+    voices: tuple[Voiced, ...],
+) -> tuple[socket.socket, int, list[Started]]:
+    """The reaper: the socket to it and its process id; and the parents of voices, which load meanwhile. The records
+    name their weights last."""
+    from noghost.reaper.role import start_reaper
+
+    asked = [connected() for _ in voices]
+    shut = (*shut, *(there for _, there in asked))
+    births, reaper_pid = start_reaper(duty, board, shut, connector, [here for here, _ in asked])
+    if not voices:
+        return births, reaper_pid, []
+    from noghost.voice.start import start
+
+    first = len(duty.stated.weights) - len(voices)
+    numbered = enumerate(zip(voices, asked, strict=True), first)
+    parents = [start(voice, there, number, reaper_pid, config) for number, (voice, (_, there)) in numbered]
+    return births, reaper_pid, parents
+
+
+def wait_for_parents(parents: list[Started]) -> None:
+    """Until each has loaded. Raises HostError."""
+    if parents:
+        from noghost.voice.start import wait_until_ready
+
+        wait_until_ready(parents)
+
+
 def hatch_at(side: Door, config: Config, board: Board, nursery: Nursery, fences: Fences) -> Hatch:
     """Where the metrics are scraped, with what a scrape needs imported."""
     from noghost.scraping import prepare_scraping
@@ -168,7 +226,13 @@ def equip_for_nothing(_newborn: Newborn) -> Equipped:
     return Equipped(lambda _instance: Outcome.ANSWERED, ())
 
 
-def state(config: Config, models: tuple[Found, ...], fences: Fences, own_network: bool) -> Stated:
+def state(
+    config: Config,
+    models: tuple[Found, ...],
+    fences: Fences,
+    own_network: bool,
+    voices: tuple[Voiced, ...] = (),
+) -> Stated:
     """What every receipt of this service says about it."""
     limits = config.limits
     policy = (
@@ -182,7 +246,11 @@ def state(config: Config, models: tuple[Found, ...], fences: Fences, own_network
     digest = hashlib.sha256(policy.encode()).hexdigest()
     host = f"{host_class()},{confinement}"
     return Stated(
-        (*(model.digest for model in models), *(upstream.mark for upstream in config.upstreams)),
+        (
+            *(model.digest for model in models),
+            *(upstream.mark for upstream in config.upstreams),
+            *(voice.digest for voice in voices),
+        ),
         __version__,
         build_digest(),
         digest,
@@ -214,6 +282,7 @@ def prepare_serving(
     board: Board,
     ring: Ring | None = None,
     tls: ssl.SSLContext | None = None,
+    voices: tuple[str, ...] = (),
 ) -> Equip:
     """Import and load what instances need; how an instance is made ready. In the warden, after the reaper's fork."""
     keep_one_arena()
@@ -228,27 +297,26 @@ def prepare_serving(
     from noghost.api.rehearse import rehearse, rehearse_connections
     from noghost.api.upstream import remotes_for
 
-    app = make_app()
+    app = make_app(voice=bool(voices))
     remotes = remotes_for(config, app, [model.file.name for model in models])
     settings = uvicorn_config(app, config.limits)
     rehearse(app, ring.now if ring else None)
     rehearse_connections(app, settings, config.limits)
     served = load_served(config, models, loading)
     dormant = [model.dormant for model in served if model.dormant is not None]
-    share = Share(config.most_threads, board)
-    build = build_digest()
+    share, build = Share(config.most_threads, board), build_digest()
 
     def serve_one(instance: Instance, equipment: Equipment) -> Outcome:
-        newborn, line = instance.newborn, instance.line
+        line = instance.line
         now = Here(
             invocation=instance.identity.invocation,
-            timeline=newborn.timeline,
+            timeline=instance.newborn.timeline,
             models=served,
             recorder=line,
             limits=config.limits,
             most_threads=config.most_threads,
             threads=share.threads,
-            busy=newborn.busy,
+            busy=instance.newborn.busy,
             keys=ring.now if ring else None,
             hosts=hosts_of(config),
             pads=config.pads,
@@ -256,6 +324,7 @@ def prepare_serving(
             templates=tuple(source.name for source in config.templates),
             build=build,
             remotes=remotes,
+            voices=voices,
         )
         outcome = serve_connection(settings, app, equipment, now, tls)
         line.last_word(outcome, now.tally.prompt_tokens, now.tally.answer_tokens, now.tally.commitment)

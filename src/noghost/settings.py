@@ -151,6 +151,7 @@ KEYS = (
         many=True,
         metavar="NAME=URL",
     ),
+    Key("voice", bool, "Hear and speak: /v1/audio (needs the extra `voice`).", False),
     Key("seats", int, "Instances that compute at once (0: four for each core).", 0),
     Key("threads", int, "Most threads of one instance (0: the cores).", 0),
     Key("context", int, "Most tokens of prompt and answer.", DEFAULT_CONTEXT_TOKENS),

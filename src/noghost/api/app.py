@@ -18,8 +18,9 @@ DESCRIPTION = (
 )
 
 
-def make_app() -> FastAPI:
-    """All endpoints, with the API's own errors. `app.state.here` is set in the instance."""
+def make_app(*, voice: bool = False) -> FastAPI:
+    """All endpoints, with the API's own errors; with `voice` those that hear and speak. `app.state.here` is set in the
+    instance."""
     app = FastAPI(
         title="noghost",
         version=__version__,
@@ -45,6 +46,8 @@ def make_app() -> FastAPI:
     app.include_router(service.router)
     app.include_router(life.router)
     app.include_router(sealed.router)
+    if voice:
+        add_voice(app)
     app.add_middleware(WholeBody)
     app.add_middleware(AsksKey)
     app.add_middleware(KnownHost)  # added last, it comes first
@@ -52,3 +55,11 @@ def make_app() -> FastAPI:
     install_document(app)
     install_page(app)
     return app
+
+
+def add_voice(app: FastAPI) -> None:
+    """What only a service with a voice imports."""
+    from noghost.api import speech, transcriptions
+
+    app.include_router(transcriptions.router)
+    app.include_router(speech.router)

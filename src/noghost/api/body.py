@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from noghost.api import capsule, life, parts
+from noghost.api import capsule, forms, life, parts
 from noghost.api.errors import error_response
 from noghost.api.here import Here
 from noghost.config import Limits
@@ -77,8 +77,11 @@ def header_too_large(most_bytes: int) -> RequestError:
 async def read_parts(scope: Scope, receive: Receive, limits: Limits) -> tuple[Scope, bytes]:
     """(scope, JSON): the body, or of a body of two parts the first, with the capsule in the scope for who looks there.
 
-    The app sees the request that it would have been without the capsule.
+    The app sees the request that it would have been without the capsule. A form stays in the scope as well.
     """
+    if scope["path"] in forms.PATHS:
+        most_bytes = limits.audio_bytes
+        return forms.with_form(scope, await read_body(scope, receive, most_bytes, too_large("body", most_bytes))), b""
     boundary = parts.boundary_of(Headers(scope=scope).get("content-type", ""))
     if boundary is None:
         return scope, text(await read_body(scope, receive, limits.body_bytes, too_large("body", limits.body_bytes)))

@@ -41,6 +41,8 @@ WORDS = {
 
 TEXT = {"type": "string"}
 MAYBE_TEXT = {"type": ["string", "null"]}
+AUDIO = "/v1/audio/"
+NO_VOICE = "this service neither hears nor speaks; start it with --voice"
 NOT_AN_OBJECT = "the body is not a JSON object; send one with the header content-type: application/json"
 
 
@@ -140,7 +142,10 @@ def install(app: Starlette) -> None:
 
     async def by_status(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        message = WORDS.get(error.status_code) or http.HTTPStatus(error.status_code).phrase.lower()
+        silent = error.status_code == 404 and request.scope["path"].startswith(AUDIO)
+        message = (
+            NO_VOICE if silent else WORDS.get(error.status_code) or http.HTTPStatus(error.status_code).phrase.lower()
+        )
         body = error_body(message, error.status_code, request.scope["path"])
         return JSONResponse(body, error.status_code, error.headers)
 

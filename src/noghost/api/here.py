@@ -53,6 +53,12 @@ class Recorder(Protocol):
     def connect(self) -> socket.socket:
         """The connection to the upstream of the model that was opened; RequestError."""
 
+    def bring(self, voice: int) -> tuple[int, int, int]:
+        """A process of this voice: arena and bells; RequestError."""
+
+    def hush(self, number: int) -> None:
+        """End the voice that was brought so many before it."""
+
     def receipt(self, invocation: bytes, since: int = 0) -> str:
         """The receipt's text; ReceiptNotFound."""
 
@@ -128,6 +134,7 @@ class Here:
     busy: bool = False  # too many are alive: this one only asks its caller to come back later
     templates: tuple[str, ...] = ()  # names, in the order in which the reaper knows them
     remotes: tuple[Remote, ...] = ()  # models that somebody else serves, counted on after `models`
+    voices: tuple[str, ...] = ()  # names of the voices' weights, counted on after `remotes`
     tally: Tally = field(default_factory=Tally)
 
     @property

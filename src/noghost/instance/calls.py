@@ -106,6 +106,13 @@ LOADING = (
     Call("mmap", 9, 222, (When(2, mmap.PROT_READ), When(3, mmap.MAP_SHARED, ALL & ~MAP_POPULATE))),
 )
 
+# Besides, where the service has a voice: takes an arena from the reaper, and maps it. What is written there the reaper
+# zeroes; every other descriptor that can be mapped is open for reading only.
+VOICE = (
+    Call("recvmsg", 47, 212),
+    Call("mmap", 9, 222, (When(2, 0, PROT_EXEC), When(3, mmap.MAP_SHARED))),
+)
+
 # Refused without being counted, since the C library asks and then does without. (The call, the error; 0 returns 0.)
 QUIET = (
     (Call("clone3", 435, 435), errno.ENOSYS),  # its flags are in memory, where no filter sees them: clone(2) follows
@@ -122,3 +129,6 @@ LOADING_TRIES = (
     ((Call("munmap", 11, 215),), 1),  # of the file's header, once it was read
     ((Call("sysinfo", 99, 179),), 1),  # for a log that nobody keeps
 )
+
+# Besides, where the service has a voice: libsndfile asks for it when it closes a file, which is in memory here.
+VOICE_QUIET = ((Call("fsync", 74, 82), errno.EPERM),)

@@ -29,9 +29,11 @@ TRIAL_S = 10
 CAP_SYS_RESOURCE = 1 << 24  # linux/capability.h
 
 
-def make_fences(without: tuple[str, ...], *, outward: bool = False, loading: bool = False) -> Fences:
+def make_fences(
+    without: tuple[str, ...], *, outward: bool = False, loading: bool = False, voice: bool = False
+) -> Fences:
     """What instances are confined by, less what the service does `without`. `outward`: it has remote models; `loading`:
-    models on demand.
+    models on demand; `voice`: processes that hear and speak.
 
     Raises ConfigError for a name that is no step, HostError where the kernel has no Landlock.
     """
@@ -42,9 +44,9 @@ def make_fences(without: tuple[str, ...], *, outward: bool = False, loading: boo
         paths = None if "landlock" in without else landlock.refuse_everything()
     except OSError as failed:
         raise cannot("landlock", str(failed.strerror)) from failed
-    calls = (
-        None if "seccomp" in without else assemble(counted=COUNTING not in without, outward=outward, loading=loading)
-    )
+    calls = None
+    if "seccomp" not in without:
+        calls = assemble(counted=COUNTING not in without, outward=outward, loading=loading, voice=voice)
     return Fences(calls, paths, lock="memlock" not in without and swap() != "none" and may_lock())
 
 

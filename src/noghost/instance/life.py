@@ -47,13 +47,15 @@ class Equipped:
 Equip = Callable[[Newborn], Equipped]
 
 
-def live(newborn: Newborn, equip: Equip, *, limits: Limits, silent: bool, fences: Fences) -> NoReturn:
+def live(
+    newborn: Newborn, equip: Equip, *, limits: Limits, silent: bool, fences: Fences, title: str = "noghost: instance"
+) -> NoReturn:
     """From the fork to the exit; the last word over the line is the outcome."""
     outcome = Outcome.CRASHED
     line = Line(newborn.line)
     sys.unraisablehook = say_nothing
     try:
-        take_title("noghost: instance")
+        take_title(title)
         keep_python_arenas()
         allow_tracer(newborn.reaper_pid)
         line.wait_at_gate()

@@ -13,6 +13,7 @@ from noghost.messages import (
     Answer,
     Ask,
     Attest,
+    Brought,
     Confined,
     Connect,
     Connected,
@@ -22,6 +23,7 @@ from noghost.messages import (
     Follow,
     Found,
     Gate,
+    Hush,
     Lookup,
     Message,
     Open,
@@ -30,6 +32,7 @@ from noghost.messages import (
     Ready,
     Recall,
     Sync,
+    Wish,
     pack,
     unpack,
 )
@@ -38,6 +41,8 @@ M = TypeVar("M", bound=Message)
 QUEUE_FULL = "too many requests wait for a seat in this service; come back later"
 UPSTREAM_AWAY = "the provider of this model cannot be connected with"
 UPSTREAM_LATE = "the provider of this model did not take the connection in time"
+VOICES_FULL = "too many speak or listen in this service; come back later"
+VOICELESS = "the process that hears or speaks cannot be had; the service's log says why"
 LEDGER_HINT = "the service's ledger cannot be written; nothing is computed unrecorded"
 
 
@@ -118,6 +123,22 @@ class Line:
         if found.answer != Answer.YES:
             raise LedgerError("the key of this invocation cannot be signed now", LEDGER_HINT)
         return found.text
+
+    def bring(self, voice: int) -> tuple[int, int, int]:
+        """A process of this voice; (arena, the bell that it hears, the bell that it rings). Raises RequestError."""
+        self._say(Wish(voice))
+        data, descriptors, _, _ = socket.recv_fds(self._end, MAX_BYTES, 3)
+        answer = unpack(data, Brought).answer if data else Answer.VOICELESS
+        if answer == Answer.FULL:
+            raise RequestError(VOICES_FULL, status=503, code="queue_full")
+        if answer != Answer.YES or len(descriptors) != 3:
+            raise RequestError(VOICELESS, status=503, code="no_voice")
+        arena, hears, rings = descriptors
+        return arena, hears, rings
+
+    def hush(self, number: int) -> None:
+        """End the voice that was brought so many before it, at once."""
+        self._say(Hush(number))
 
     def receipt(self, invocation: bytes, since: int = 0) -> str:
         """The text of a receipt; raises ReceiptNotFound, or LedgerError when the ledger fails."""

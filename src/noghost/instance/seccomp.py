@@ -22,7 +22,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from noghost.errors import HostError
-from noghost.instance.calls import ALLOWED, LOADING, LOADING_TRIES, OUTWARD, QUIET, SELF, Call, When
+from noghost.instance.calls import (
+    ALLOWED,
+    LOADING,
+    LOADING_TRIES,
+    OUTWARD,
+    QUIET,
+    SELF,
+    VOICE,
+    VOICE_QUIET,
+    Call,
+    When,
+)
 
 LOAD, JUMP_EQUAL, JUMP_AT_LEAST, AND, RETURN = 0x20, 0x15, 0x35, 0x54, 0x06
 NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16  # offsets in seccomp_data
@@ -73,10 +84,16 @@ class Filter:
 
 
 def assemble(
-    *, counted: bool, outward: bool = False, loading: bool = False, machine: str = platform.machine()
+    *,
+    counted: bool,
+    outward: bool = False,
+    loading: bool = False,
+    voice: bool = False,
+    machine: str = platform.machine(),
 ) -> Filter:
     """The filter for an architecture; raises HostError for one whose numbers calls.py does not have. `outward`: a
-    connection may be handed to the instance. `loading`: it may load a model from a file that is open."""
+    connection may be handed to the instance. `loading`: it may load a model from a file that is open.
+    `voice`: it may be handed an arena."""
     if machine not in AUDIT_ARCH:
         raise HostError(
             f"there is no list of system calls for {machine}", "use x86_64 or aarch64, or serve --without seccomp"
@@ -90,9 +107,10 @@ def assemble(
         instruction(JUMP_AT_LEAST, X32, 0, 1),
         instruction(RETURN, KILL_PROCESS),
     ]
-    for call in (*ALLOWED, *(OUTWARD if outward else ()), *(LOADING if loading else ())):
+    more = (*(OUTWARD if outward else ()), *(LOADING if loading else ()), *(VOICE if voice else ()))
+    for call in (*ALLOWED, *more):
         code += rule(number_of(call, machine), call.when, ALLOW)
-    for call, error in QUIET:
+    for call, error in (*QUIET, *(VOICE_QUIET if voice else ())):
         code += rule(number_of(call, machine), call.when, ERRNO | error)
     code.append(instruction(RETURN, refuse))
     return Filter(b"".join(code), counted, tuple(places_of_self(code)))

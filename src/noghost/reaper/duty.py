@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from noghost.config import Limits
+from noghost.reaper.arenas import Zeroer, zero_arena
 from noghost.reaper.refusals import Tries
 from noghost.reaper.wipe import Wiper, wipe_in_steps
 
@@ -38,4 +39,6 @@ class Duty:
     most_refusals: int = Limits().refusals  # of one instance's system calls
     on_demand: tuple[int, ...] = ()  # of the models, those that are loaded by who needs them
     tries: Tries = ()  # what a load of one of these tries, and is refused
+    voices: int = 0  # processes of voice at once
     wiper: Wiper = wipe_in_steps
+    zeroer: Zeroer = zero_arena

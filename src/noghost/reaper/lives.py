@@ -6,11 +6,13 @@ import os
 import signal
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from noghost.ledger.entry import BUCKET_MAX
-from noghost.messages import Ended, Follow, Message, Open, Outcome, Wipe
+from noghost.messages import MAX_BYTES, Ended, Follow, Message, Open, Outcome, Wipe, unpack
 from noghost.reaper import trace
+from noghost.reaper.arenas import Arena
 from noghost.reaper.refusals import Expected
 from noghost.reaper.wipe import Steps, Wiped
 
@@ -43,12 +45,22 @@ class Life:
     asked_ns: int = 0  # when it wanted a seat
     stop_ns: int = 0
     gone_ns: int = 0
+    arenas: list[Arena] = field(default_factory=list)  # what it shares with its voices; a voice has one
+    voice_of: int = 0  # the instance that a voice is for
     taken: set[type[Message]] = field(default_factory=set)  # kinds that are allowed once and came
 
 
 def is_sound(word: Ended) -> bool:
     """Whether a last word can stand in the ledger."""
     return word.outcome in LAST_WORDS and max(word.prompt_bucket, word.answer_bucket) <= BUCKET_MAX
+
+
+def hear_last_word(life: Life) -> None:
+    """What it said right before its end may be unread: the end was seen first."""
+    with suppress(OSError, ValueError):
+        message = unpack(life.line.recv(MAX_BYTES), Ended)
+        if life.ended is None and is_sound(message):
+            life.ended = message
 
 
 def outcome_of(life: Life) -> Outcome:

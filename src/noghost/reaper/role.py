@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +17,35 @@ from noghost.board import Board
 from noghost.errors import NoghostError
 from noghost.ledger.store import Ledger
 from noghost.log import Event, log
+from noghost.reaper.arenas import zero_arena
 from noghost.reaper.duty import Duty, Stated
 from noghost.reaper.outward import Outward
 from noghost.reaper.record import LedgerRecorder, Recorder, minute_now
 from noghost.reaper.seats import Seats
 from noghost.reaper.spawn import OUTLIVED, connected
+from noghost.reaper.voices import Voices
 from noghost.reaper.watch import Reaper
 from noghost.reaper.wipe import wipe_in_steps
 from noghost.title import take_title
 
 
 def start_reaper(
-    duty: Duty, board: Board, shut: tuple[socket.socket, ...] = (), connector: socket.socket | None = None
+    duty: Duty,
+    board: Board,
+    shut: tuple[socket.socket, ...] = (),
+    connector: socket.socket | None = None,
+    parents: Sequence[socket.socket] = (),
 ) -> tuple[socket.socket, int]:
     """Fork the reaper, before the service imports or loads much; (the warden's end of their socket, process id).
 
     `shut`: what is the warden's alone, and closed in the reaper. `connector`: where it asks for connections; the
-    reaper's alone from here on, so that the connector sees its end.
+    reaper's alone from here on, so that the connector sees its end. `parents`: of voices, the same.
     """
     here, there = connected()
-    pid = fork_role(lambda: be_the_reaper(duty, board, there, connector), (here, *shut))
+    pid = fork_role(lambda: be_the_reaper(duty, board, there, connector, parents), (here, *shut))
     there.close()
-    if connector is not None:
-        connector.close()
+    for one in (*parents, *([connector] if connector else ())):
+        one.close()
     board.forget_writing()
     return here, pid
 
@@ -71,7 +77,13 @@ def guarded(role: Callable[[], None]) -> int:
     return 0
 
 
-def be_the_reaper(duty: Duty, board: Board, births: socket.socket, connector: socket.socket | None = None) -> None:
+def be_the_reaper(
+    duty: Duty,
+    board: Board,
+    births: socket.socket,
+    connector: socket.socket | None = None,
+    parents: Sequence[socket.socket] = (),
+) -> None:
     """Open the ledger, say what an earlier run left open, watch until the warden and every instance are gone."""
     take_title("noghost: reaper")
     for number in OUTLIVED:
@@ -95,6 +107,7 @@ def be_the_reaper(duty: Duty, board: Board, births: socket.socket, connector: so
             tries=duty.tries,
             wiper=duty.wiper,
             outward=Outward(connector, duty.stated.weights),
+            voices=Voices(parents, duty.voices, duty.zeroer),
         ).run()
         recorder.settle()
 
@@ -108,7 +121,9 @@ def read_duty(descriptor: int) -> Duty | None:
     work = json.loads(text)
     told: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in work["stated"].items()}
     stated = Stated(**told)
-    return Duty(**work | {"ledger": Path(work["ledger"]), "stated": stated, "wiper": wipe_in_steps})
+    return Duty(
+        **work | {"ledger": Path(work["ledger"]), "stated": stated, "wiper": wipe_in_steps, "zeroer": zero_arena}
+    )
 
 
 def main() -> None:

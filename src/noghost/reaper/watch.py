@@ -32,6 +32,7 @@ from noghost.messages import (
     Gate,
     Gone,
     Heard,
+    Hush,
     Lookup,
     Message,
     Open,
@@ -41,18 +42,20 @@ from noghost.messages import (
     Recall,
     Sync,
     Wipe,
+    Wish,
     pack,
     unpack,
 )
 from noghost.metrics import Counts
 from noghost.reaper import trace
 from noghost.reaper.fates import Fates
-from noghost.reaper.lives import Life, is_sound, outcome_of
+from noghost.reaper.lives import Life, hear_last_word, is_sound, outcome_of
 from noghost.reaper.outward import Outward
 from noghost.reaper.record import Recorder
 from noghost.reaper.refusals import Expected, Tries, is_listener, refuse_one
 from noghost.reaper.seats import Seats
 from noghost.reaper.tally import Tally
+from noghost.reaper.voices import Voices, say
 from noghost.reaper.wipe import Wiper, wipe_in_steps
 
 NO_MESSAGE = bytes(1)  # no kind has this tag
@@ -75,6 +78,7 @@ class Reaper:
         tries: Tries = (),
         wiper: Wiper = wipe_in_steps,
         outward: Outward | None = None,
+        voices: Voices | None = None,
     ) -> None:
         self._births = births
         self._recorder = recorder
@@ -85,6 +89,7 @@ class Reaper:
         self._wiper = wiper
         self._outward = outward or Outward()
         self._fates = Fates()
+        self._voices = voices or Voices()
         self._most_refusals = most_refusals
         self._on_demand = on_demand
         self._tries = tries
@@ -96,7 +101,8 @@ class Reaper:
     def run(self) -> None:
         """Until the warden is gone and every instance with it."""
         bell = self._hang_bell()
-        self._selector.register(self._births, selectors.EVENT_READ, self._on_birth)
+        for births in (self._births, *self._voices.parents):
+            self._selector.register(births, selectors.EVENT_READ, self._on_birth)
         self._selector.register(bell, selectors.EVENT_READ, self._on_change)
         while self._open or self._lives:
             for key, _ in self._selector.select(0 if self._stopped else None):
@@ -122,38 +128,47 @@ class Reaper:
             data, descriptors, _, _ = socket.recv_fds(births, MAX_BYTES, 1)
         if not data:
             self._selector.unregister(births)
-            self._open = False
+            if births is self._births:
+                self._open = False
+            else:
+                self._voices.lost(births)
             return
         pid = unpack(data, Birth).pid
         if not descriptors:
-            self._turn_away(pid)
+            self._turn_away(pid, births)
             return
         life = Life(pid, socket.socket(fileno=descriptors[0]), expected=Expected(self._tries))
+        if births is not self._births:
+            self._voices.born(births, life)
         life.line.setblocking(False)
         self._lives[life.pid] = life
         self._tally.born()
         self._selector.register(life.line, selectors.EVENT_READ, lambda _line: self._on_line(life))
         self._attach(life)
 
-    def _turn_away(self, pid: int) -> None:
-        """Short of descriptors, so that the kernel dropped its line: it ends at the gate, and has read nothing."""
+    def _turn_away(self, pid: int, births: socket.socket) -> None:
+        """Short of descriptors, so that the kernel dropped its line: it ends at the gate, and has read nothing. Or a
+        voice's parent could not fork."""
         log(Event.NOT_TRACED)
-        self._tell_warden(Life(pid, self._births), Outcome.CRASHED)
+        if births is self._births:
+            self._tell_warden(Life(pid, self._births), Outcome.CRASHED)
+        else:
+            self._voices.failed(births)
 
     def _attach(self, life: Life) -> None:
         """Open the gate once the process is traced; one that died before it held nothing."""
         if self._unverified:
             life.wipe = Wipe.UNVERIFIED
-            self._say(life, Gate(Answer.YES))
+            say(life, Gate(Answer.YES))
             return
         try:
             life.windows = trace.attach(life.pid)
-            self._say(life, Gate(Answer.YES))
+            say(life, Gate(Answer.YES))
         except ProcessLookupError:
             self._end(life)
         except (HostError, OSError):
             log(Event.NOT_TRACED)
-            self._say(life, Gate(Answer.NOT_TRACED))
+            say(life, Gate(Answer.NOT_TRACED))
             self._end(life)
 
     # --- the line -----------------------------------------------------------------------------------------
@@ -173,7 +188,10 @@ class Reaper:
                 self._expel(life)
             return
         try:
-            self._take(life, unpack(data, Confined, Attest, Open, Sync, Ended, Lookup, Ask, Connect, Follow, Recall))
+            self._take(
+                life,
+                unpack(data, Confined, Attest, Open, Sync, Ended, Lookup, Ask, Connect, Follow, Recall, Wish, Hush),
+            )
         except ValueError:
             self._expel(life)
 
@@ -228,13 +246,13 @@ class Reaper:
                 life.follow = message
             case Attest() if Open not in life.taken:
                 life.attested = message.invocation
-                self._say(life, self._recorder.attest(message))
+                say(life, self._recorder.attest(message))
             case Open() if life.attested in (None, message.invocation):
                 self._on_open(life, message)
             case Attest() | Follow() | Open():  # too late; or a key for one invocation, and the record of another
                 self._expel(life)
             case Sync():
-                self._say(life, Durable(Answer.YES if self._recorder.durable() else Answer.LEDGER_FAILED))
+                say(life, Durable(Answer.YES if self._recorder.durable() else Answer.LEDGER_FAILED))
                 self._leave_seat(life)  # all is computed: a caller that reads slowly holds up nobody
             case Ended() if is_sound(message):
                 life.ended = message
@@ -244,25 +262,31 @@ class Reaper:
                 self._outward.dial(life.wants, life.line)
             case Connect():
                 self._expel(life)
+            case Wish() | Hush() if life.opened and not life.voice_of:
+                self._voices.take(life, message)
+            case Wish() | Hush():
+                self._expel(life)
             case Lookup():
-                self._say(life, self._recorder.lookup(message))
+                say(life, self._recorder.lookup(message))
             case Recall():
-                self._say(life, self._fates.find(message.digest))
+                say(life, self._fates.find(message.digest))
             case Ask():
                 able = Answer.YES if self._recorder.ready() else Answer.LEDGER_FAILED
-                self._say(life, Ready(Answer.FULL if self._seats.full else able))
+                say(life, Ready(Answer.FULL if self._seats.full else able))
 
     def _on_open(self, life: Life, wants: Open) -> None:
         """Its request is complete, which the warden is told; a seat, a place in line, or neither."""
-        with contextlib.suppress(OSError):  # the warden may have gone first
-            self._births.send(pack(Heard(life.pid)))
-        remote = self._outward.is_remote(wants)  # nothing is computed here: it takes no seat
-        if self._seats.full and not remote:
-            self._say(life, Opened(Answer.FULL))
+        if not life.voice_of:
+            with contextlib.suppress(OSError):  # the warden may have gone first
+                self._births.send(pack(Heard(life.pid)))
+        # nothing is computed here; or it is, in the seat of the instance that this voice is for
+        seatless = self._outward.is_remote(wants) or life.voice_of
+        if self._seats.full and not seatless:
+            say(life, Opened(Answer.FULL))
             self._tally.turned_away("queue_full")
             return
         life.wants, life.asked_ns = wants, time.monotonic_ns()
-        if remote or self._seats.want(life.pid):
+        if seatless or self._seats.want(life.pid):
             self._seat(life)
         self._tally.waits()
 
@@ -270,7 +294,7 @@ class Reaper:
         """Write "opened", then let the instance compute; only afterwards bring the entry to the disk."""
         assert life.wants is not None
         life.opened = self._recorder.opened(life.wants)
-        self._say(life, Opened(Answer.YES if life.opened else Answer.LEDGER_FAILED))
+        say(life, Opened(Answer.YES if life.opened else Answer.LEDGER_FAILED))
         if life.opened:
             self._tally.opened(life)
             self._recorder.durable()
@@ -283,10 +307,6 @@ class Reaper:
         life.expelled = True
         with contextlib.suppress(ProcessLookupError):
             os.kill(life.pid, signal.SIGKILL)
-
-    def _say(self, life: Life, message: Message) -> None:
-        with contextlib.suppress(OSError):  # one that has died does not listen
-            life.line.send(pack(message))
 
     # --- ends ---------------------------------------------------------------------------------------------
 
@@ -320,7 +340,7 @@ class Reaper:
         """It computes no more: its seat is free once its other threads are gone, and its wipe is due."""
         assert life.windows is not None
         life.stop_ns = time.monotonic_ns()
-        self._hear_last_word(life)
+        hear_last_word(life)
         try:
             trace.settle(life.windows)
             self._leave_seat(life)
@@ -352,13 +372,6 @@ class Reaper:
         life.gone_ns = time.monotonic_ns()
         trace.resume(life.pid)
 
-    def _hear_last_word(self, life: Life) -> None:
-        """What it said right before its end may be unread: the end was seen first."""
-        with contextlib.suppress(OSError, ValueError):
-            message = unpack(life.line.recv(MAX_BYTES), Ended)
-            if life.ended is None and is_sound(message):
-                life.ended = message
-
     def _end(self, life: Life) -> None:
         """The process is gone: close its windows, give back its seat, record it, tell the warden."""
         del self._lives[life.pid]
@@ -369,11 +382,13 @@ class Reaper:
         if life.windows:
             life.windows.close()
         self._leave_seat(life)
+        self._voices.ended(life)
         outcome = outcome_of(life)
         if life.opened and life.wants:
             self._recorder.closed(life.wants, outcome, life.wipe, life.wiped, life.ended, life.refusals)
         self._fates.end(life, outcome)
-        self._tell_warden(life, outcome)
+        if not life.voice_of:
+            self._tell_warden(life, outcome)
         self._tally.ended(life, outcome)
 
     def _leave_seat(self, life: Life) -> None:

@@ -150,12 +150,17 @@ def pagemap_tops(pagemap: int, start: int, end: int) -> Iterator[tuple[int, byte
         at += read
 
 
+def zeros(length: int) -> memoryview:
+    """So many zero bytes, STEP_BYTES at most."""
+    return _zeros_view[:length]
+
+
 def zero(mem: int, step: Runs) -> int:
     """Write zeros over the runs of one step; the bytes. Raises WipeError when the kernel refuses."""
     zeroed_bytes = 0
     for address, length in step:
         try:
-            written = os.pwrite(mem, _zeros_view[:length], address)
+            written = os.pwrite(mem, zeros(length), address)
         except OSError as refused:
             raise WipeError(f"{length} bytes could not be zeroed ({refused.strerror})") from refused
         if written != length:

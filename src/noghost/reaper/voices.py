@@ -1,0 +1,141 @@
+"""Processes of voice for instances: asked of their parents, given an arena, ended with who asked. In the reaper.
+
+Covered: a voice's process lives no longer than the instance that it is for, and is ended at once when that wants it; a
+bound of how many there are; an arena whose zeros could not be seen is a failed wipe of who had it last.
+Not covered: what the two say to one another.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+
+from noghost.errors import WipeError
+from noghost.log import Event, log
+from noghost.messages import Answer, Bring, Brought, Hush, Message, Wipe, Wish, pack
+from noghost.reaper.arenas import Arena, Zeroer, zero_arena
+from noghost.reaper.lives import Life
+from noghost.reaper.wipe import Wiped
+
+MOST_OF_ONE = 1024  # that one instance may ask for in its life: turns of a conversation
+
+
+class Voices:
+    """`parents`: the sockets to them, by voice (messages.Voice); empty without --voice."""
+
+    def __init__(self, parents: Sequence[socket.socket] = (), most: int = 0, zeroer: Zeroer = zero_arena) -> None:
+        self.parents = list(parents)
+        self._most = most
+        self._zeroer = zeroer
+        self._gone: set[int] = set()  # parents that have ended, by descriptor
+        self._waiting: dict[int, deque[tuple[Life, Arena]]] = {one.fileno(): deque() for one in parents}
+        self._living: dict[int, Life] = {}
+
+    def take(self, life: Life, message: Wish | Hush) -> None:
+        """What an instance wants, whose record is open."""
+        match message:
+            case Wish(voice=voice):
+                self._bring(life, voice)
+            case Hush(number=number):
+                self._hush(life, number)
+
+    def _bring(self, life: Life, voice: int) -> None:
+        """Have one forked for this instance, which is told at once: what it says meanwhile waits in the arena."""
+        answer = self._refusal(life, voice)
+        if answer is not None:
+            say(life, Brought(answer))
+            return
+        parent, arena = self.parents[voice], Arena()
+        try:
+            socket.send_fds(parent, [pack(Bring())], arena.descriptors, socket.MSG_DONTWAIT)
+        except OSError:
+            arena.wipe(self._zeroer)
+            say(life, Brought(Answer.VOICELESS))
+            return
+        arena.holders.add(life.pid)
+        life.arenas.append(arena)
+        self._waiting[parent.fileno()].append((life, arena))
+        with suppress(OSError):
+            socket.send_fds(life.line, [pack(Brought(Answer.YES))], arena.descriptors)
+
+    def _refusal(self, life: Life, voice: int) -> Answer | None:
+        if voice >= len(self.parents) or self.parents[voice].fileno() in self._gone:
+            return Answer.VOICELESS
+        waiting = sum(map(len, self._waiting.values()))
+        full = len(self._living) + waiting >= self._most or len(life.arenas) >= MOST_OF_ONE
+        return Answer.FULL if full else None
+
+    def born(self, parent: socket.socket, life: Life) -> None:
+        """The next one that this parent was asked for. One whose instance has ended meanwhile ends too."""
+        wanted, arena = self._waiting[parent.fileno()].popleft()
+        life.voice_of = wanted.pid
+        life.arenas.append(arena)
+        arena.holders.add(life.pid)
+        self._living[life.pid] = life
+        if arena.hushed or wanted.pid not in arena.holders:
+            kill(life.pid)
+
+    def failed(self, parent: socket.socket) -> None:
+        """The parent could not fork."""
+        self._will_not_come(*self._waiting[parent.fileno()].popleft())
+
+    def lost(self, parent: socket.socket) -> None:
+        """The parent has ended: what it was asked for will not come, and the kernel ends its children."""
+        log(Event.VOICE_GONE)
+        self._gone.add(parent.fileno())
+        while queue := self._waiting[parent.fileno()]:
+            self._will_not_come(*queue.popleft())
+
+    def _will_not_come(self, wanted: Life, arena: Arena) -> None:
+        arena.tell_ended()
+        if not arena.holders:  # its instance has ended meanwhile
+            self._leave(wanted, arena, set())
+
+    def _hush(self, life: Life, number: int) -> None:
+        """End the one that was brought so many before."""
+        if number < len(life.arenas):
+            life.arenas[number].hushed = True  # one that is not born yet will be ended at its birth
+            for pid in life.arenas[number].holders - {life.pid}:
+                kill(pid)
+
+    def ended(self, life: Life) -> None:
+        """An instance, and all that was brought to it; or a voice, which its instance is told. The last one out of an
+        arena has it wiped."""
+        self._living.pop(life.pid, None)
+        for arena in life.arenas:
+            others = arena.holders - {life.pid}
+            if life.voice_of:
+                arena.tell_ended()
+            else:
+                for pid in others:
+                    kill(pid)
+            self._leave(life, arena, others)
+
+    def _leave(self, life: Life, arena: Arena, others: set[int]) -> None:
+        arena.holders = others
+        if others or any(arena is awaited for queue in self._waiting.values() for _, awaited in queue):
+            return
+        try:
+            done = arena.wipe(self._zeroer)
+            life.wiped = Wiped(
+                life.wiped.wiped_bytes + done.wiped_bytes, life.wiped.verified_bytes + done.verified_bytes
+            )
+        except (WipeError, OSError):
+            log(Event.WIPE_FAILED)
+            life.wipe = Wipe.FAILED
+
+
+def say(life: Life, message: Message) -> None:
+    """One that has died does not listen."""
+    with suppress(OSError):
+        life.line.send(pack(message))
+
+
+def kill(pid: int) -> None:
+    """Its end is wiped and recorded as any other."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)

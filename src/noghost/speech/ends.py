@@ -1,0 +1,101 @@
+"""The two ends of an arena: an instance's, which awaits, and a voice's, which blocks.
+
+Covered: an instance whose voice has ended is told so, whatever ended it. Not covered: the caller's patience.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from types import TracebackType
+
+from noghost.speech.frames import Kind, error_of
+from noghost.speech.ring import Frame, Frames, Ring, frame, has_ended, map_arena
+
+RUNG = (1).to_bytes(8, "little")  # eventfd(2)
+
+
+class VoiceEnd:
+    """In a process of voice: mapped before it is confined."""
+
+    def __init__(self, memory: int, hears: int, rings: int) -> None:
+        arena = map_arena(memory)
+        self._frames, self._out = Frames(Ring(arena, 0)), Ring(arena, 1)
+        self.hears, self.rings = hears, rings
+
+    def take(self, *, wait: bool = True) -> Frame | None:
+        """The next frame; None where there is none and it is not waited for."""
+        while (found := self._frames.take()) is None and wait:
+            os.read(self.hears, 8)
+        if found:
+            os.write(self.rings, RUNG)  # there is room now
+        return found
+
+    def give(self, kind: Kind, data: bytes | memoryview = b"") -> None:
+        """Say it; waits for room."""
+        rest = frame(kind, data)
+        while True:
+            rest = rest[self._out.write(rest) :]
+            os.write(self.rings, RUNG)
+            if not rest:
+                return
+            os.read(self.hears, 8)
+
+
+class InstanceEnd:
+    """In the instance, on its event loop. `number`: as the reaper counts what this instance was brought."""
+
+    def __init__(self, memory: int, hears: int, rings: int) -> None:
+        self._arena = map_arena(memory)
+        self._out, self._frames = Ring(self._arena, 0), Frames(Ring(self._arena, 1))
+        self._voice_hears, self._bell = hears, rings
+        self._rung = asyncio.Event()
+        self.done = False  # the voice has said its last, and is ending
+
+    def __enter__(self) -> InstanceEnd:
+        asyncio.get_running_loop().add_reader(self._bell, self._on_bell)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        asyncio.get_running_loop().remove_reader(self._bell)
+
+    def _on_bell(self) -> None:
+        os.read(self._bell, 8)
+        self._rung.set()
+
+    async def give(self, kind: Kind, data: bytes | memoryview = b"") -> None:
+        """Say it; waits for room. RequestError where the voice has ended."""
+        rest = frame(kind, data)
+        while True:
+            self._rung.clear()
+            ended = has_ended(self._arena)
+            rest = rest[self._out.write(rest) :]
+            os.write(self._voice_hears, RUNG)
+            if not rest:
+                return
+            await self._wait(ended=ended)
+
+    def poll(self) -> Frame | None:
+        """The next frame, where there is one. Raises what a FAULT means."""
+        found = self._frames.take()
+        if found is None:
+            return None
+        os.write(self._voice_hears, RUNG)  # there is room now
+        self.done = found[0] in (Kind.DONE, Kind.FAULT)
+        if found[0] is Kind.FAULT:
+            raise error_of(found[1])
+        return found
+
+    async def take(self) -> Frame:
+        """The next frame. RequestError for a fault, or where the voice has ended before it."""
+        while True:
+            self._rung.clear()
+            ended = has_ended(self._arena)  # before the look: what it said last is seen
+            if found := self.poll():
+                return found
+            await self._wait(ended=ended)
+
+    async def _wait(self, *, ended: bool) -> None:
+        if ended:
+            raise error_of(b"")
+        await self._rung.wait()

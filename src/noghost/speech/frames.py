@@ -1,0 +1,95 @@
+"""What an instance and a process of voice say to each other: a closed catalogue. PURE.
+
+A frame is a kind (1 byte), a length (4 bytes, little-endian) and so many bytes. Sound is 16-bit PCM of one channel,
+little-endian; text is UTF-8.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+from noghost.errors import RequestError
+
+HEAD = struct.Struct("<BI")
+LINE = struct.Struct("<dd")  # of a line: where it begins and how long it is, in seconds
+SOUND_RATE = 16_000  # of the sound that an ear takes, in Hz
+RATE_HZ = 24_000  # of what a mouth says, as OpenAI's clients expect of PCM
+MOST_FRAME_BYTES = 64 * 1024
+MOST_FILE_S = 1800  # of one file: an ear needs about a twentieth of that for it
+
+
+class Kind(IntEnum):
+    """What a frame holds."""
+
+    # to an ear
+    SOUND = 1  # of SOUND_RATE, as it is spoken
+    FILE = 2  # a piece of a file in any format that libsndfile reads
+    END = 3  # there is no more
+    # to a mouth
+    MANNER = 4  # first of all: format and speed
+    SAY = 5  # a sentence
+    # from an ear
+    PARTIAL = 16  # all of the text as it is now
+    LINE = 17  # a line that does not change any more: LINE, then text
+    # from a mouth
+    SPOKEN = 18  # bytes in the format that was asked for
+    SAID = 19  # a sentence is whole: how long it is, in seconds (8 bytes)
+    # from both
+    DONE = 20  # how long the sound is, in seconds (8 bytes)
+    FAULT = 21  # a Fault (1 byte); nothing comes after it
+
+
+class Fault(IntEnum):
+    """Why a voice could not."""
+
+    NO_SOUND = 1
+    TOO_LONG = 2
+    FAILED = 3
+
+
+FAULTS = {
+    Fault.NO_SOUND: "the file is not sound that can be read here: wav, flac, ogg (Opus or Vorbis), mp3 or aiff can",
+    Fault.TOO_LONG: f"the sound is over this service's limit of {MOST_FILE_S} s",
+}
+
+
+class Format(IntEnum):
+    """What a mouth speaks in."""
+
+    PCM = 0
+    MP3 = 1
+    OPUS = 2
+    FLAC = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a mouth is to speak."""
+
+    format: Format
+    speed: float  # 1: as the voice was made
+
+    FORM = struct.Struct("<Bd")
+
+    def pack(self) -> bytes:
+        """As a frame holds it."""
+        return self.FORM.pack(self.format, self.speed)
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Manner:
+        """From a frame."""
+        number, speed = cls.FORM.unpack(data)
+        return cls(Format(number), speed)
+
+
+SECONDS = struct.Struct("<d")
+
+
+def error_of(data: bytes) -> RequestError:
+    """What a FAULT means to the caller."""
+    number = data[0] if data else Fault.FAILED
+    if number in FAULTS:
+        return RequestError(FAULTS[Fault(number)], code="invalid_audio", param="file")
+    return RequestError("the process that hears or speaks could not go on", status=500, code="voice_failed")

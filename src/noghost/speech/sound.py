@@ -1,0 +1,114 @@
+"""Sound files, in memory: decode any that libsndfile reads, encode what a mouth says. In a process of voice.
+
+numpy and libsndfile are loaded in the parent of such processes, and never in a service's other ones.
+Covered: a file that is none, one that is too long, one of any rate and number of channels.
+Not covered: faults of libsndfile itself, which can do no more than end a confined process.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from noghost.speech.frames import MOST_FILE_S, RATE_HZ, Fault, Format
+
+BLOCK_S = 5.0  # decoded at once
+CODECS = {Format.MP3: ("MP3", "MPEG_LAYER_III"), Format.OPUS: ("OGG", "OPUS"), Format.FLAC: ("FLAC", "PCM_16")}
+
+MARKS = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"FORM")  # and MP3's, which has two
+
+Samples = npt.NDArray[np.float32]
+
+
+class UnreadableError(Exception):
+    """It cannot be heard; `fault` says why. Never shown as it is."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.name)
+        self.fault = fault
+
+
+class Stream(soundfile.SoundFile):  # type: ignore[misc]  # the package has no types
+    """Read from begin to end: the header of a file that was streamed does not say how long it is, or says it wrong."""
+
+    def seekable(self) -> bool:
+        """So that nobody asks where it ends."""
+        return False
+
+
+def decode(data: bytearray) -> Iterator[tuple[Samples, int]]:
+    """(samples of one channel, rate in Hz) of a file, block by block. Raises UnreadableError."""
+    if not is_known(data):
+        raise UnreadableError(Fault.NO_SOUND)
+    try:
+        with Stream(io.BytesIO(data)) as file:
+            left = MOST_FILE_S * file.samplerate
+            while len(block := file.read(int(BLOCK_S * file.samplerate), dtype="float32", always_2d=True)):
+                left -= len(block)
+                if left < 0:
+                    raise UnreadableError(Fault.TOO_LONG)
+                yield np.ascontiguousarray(block.mean(axis=1)), file.samplerate
+    except (soundfile.SoundFileError, RuntimeError, ValueError, TypeError):
+        raise UnreadableError(Fault.NO_SOUND) from None
+
+
+def is_known(data: bytearray) -> bool:
+    """It begins as a file of a known format does; libsndfile would look for others on the disk."""
+    return bytes(data[:4]) in MARKS or data[:3] == b"ID3" or (data[:1] == b"\xff" and data[1:2] >= b"\xe0")
+
+
+class Encoder:
+    """One file or stream of RATE_HZ, as it is spoken; `rate` is that of what it is given."""
+
+    def __init__(self, wanted: Format, rate: int) -> None:
+        self._out = io.BytesIO()
+        self._given = 0
+        self._rate = rate
+        self._file = None
+        if wanted is not Format.PCM:
+            kind, codec = CODECS[wanted]
+            self._file = soundfile.SoundFile(self._out, "w", RATE_HZ, 1, format=kind, subtype=codec)
+
+    def add(self, samples: Samples) -> bytes:
+        """What is encoded by that; of some formats nothing yet."""
+        samples = resample(samples, self._rate, RATE_HZ)
+        if self._file is None:
+            return (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
+        self._file.write(samples)
+        return self._new()
+
+    def end(self) -> bytes:
+        """The rest of it."""
+        if self._file is None:
+            return b""
+        self._file.close()
+        return self._new()
+
+    def _new(self) -> bytes:
+        data = self._out.getbuffer()[self._given :].tobytes()
+        self._given += len(data)
+        return data
+
+
+def resample(samples: Samples, rate: int, wanted: int) -> Samples:
+    """To a slightly higher rate: between two samples along the line that joins them."""
+    if rate == wanted:
+        return samples
+    count = round(len(samples) * wanted / rate)
+    at = np.arange(count) * (rate / wanted)
+    between: Samples = np.interp(at, np.arange(len(samples)), samples).astype(np.float32)
+    return between
+
+
+def warm_up() -> None:
+    """In the parent: what libsndfile's codecs and the calls into Python need is made, on silence."""
+    silence = np.zeros(2400, np.float32)
+    for wanted in CODECS:
+        encoder = Encoder(wanted, RATE_HZ)
+        data = bytearray(encoder.add(silence) + encoder.end())
+        for _ in decode(data):
+            pass

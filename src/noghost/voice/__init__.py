@@ -1,0 +1,1 @@
+"""Processes of voice: started by the service, each the parent of single-use ones that hear or speak."""

