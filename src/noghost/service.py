@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from noghost import __version__
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from noghost.api.certificate import Secured
     from noghost.keys.ring import Ring
     from noghost.models import Loading
-    from noghost.voice.start import Started, Voiced
+    from noghost.voice.start import Voiced
     from noghost.warden.door import Door
     from noghost.warden.hatch import Hatch
 
@@ -107,21 +108,9 @@ def serve_at(door: Door, side: Door | None, config: Config, ready: Ready, wiper:
     )
     try_fences(fences)
     stated = state(config, models, fences, own_network, voices)
-    duty = Duty(
-        ledger_dir(config),
-        stated,
-        config.most_seats,
-        config.unverified,
-        queue=config.limits.queue,
-        most_refusals=config.limits.refusals,
-        on_demand=tuple(number for number, found in enumerate(models) if found.on_demand),
-        tries=load_tries() if config.on_demand else (),
-        voices=config.most_voices,
-        wiper=wiper,
-        zeroer=zeroer,
-    )
+    duty = duty_of(config, stated, models, wiper, zeroer)
     shut = (*shut, *exporter)
-    births, reaper_pid, parents = start_others(config, duty, board, shut, connector, voices)
+    births, reaper_pid, wait_for_voices = start_others(config, duty, board, shut, connector, voices)
     try:
         secured = secure_late(config)
         tls = secured.context if secured else None
@@ -130,7 +119,7 @@ def serve_at(door: Door, side: Door | None, config: Config, ready: Ready, wiper:
         roomy = with_room(config, most_loading_bytes(config, models))
         hatch = hatch_at(side, config, board, nursery, fences) if side else None
         settle_memory()
-        wait_for_parents(parents)
+        wait_for_voices()
         probe(nursery)
         warden = Warden(
             door,
@@ -150,6 +139,23 @@ def serve_at(door: Door, side: Door | None, config: Config, ready: Ready, wiper:
             held.close()
         with suppress(ChildProcessError):  # SIGCHLD is ignored: this waits until the last child is gone
             os.waitpid(reaper_pid, 0)
+
+
+def duty_of(config: Config, stated: Stated, models: tuple[Found, ...], wiper: Wiper, zeroer: Zeroer) -> Duty:
+    """What the reaper of a service is to do."""
+    return Duty(
+        ledger_dir(config),
+        stated,
+        config.most_seats,
+        config.unverified,
+        queue=config.limits.queue,
+        most_refusals=config.limits.refusals,
+        on_demand=tuple(number for number, found in enumerate(models) if found.on_demand),
+        tries=load_tries() if config.on_demand else (),
+        voices=config.most_voices,
+        wiper=wiper,
+        zeroer=zeroer,
+    )
 
 
 def start_exporter(config: Config, metrics: socket.socket) -> tuple[socket.socket]:
@@ -176,30 +182,22 @@ def start_others(
     shut: tuple[socket.socket, ...],
     connector: socket.socket | None,
     voices: tuple[Voiced, ...],
-) -> tuple[socket.socket, int, list[Started]]:
-    """The reaper: the socket to it and its process id; and the parents of voices, which load meanwhile. The records
-    name their weights last."""
+) -> tuple[socket.socket, int, Callable[[], None]]:
+    """The reaper: the socket to it and its process id; and the parents of voices, which load meanwhile: what waits until
+    they have, or raises HostError. The records name their weights last."""
     from noghost.reaper.role import start_reaper
 
     asked = [connected() for _ in voices]
     shut = (*shut, *(there for _, there in asked))
     births, reaper_pid = start_reaper(duty, board, shut, connector, [here for here, _ in asked])
     if not voices:
-        return births, reaper_pid, []
-    from noghost.voice.start import start
+        return births, reaper_pid, lambda: None
+    from noghost.voice.start import start, wait_until_ready
 
     first = len(duty.stated.weights) - len(voices)
     numbered = enumerate(zip(voices, asked, strict=True), first)
     parents = [start(voice, there, number, reaper_pid, config) for number, (voice, (_, there)) in numbered]
-    return births, reaper_pid, parents
-
-
-def wait_for_parents(parents: list[Started]) -> None:
-    """Until each has loaded. Raises HostError."""
-    if parents:
-        from noghost.voice.start import wait_until_ready
-
-        wait_until_ready(parents)
+    return births, reaper_pid, partial(wait_until_ready, parents)
 
 
 def hatch_at(side: Door, config: Config, board: Board, nursery: Nursery, fences: Fences) -> Hatch:
