@@ -183,8 +183,8 @@ def start_others(
     connector: socket.socket | None,
     voices: tuple[Voiced, ...],
 ) -> tuple[socket.socket, int, Callable[[], None]]:
-    """The reaper: the socket to it and its process id; and the parents of voices, which load meanwhile: what waits until
-    they have, or raises HostError. The records name their weights last."""
+    """The reaper: the socket to it and its process id; and the parents of voices, which load meanwhile: what waits
+    until they have, or raises HostError. The records name their weights last."""
     from noghost.reaper.role import start_reaper
 
     asked = [connected() for _ in voices]

@@ -101,9 +101,9 @@ def test_nothing_of_what_was_heard_or_said_is_left(service: Service) -> None:
     until_gone(service)
     texts = [*needles_for(CANARY, width_chars=16), *needles_for(heard, width_chars=16)]
     assert copies(service, lasting(service), [*needles_of(spoken), *needles_of(file), *texts]) == 0
-    ends = outcomes(service)
-    assert ends
-    assert set(ends) == {("answered", "verified")}
+    assert set(outcomes(service)) == {("answered", "verified")}
+    rows = json.loads(service.noghost("receipts", "--json").stdout)
+    assert [int(row["ended"]["refused_calls"]) for row in rows] == [0] * 4, "two instances, an ear and a mouth"
 
 
 def slow_speech(service: Service) -> socket.socket:

@@ -25,6 +25,7 @@ from starlette.types import Message
 
 from noghost.api.connection import equip, serve_connection
 from noghost.api.document import paths
+from noghost.api.forms import PATHS as FORMS
 from noghost.api.here import Here, Recorder
 from noghost.api.sealed import PATH as SEALED
 from noghost.api.uvicorn_parts import Config
@@ -43,6 +44,7 @@ PARTS = b"--b\r\nContent-Type: application/json\r\n\r\n%b\r\n--b\r\nContent-Type
     BODY,
     MEDIA_TYPE.encode(),
 )
+VOICED = (*FORMS, "/v1/audio/speech")
 PROBE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 CONNECTIONS = 10  # CPython 3.11 and later specialise a function once it was called 8 times
 PARAMETER = re.compile(r"{\w+}")
@@ -103,14 +105,9 @@ def nowhere(app: Starlette) -> Iterator[None]:
 async def rehearse_all(app: FastAPI) -> None:
     """Every endpoint once (FastAPI reads an endpoint's source at its first request), a path that is none, a stream."""
     documented = [(method.upper(), path) for path, methods in paths().items() for method in methods]
-    for method, path in [
-        *documented,
-        ("GET", "/"),
-        ("GET", "/docs"),
-        ("GET", "/openapi.json"),
-        ("GET", "/nothing"),
-        ("GET", SEALED),
-    ]:
+    documented += [("POST", path) for path in VOICED]  # of a service with a voice; the document has them not
+    undocumented = [("GET", path) for path in ("/", "/docs", "/openapi.json", "/nothing", SEALED)]
+    for method, path in [*documented, *undocumented]:
         with contextlib.suppress(Exception):  # there is no model here to answer with: its imports are what counts
             body = BODY if method == "POST" else b""
             await app(scope_of(method, PARAMETER.sub("0" * 32, path)), whole(body), discard)

@@ -49,7 +49,12 @@ class Voices:
         if answer is not None:
             say(life, Brought(answer))
             return
-        parent, arena = self.parents[voice], Arena()
+        parent = self.parents[voice]
+        try:
+            arena = Arena()
+        except OSError:  # short of descriptors or memory
+            say(life, Brought(Answer.FULL))
+            return
         try:
             socket.send_fds(parent, [pack(Bring())], arena.descriptors, socket.MSG_DONTWAIT)
         except OSError:
