@@ -34,11 +34,10 @@ from noghost.reaper.spawn import OUTLIVED
 from noghost.speech.ends import VoiceEnd
 from noghost.speech.frames import Fault, Kind
 from noghost.title import take_title
-from noghost.voice.plan import Plan
+from noghost.voice.plan import READY, Plan
 from noghost.warden.births import Nursery, bear
 from noghost.warden.process import settle_memory
 
-READY = b"ready"
 DESCRIPTORS = 3  # an arena, two bells
 
 Work = Callable[[VoiceEnd], None]  # all that one child does

@@ -8,6 +8,8 @@ from typing import Any
 
 from noghost.config import Limits
 
+READY = b"ready"  # a parent's word when it has loaded; any other is what is wrong
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

@@ -20,7 +20,7 @@ from noghost.config import Config
 from noghost.errors import ConfigError, HostError
 from noghost.messages import MAX_BYTES
 from noghost.speech.recogniser import DIGEST as EAR_DIGEST
-from noghost.voice.plan import Plan
+from noghost.voice.plan import READY, Plan
 from noghost.weights.digest import digest
 
 INSTALL = "run: pip install 'noghost[voice]'"
@@ -28,7 +28,6 @@ KEPT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PYTHONPATH", "
 # One thread each: what a library's pool holds at a fork is lost to the child. The last is for a newer onnxruntime.
 SET = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1"}
 LOAD_S = 60.0
-READY = b"ready"
 
 
 @dataclass(frozen=True, slots=True)
