@@ -223,8 +223,8 @@ async def insist(request: Request) -> None:
 def main(port: int, without: tuple[str, ...], on_demand: tuple[str, ...]) -> None:
     make = api.make_app
 
-    def with_intruder() -> object:
-        app = make()
+    def with_intruder(*, voice: bool = False) -> object:
+        app = make(voice=voice)
         app.include_router(router)
         return app
 
