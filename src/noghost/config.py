@@ -16,6 +16,7 @@ from noghost.upstream import Upstream
 SEATS_PER_CORE = 4  # with fewer, later callers wait for whole answers; the throughput is the same (bench/hot.py)
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8462
+WYOMING_PORT = 10300  # as Home Assistant's own services that hear have it
 MOST_PORT = 65535
 DEFAULT_CONTEXT_TOKENS = 8192
 DEFAULT_OTLP_INTERVAL_S = 60.0
@@ -148,6 +149,7 @@ class Config:
     otlp: str | None = None  # the collector that they are pushed to; None: to nobody
     otlp_interval_s: float = DEFAULT_OTLP_INTERVAL_S
     voice: bool = False  # it hears and speaks
+    wyoming: bool = False  # it speaks Wyoming's protocol in the place of HTTP
     idle_exit_s: float = 0  # the service ends after so long without a connection; 0: never
     limits: Limits = field(default_factory=Limits)
     templates: tuple[TemplateSource, ...] = ()
@@ -177,6 +179,8 @@ class Config:
             )
         check_otlp(self.otlp, self.metrics)
         check_range("otlp_interval", self.otlp_interval_s, 0.1, 86_400)
+        if self.wyoming:
+            self._check_wyoming()
         if self.reachable and self.tls is None and not self.insecure:
             raise ConfigError(
                 f"no TLS on {self.host}, which others can reach",
@@ -187,6 +191,24 @@ class Config:
             raise ConfigError(
                 f"no API keys on {self.host}, which others can reach",
                 "leave out --no-keys and make a key with `noghost keys add NAME`, or say --insecure as well",
+                key="host",
+            )
+
+    def _check_wyoming(self) -> None:
+        """Raise ConfigError for what its protocol has no way for."""
+        for key, name, is_set in (("tls", "TLS", self.tls is not None), ("keys", "API keys", bool(self.keys))):
+            if is_set:
+                raise ConfigError(f"Wyoming's protocol has no {name}", f"leave out {key} for this service", key=key)
+        if not self.voice:
+            raise ConfigError("a service of Wyoming's protocol hears and speaks", "leave out voice", key="voice")
+        if self.upstreams:
+            raise ConfigError(
+                "a service of Wyoming's protocol answers with its own models only", "leave out upstream", key="upstream"
+            )
+        if self.reachable and not self.insecure:
+            raise ConfigError(
+                f"others can reach {self.host}, and Wyoming's protocol has neither TLS nor keys",
+                "say --insecure where something else keeps others out",
                 key="host",
             )
 
@@ -208,7 +230,7 @@ class Config:
     @property
     def asks_keys(self) -> bool:
         """Every request must bring an API key."""
-        return self.reachable if self.keys is None else self.keys
+        return self.reachable and not self.wyoming if self.keys is None else self.keys
 
     @property
     def pads(self) -> bool:

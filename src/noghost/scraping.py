@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from noghost.api.connection import Equipment, equip, serve_connection, uvicorn_config
+from noghost.api.connection import serve_connection, uvicorn_config
+from noghost.api.equipment import Equipment, equip
 from noghost.api.here import Here
 from noghost.api.host import hosts_at
 from noghost.api.metrics import PATH, make_metrics_app

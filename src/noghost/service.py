@@ -288,18 +288,11 @@ def prepare_serving(
     from noghost.api.lean import leave_out_pydantic_v1
 
     leave_out_pydantic_v1()
-    from noghost.api.app import make_app
-    from noghost.api.connection import Equipment, equip, serve_connection, uvicorn_config
+    from noghost.api.equipment import Equipment, equip
     from noghost.api.here import Here
-    from noghost.api.host import hosts_of
-    from noghost.api.rehearse import rehearse, rehearse_connections
-    from noghost.api.upstream import remotes_for
+    from noghost.api.spoken import spoken_by
 
-    app = make_app(voice=bool(voices))
-    remotes = remotes_for(config, app, [model.file.name for model in models])
-    settings = uvicorn_config(app, config.limits)
-    rehearse(app, ring.now if ring else None)
-    rehearse_connections(app, settings, config.limits)
+    spoken = spoken_by(config, [model.file.name for model in models], ring.now if ring else None, tls)
     served = load_served(config, models, loading)
     dormant = [model.dormant for model in served if model.dormant is not None]
     share, build = Share(config.most_threads, board), build_digest()
@@ -316,15 +309,15 @@ def prepare_serving(
             threads=share.threads,
             busy=instance.newborn.busy,
             keys=ring.now if ring else None,
-            hosts=hosts_of(config),
+            hosts=spoken.hosts,
             pads=config.pads,
             pads_sealed=config.pad is not False,
             templates=tuple(source.name for source in config.templates),
             build=build,
-            remotes=remotes,
+            remotes=spoken.remotes,
             voices=voices,
         )
-        outcome = serve_connection(settings, app, equipment, now, tls)
+        outcome = spoken.serve(equipment, now)
         line.last_word(outcome, now.tally.prompt_tokens, now.tally.answer_tokens, now.tally.commitment)
         return outcome
 

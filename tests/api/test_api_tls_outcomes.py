@@ -14,7 +14,8 @@ from api.test_api_faults import invocation
 from instance.forked import in_child
 from noghost.api.app import make_app
 from noghost.api.certificate import secure
-from noghost.api.connection import equip, serve_connection, uvicorn_config
+from noghost.api.connection import serve_connection, uvicorn_config
+from noghost.api.equipment import equip
 from noghost.config import Config, Limits, Tls
 
 Caller = Callable[[socket.socket], None]

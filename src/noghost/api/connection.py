@@ -14,17 +14,16 @@ import asyncio
 import contextlib
 import json
 import logging
-import socket
 import ssl
-import time
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from dataclasses import replace
+from typing import cast
 
 import h11
 from starlette.applications import Starlette
 from starlette.types import Scope
 
 from noghost.api.body import header_too_large
+from noghost.api.equipment import Equipment, part
 from noghost.api.errors import told
 from noghost.api.here import Here
 from noghost.api.sealed import PATH, SealedEnd, accepted, refusal
@@ -33,9 +32,6 @@ from noghost.api.uvicorn_parts import Config, H11Protocol, ServerState
 from noghost.config import Limits
 from noghost.errors import NoghostError, RequestError, SealedError
 from noghost.messages import Outcome
-
-LINGER_S = 1.0  # without a byte, and the caller has ceased to send
-LINGER_BYTES = 64 * 1024
 
 
 def uvicorn_config(app: Starlette, limits: Limits) -> Config:
@@ -175,42 +171,10 @@ class OneRequest(H11Protocol):
     def _outcome(self) -> Outcome:
         if self._timed_out:
             return Outcome.TIMEOUT
-        if self._now.tally.status >= 500:
-            return Outcome.CRASHED if self._now.tally.status == 500 else Outcome.REFUSED
-        if self._now.tally.status >= 400:
-            return Outcome.REFUSED
+        if failed := self._now.tally.failed:
+            return failed
         cycle = self._inner.cycle if self._inner else self.cycle
         return Outcome.ANSWERED if cycle and cycle.response_complete else Outcome.DISCONNECTED
-
-
-@dataclass(frozen=True, slots=True)
-class Equipment:
-    """What an instance opens before it is confined: nothing can be opened afterwards."""
-
-    connection: socket.socket
-    after: socket.socket  # the same connection, for the end: the event loop closes the other
-    loop: asyncio.AbstractEventLoop
-
-    @property
-    def descriptors(self) -> tuple[int, ...]:
-        """Everything but the connection itself, to be kept open."""
-        loop = cast(Any, self.loop)  # a selector event loop: its selector and the socket pair that wakes it
-        return (self.after.fileno(), loop._selector.fileno(), loop._ssock.fileno(), loop._csock.fileno())
-
-
-def equip(connection: socket.socket, stall_s: float) -> Equipment:
-    """In the instance, before its confinement.
-
-    TCP_USER_TIMEOUT of tcp(7): the kernel ends the connection when for `stall_s` the caller takes nothing of what
-    waits for it. It goes on to count when this process is gone, so that no answer lies in the kernel for longer.
-    """
-    connection.setblocking(False)
-    if connection.family in (socket.AF_INET, socket.AF_INET6):
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(stall_s * 1000))
-    loop = asyncio.SelectorEventLoop()
-    asyncio.set_event_loop(loop)
-    return Equipment(connection, connection.dup(), loop)
 
 
 def serve_connection(
@@ -219,8 +183,7 @@ def serve_connection(
     """Serve the one request of the connection; returns when the caller has left or has been answered."""
     app.state.here = now
     outcome = equipment.loop.run_until_complete(_serve(config, equipment, now, tls))
-    early = outcome in (Outcome.REFUSED, Outcome.TIMEOUT)
-    _part(equipment.after, patience_s=now.limits.request_s if early else 0.0)
+    part(equipment.after, outcome, now.limits)
     return outcome
 
 
@@ -229,14 +192,3 @@ async def _serve(config: Config, equipment: Equipment, now: Here, tls: ssl.SSLCo
     end = TlsEnd(tls, request) if tls else request
     await equipment.loop.connect_accepted_socket(lambda: end, equipment.connection)
     return await request.ended
-
-
-def _part(after: socket.socket, patience_s: float) -> None:
-    """Say the end now: the wipe comes before the kernel would. Then take what the caller still sends, for
-    `patience_s` at most, since a close with unread bytes would destroy the answer on its way (RFC 9112, 9.6)."""
-    until_s = time.monotonic() + patience_s
-    with contextlib.suppress(OSError):
-        after.shutdown(socket.SHUT_WR)
-        after.settimeout(min(LINGER_S, patience_s))
-        while after.recv(LINGER_BYTES) and time.monotonic() < until_s:
-            pass

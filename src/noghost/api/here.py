@@ -15,7 +15,7 @@ from noghost.config import Limits
 from noghost.engine.loaded import Loaded
 from noghost.errors import RequestError
 from noghost.keys.key import Keys
-from noghost.messages import Fate
+from noghost.messages import Fate, Outcome
 from noghost.timeline import Timeline
 
 if TYPE_CHECKING:  # a service without models on demand does without them
@@ -108,6 +108,13 @@ class Tally:
         """A piece of the answer's content goes to the connection."""
         if self.answer is not None:
             self.answer.update(text.encode())
+
+    @property
+    def failed(self) -> Outcome | None:
+        """How an invocation ends whose answer is an error."""
+        if self.status < 400:
+            return None
+        return Outcome.CRASHED if self.status == 500 else Outcome.REFUSED
 
     @property
     def commitment(self) -> bytes | None:

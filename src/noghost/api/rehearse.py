@@ -23,8 +23,9 @@ from starlette.applications import Starlette
 from starlette.responses import StreamingResponse
 from starlette.types import Message
 
-from noghost.api.connection import equip, serve_connection
+from noghost.api.connection import serve_connection
 from noghost.api.document import paths
+from noghost.api.equipment import equip
 from noghost.api.forms import PATHS as FORMS
 from noghost.api.here import Here, Recorder
 from noghost.api.sealed import PATH as SEALED

@@ -35,6 +35,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "noghost map requests.jsonl --out answers.jsonl --ray auto",
         "noghost map requests.jsonl --out answers.jsonl --url https://a.example:8462 --url https://b.example:8462",
     ),
+    "wyoming": ("noghost wyoming", "noghost wyoming --host 192.168.1.10 --insecure"),
     "config show": ("noghost config show", "noghost config show --config noghost.toml --seats 2 --json"),
     "config check": ("noghost config check noghost.toml",),
     "chat": (

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "ask": "Answer one question, in a process that exists only for it.",
     "serve": "Serve the OpenAI-compatible API.",
+    "wyoming": "Hear, answer and speak for Home Assistant.",
     "map": "Answer a file of requests, each line by an instance of its own.",
     "config": "Show and check the configuration of a service.",
     "chat": "Talk with a running service; the conversation stays with you.",

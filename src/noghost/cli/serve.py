@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from noghost.cli.settings import effective, options
+from noghost.config import Config
 from noghost.reaper.role import fork_role
 from noghost.service import serve as run_service
 from noghost.warden.activation import become_doorkeeper, config_at, keeper_pid, own_command, take_over
@@ -25,7 +26,11 @@ def serve(**flags: Any) -> None:
     Every option can also stand in the file of --config, or in the environment: NOGHOST_PORT for --port. Flags go before
     the environment, that before the file. `noghost config show` says what is in force.
     """
-    config = effective(**flags).config
+    serve_with(effective(**flags).config)
+
+
+def serve_with(config: Config) -> None:
+    """Run a service; the last thing of a command."""
     listener = take_over()
     if listener is not None:
         config = config_at(config, listener)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from noghost.cli.where import FILE
-from noghost.config import Address, Config, Limits, Tls, ledger_dir
+from noghost.config import WYOMING_PORT, Address, Config, Limits, Tls, ledger_dir
 from noghost.errors import ConfigError
 from noghost.settings import BY_NAME, KEYS, LIMIT, Key, Setting, Settings, unknown
 from noghost.templates import store
@@ -25,6 +25,9 @@ FIELDS = {
     "otlp_interval": "otlp_interval_s",
 }
 COMPOSED = ("tls", "tls_cert", "tls_key", "template", "upstream", "metrics")  # no field of Config by themselves
+
+
+WYOMING = {"port": WYOMING_PORT, "voice": True}  # other defaults, of a service that speaks that protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,9 @@ class Effective:
         return decided.get(name, self.settings[name].value)
 
 
-def options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The flags of all settings, for a command that gives what it gets to `effective`."""
-    for option in reversed([*map(flag, (key for key in KEYS if not key.name.startswith(LIMIT))), LIMITS, CONFIG]):
+def options(command: Callable[..., Any], keys: Sequence[Key] = KEYS) -> Callable[..., Any]:
+    """The flags of all these settings, for a command that gives what it gets to `effective`."""
+    for option in reversed([*map(flag, (key for key in keys if not key.name.startswith(LIMIT))), LIMITS, CONFIG]):
         command = option(command)
     return command
 
@@ -80,13 +83,14 @@ CONFIG = click.option(
 )
 
 
-def effective(config: Path | None, limit: tuple[str, ...] = (), **flags: Any) -> Effective:
-    """What is in force: flags before the environment, that before the file. Raises ConfigError, which names where
-    the mistake stands."""
+def effective(config: Path | None, limit: tuple[str, ...] = (), *, wyoming: bool = False, **flags: Any) -> Effective:
+    """What is in force: flags before the environment, that before the file; `wyoming`: of a service that speaks that
+    protocol. Raises ConfigError, which names where the mistake stands."""
     file = read(config) if config else Settings()
     given = {name: Setting(value, BY_NAME[name].flag) for name, value in flags.items() if value not in (None, ())}
-    layers = (given | limits_of(limit), from_environment(os.environ), file.values)
-    settings = {key.name: first_of(layers, key) for key in KEYS}
+    other = {name: Setting(value) for name, value in WYOMING.items()} if wyoming else {}
+    layers = (given | limits_of(limit), from_environment(os.environ), file.values, other)
+    settings = {key.name: first_of(layers, key) for key in KEYS} | {"wyoming": Setting(wyoming)}
     return Effective(settings, file, config_of(settings, file))
 
 

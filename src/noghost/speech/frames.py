@@ -1,7 +1,7 @@
 """What an instance and a process of voice say to each other: a closed catalogue. PURE.
 
 A frame is a kind (1 byte), a length (4 bytes, little-endian) and so many bytes. Sound is 16-bit PCM of one channel,
-little-endian; text is UTF-8.
+little-endian, unless a form says otherwise; text is UTF-8.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ class Kind(IntEnum):
     """What a frame holds."""
 
     # to an ear
-    SOUND = 1  # of SOUND_RATE, as it is spoken
+    SOUND = 1  # as it is spoken; in SPOKEN_FORM unless a FORM came before
     FILE = 2  # a piece of a file in any format that libsndfile reads
     END = 3  # there is no more
+    FORM = 6  # of the SOUND that follows
     # to a mouth
     MANNER = 4  # first of all: format and speed
     SAY = 5  # a sentence
@@ -53,6 +54,29 @@ FAULTS = {
     Fault.NO_SOUND: "the file is not sound that can be read here: wav, flac, ogg (Opus or Vorbis), mp3 or aiff can",
     Fault.TOO_LONG: f"the sound is over this service's limit of {MOST_FILE_S} s",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Of sound that is PCM: whole numbers, little-endian, with a sign unless they have one byte; channels in turn."""
+
+    rate: int  # Hz
+    width: int  # bytes of a sample
+    channels: int
+
+    FORM = struct.Struct("<IBB")
+
+    def pack(self) -> bytes:
+        """As a frame holds it."""
+        return self.FORM.pack(self.rate, self.width, self.channels)
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Form:
+        """From a frame."""
+        return cls(*cls.FORM.unpack(data))
+
+
+SPOKEN_FORM = Form(SOUND_RATE, 2, 1)
 
 
 class Format(IntEnum):

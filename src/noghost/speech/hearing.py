@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from noghost.speech.ends import InstanceEnd
-from noghost.speech.frames import LINE, MOST_FRAME_BYTES, SECONDS, Kind
+from noghost.speech.frames import LINE, MOST_FRAME_BYTES, SECONDS, Form, Kind
 
 Brought = tuple[int, int, int]  # arena and bells, as the line to the reaper brings them
 
@@ -31,8 +31,12 @@ class Ear:
         self._done = False
         self.sound_s = 0.0  # how long it was, once it has ended
 
+    async def take_form(self, form: Form) -> None:
+        """What the sound is like that is fed from here on."""
+        await self._end.give(Kind.FORM, form.pack())
+
     async def feed(self, pcm: bytes) -> None:
-        """Sound as it is spoken: 16-bit PCM, one channel, 16 kHz, little-endian; any number of samples."""
+        """Sound as it is spoken, any number of bytes: in SPOKEN_FORM, or as `take_form` was told."""
         await self._give(Kind.SOUND, pcm)
 
     async def feed_file(self, data: bytes | memoryview) -> None:
@@ -48,6 +52,11 @@ class Ear:
         while not self._done and (found := self._end.poll()):
             self._on_frame(*found)
         return self._partial
+
+    def heard(self) -> list[Line]:
+        """All lines so far that do not change any more."""
+        self.partial()
+        return self._lines
 
     async def lines(self) -> AsyncIterator[Line]:
         """Each line as soon as it does not change any more. Raises RequestError for what is no sound."""

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from noghost.speech.frames import MOST_FILE_S, RATE_HZ, Fault, Format
+from noghost.speech.frames import MOST_FILE_S, RATE_HZ, Fault, Form, Format
 
 BLOCK_S = 5.0  # decoded at once
 CODECS = {Format.MP3: ("MP3", "MPEG_LAYER_III"), Format.OPUS: ("OGG", "OPUS"), Format.FLAC: ("FLAC", "PCM_16")}
@@ -59,6 +59,30 @@ def decode(data: bytearray) -> Iterator[tuple[Samples, int]]:
 def is_known(data: bytearray) -> bool:
     """It begins as a file of a known format does; libsndfile would look for others on the disk."""
     return bytes(data[:4]) in MARKS or data[:3] == b"ID3" or (data[:1] == b"\xff" and data[1:2] >= b"\xe0")
+
+
+class Pcm:
+    """Sound as it comes, cut anywhere."""
+
+    def __init__(self, form: Form) -> None:
+        self.rate = form.rate
+        self._width, self._channels = form.width, form.channels
+        self._rest = b""  # of a moment whose other samples are not here yet
+
+    def add(self, data: bytes) -> Samples:
+        """What is whole by that, as one channel."""
+        data = self._rest + data
+        whole = len(data) - len(data) % (self._width * self._channels)
+        self._rest = data[whole:]
+        return np.ascontiguousarray(self._numbers(data[:whole]).reshape(-1, self._channels).mean(axis=1))
+
+    def _numbers(self, data: bytes) -> Samples:
+        """From -1 to 1."""
+        if self._width == 1:
+            return (np.frombuffer(data, np.uint8).astype(np.float32) - 128) / np.float32(128)
+        upper = np.zeros((len(data) // self._width, 4), np.uint8)  # each as 32 bits, with zeros below
+        upper[:, 4 - self._width :] = np.frombuffer(data, np.uint8).reshape(-1, self._width)
+        return upper.view("<i4")[:, 0].astype(np.float32) / np.float32(1 << 31)
 
 
 class Encoder:

@@ -9,9 +9,9 @@ import numpy as np
 
 from noghost.speech import sound
 from noghost.speech.ends import VoiceEnd
-from noghost.speech.frames import LINE, SECONDS, SOUND_RATE, Kind
+from noghost.speech.frames import LINE, SECONDS, SOUND_RATE, SPOKEN_FORM, Form, Kind
 from noghost.speech.recogniser import Heard, Listener, Recogniser
-from noghost.speech.sound import Samples, UnreadableError
+from noghost.speech.sound import Pcm, Samples, UnreadableError
 from noghost.voice.parent import Names, Work, main
 from noghost.voice.plan import Plan
 
@@ -68,6 +68,7 @@ def hear(end: VoiceEnd, hearing: Hearing) -> None:
     """Sound as it comes, or one file; then the end."""
     file = bytearray()
     is_file = False
+    spoken = Pcm(SPOKEN_FORM)
     while True:
         found = end.take(wait=False)
         if found is None:  # all that was spoken so far is here
@@ -76,7 +77,9 @@ def hear(end: VoiceEnd, hearing: Hearing) -> None:
         assert found is not None
         kind, data = found
         if kind is Kind.SOUND:
-            hearing.add(np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768), SOUND_RATE)
+            hearing.add(spoken.add(data), spoken.rate)
+        elif kind is Kind.FORM:
+            spoken = Pcm(Form.unpack(data))
         elif kind is Kind.FILE:
             is_file = True
             file += data

@@ -25,7 +25,7 @@ import noghost
 from noghost.config import Config
 from noghost.errors import ConfigError
 from noghost.instance.sandbox import PR_SET_PDEATHSIG, prctl
-from noghost.warden.door import Door
+from noghost.warden.door import Door, scheme_of
 
 FIRST = 3  # SD_LISTEN_FDS_START
 WORDS = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
@@ -74,7 +74,7 @@ def config_at(config: Config, listener: socket.socket) -> Config:
 
 def adopted(config: Config, listener: socket.socket) -> Door:
     """A door at a socket that was taken over; the file of a Unix socket is not this process's to remove."""
-    return Door(listener, "https" if config.tls else "http", config.unix)
+    return Door(listener, scheme_of(config), config.unix)
 
 
 # --- with the doorkeeper ----------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ class Door:
     """A listening socket, not blocking."""
 
     listener: socket.socket
-    scheme: str  # http or https
+    scheme: str  # http, https or tcp
     path: Path | None = None  # of a Unix socket
     inode: int = 0  # of it, so that nobody else's is removed
     peers: Peers = field(default_factory=Peers)
@@ -59,7 +59,12 @@ class Door:
 
 def open_door(config: Config) -> Door:
     """Listen where the configuration says. Raises ConfigError with the address when it cannot be had."""
-    return open_at(config.address, "https" if config.tls else "http")
+    return open_at(config.address, scheme_of(config))
+
+
+def scheme_of(config: Config) -> str:
+    """How the address begins; as Wyoming's clients have it where that is spoken."""
+    return "tcp" if config.wyoming else "https" if config.tls else "http"
 
 
 def open_hatch(address: Address) -> Door:
