@@ -18,7 +18,7 @@ SOURCE = Path(__file__).parents[1] / "src"
 # From the bottom up. A module imports from layers below its own, and from its own unit (the first name after noghost).
 LAYERS = (
     {"", "errors"},  # "": the package itself, which holds the version
-    {"upstream"},
+    {"upstream", "sent"},
     {"config", "messages", "log", "host", "metrics", "timeline", "title", "toml_lines", "arena"},
     {"weights", "engine", "ledger", "keys", "settings", "board", "speech"},
     {"sealed"},
@@ -57,7 +57,7 @@ CONTENT_FREE_INSTANCE = {
     "noghost.instance.seccomp",
 }
 CONTENT_FREE_UNITS = {"", "errors", "upstream", "config", "messages", "log", "host", "board", "metrics", "timeline"}
-CONTENT_FREE_UNITS |= {"title", "weights", "arena"}
+CONTENT_FREE_UNITS |= {"title", "weights", "arena", "sent"}
 CONTENT_FREE_UNITS |= {"ledger", "reaper", "warden", "witness"}
 BOTH_SIDES = ("service", "voice")  # the second is to its children what the service is to instances
 NEVER_SEES_CONTENT = ("ledger", "reaper", "warden", "witness")

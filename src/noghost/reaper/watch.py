@@ -249,23 +249,17 @@ class Reaper:
                 say(life, self._recorder.attest(message))
             case Open() if life.attested in (None, message.invocation):
                 self._on_open(life, message)
-            case Attest() | Follow() | Open():  # too late; or a key for one invocation, and the record of another
-                self._expel(life)
             case Sync():
                 say(life, Durable(Answer.YES if self._recorder.durable() else Answer.LEDGER_FAILED))
                 self._leave_seat(life)  # all is computed: a caller that reads slowly holds up nobody
             case Ended() if is_sound(message):
                 life.ended = message
-            case Ended():
-                self._expel(life)
             case Connect() if life.opened and life.wants and self._outward.is_remote(life.wants):
                 self._outward.dial(life.wants, life.line)
-            case Connect():
-                self._expel(life)
             case Wish() | Hush() if life.opened and not life.voice_of:
                 self._voices.take(life, message)
-            case Wish() | Hush():
-                self._expel(life)
+            case Attest() | Follow() | Open() | Ended() | Connect() | Wish() | Hush():
+                self._expel(life)  # too late, unsound, or not for this one; a key for another invocation than recorded
             case Lookup():
                 say(life, self._recorder.lookup(message))
             case Recall():
