@@ -38,6 +38,7 @@ ALLOWED = (
     ("noghost.api.audio_schema", "input", "the name of a field of OpenAI's"),
     ("noghost.api.embedding_schema", "input", "the name of a field of OpenAI's"),
     ("noghost.api.response_schema", "input", "the name of a field of OpenAI's"),
+    ("noghost.api.realtime.schema", "input", "the name of fields of OpenAI's"),
     ("noghost.api.message_schema", "input", "the name of a field of Anthropic's"),
     ("noghost.api.connection", "logging", "switches uvicorn's off"),
     ("noghost.otlp.exporter", "logging", "switches OpenTelemetry's off"),

@@ -249,8 +249,8 @@ class Config:
 
     @property
     def most_voices(self) -> int:
-        """Processes that hear or speak at the same time: one of each for each seat."""
-        return 2 * self.most_seats if self.voice else 0
+        """Processes that hear or speak at the same time: one of each for each seat, and a mind."""
+        return 3 * self.most_seats if self.voice else 0
 
 
 def is_loopback(host: str) -> bool:

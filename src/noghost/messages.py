@@ -13,9 +13,8 @@ receipt, which the reaper writes.
     reaper   ── Dial, with its end of the line ───────────▶ connector
     instance ◀── Connected, with a connection ─────────── connector   over the line
     instance ── Wish, Hush ───────────────────────────────▶ reaper      a voice's process, and its end
-    reaper   ── Bring, with an arena and two bells ───────▶ ear, mouth  the parents of such processes
-    ear, mouth ── Birth, with the reaper's end of the line ──▶ reaper
-    instance ◀── Brought, with the same three ─────────── reaper
+    reaper   ── Bring, with an arena and two bells ───────▶ ear, mouth, warden   their parents,
+    instance ◀── Brought, with the same three ─────────── reaper                which answer with Birth
     instance ── Told ─────────────────────────────────────▶ its caller   `noghost ask` only
 """
 
@@ -72,6 +71,7 @@ class Voice(IntEnum):
 
     EAR = 0  # sound in, text out
     MOUTH = 1  # text in, sound out
+    MIND = 2  # a conversation in, an answer out; the warden is the parent
 
 
 class Birth(Sent):
@@ -122,7 +122,7 @@ class Confined(Sent):
 class Open(Sent):
     """Instance to reaper, once: give me a seat and write "opened" before I compute."""
 
-    FORM = struct.Struct("<B16sB?32sHH?I")
+    FORM = struct.Struct("<B16sB?32sHH?I?")
     TAG = 4
     invocation: bytes
     model: int  # index into the service's models
@@ -132,6 +132,7 @@ class Open(Sent):
     template: int = 0  # counted from 1 in the service's templates; 0: none
     seeded: bool = False  # the caller asks for its seed to be recorded
     seed: int = 0
+    seatless: bool = False  # a conversation: what computes for it is brought, and has seats of its own
 
 
 class Opened(Sent):

@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from noghost import __version__
@@ -38,8 +37,9 @@ from noghost.messages import MAX_BYTES, Gone, Outcome, Told, unpack
 from noghost.models import Found, find_models, load_served, most_loading_bytes
 from noghost.reaper.arenas import Zeroer, zero_arena
 from noghost.reaper.duty import Duty, Stated
-from noghost.reaper.spawn import Spawned, connected
+from noghost.reaper.spawn import Spawned
 from noghost.reaper.wipe import Wiper, wipe_in_steps
+from noghost.voice.wiring import find_voices, minds_for, start_others
 from noghost.warden.births import Nursery, bear
 from noghost.warden.command import be_traced, wait_until_gone
 from noghost.warden.network import leave_network, leave_network_as_root
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from noghost.api.certificate import Secured
     from noghost.keys.ring import Ring
     from noghost.models import Loading
+    from noghost.voice.minds import Think
     from noghost.voice.start import Voiced
     from noghost.warden.door import Door
     from noghost.warden.hatch import Hatch
@@ -79,7 +80,7 @@ def serve(
 
     gc.disable()  # until all is loaded: it would look again and again at what stays
     prepare_process("noghost: warden")
-    allow_descriptors(config.limits)
+    allow_descriptors(config.limits, voice=config.voice)
     with ExitStack() as doors:
         door = doors.enter_context(closing(open_door(config) if listener is None else adopted(config, listener)))
         side = doors.enter_context(closing(open_hatch(config.metrics))) if config.metrics else None
@@ -110,11 +111,11 @@ def serve_at(door: Door, side: Door | None, config: Config, ready: Ready, wiper:
     stated = state(config, models, fences, own_network, voices)
     duty = duty_of(config, stated, models, wiper, zeroer)
     shut = (*shut, *exporter)
-    births, reaper_pid, wait_for_voices = start_others(config, duty, board, shut, connector, voices)
+    births, reaper_pid, wait_for_voices, asked = start_others(config, duty, board, shut, connector, voices)
     try:
         secured = secure_late(config)
         tls = secured.context if secured else None
-        equip = prepare_serving(config, models, board, ring, tls, voices=tuple(voice.name for voice in voices))
+        equip, think = prepare_serving(config, models, board, ring, tls, voices=tuple(voice.name for voice in voices))
         nursery = Nursery(births, reaper_pid, live_with(equip_for_nothing, config, fences))
         roomy = with_room(config, most_loading_bytes(config, models))
         hatch = hatch_at(side, config, board, nursery, fences) if side else None
@@ -130,6 +131,7 @@ def serve_at(door: Door, side: Door | None, config: Config, ready: Ready, wiper:
             cores=cores(),
             computing=board.taken,
             idle_exit_s=config.idle_exit_s,
+            minds=minds_for(asked, reaper_pid, think, roomy, fences) if asked else None,
         )
         ready(door.address, secured.fingerprint if secured else None, side.address if side else None)
         tell_keeper()
@@ -164,40 +166,6 @@ def start_exporter(config: Config, metrics: socket.socket) -> tuple[socket.socke
 
     assert config.otlp is not None
     return (start(config.otlp, config.otlp_interval_s, metrics),)
-
-
-def find_voices(config: Config) -> tuple[Voiced, ...]:
-    """What hears and what speaks, where that is asked for. Raises ConfigError."""
-    if not config.voice:
-        return ()
-    from noghost.voice.start import find_all
-
-    return find_all()
-
-
-def start_others(
-    config: Config,
-    duty: Duty,
-    board: Board,
-    shut: tuple[socket.socket, ...],
-    connector: socket.socket | None,
-    voices: tuple[Voiced, ...],
-) -> tuple[socket.socket, int, Callable[[], None]]:
-    """The reaper: the socket to it and its process id; and the parents of voices, which load meanwhile: what waits
-    until they have, or raises HostError. The records name their weights last."""
-    from noghost.reaper.role import start_reaper
-
-    asked = [connected() for _ in voices]
-    shut = (*shut, *(there for _, there in asked))
-    births, reaper_pid = start_reaper(duty, board, shut, connector, [here for here, _ in asked])
-    if not voices:
-        return births, reaper_pid, lambda: None
-    from noghost.voice.start import start, wait_until_ready
-
-    first = len(duty.stated.weights) - len(voices)
-    numbered = enumerate(zip(voices, asked, strict=True), first)
-    parents = [start(voice, there, number, reaper_pid, config) for number, (voice, (_, there)) in numbered]
-    return births, reaper_pid, partial(wait_until_ready, parents)
 
 
 def hatch_at(side: Door, config: Config, board: Board, nursery: Nursery, fences: Fences) -> Hatch:
@@ -281,8 +249,9 @@ def prepare_serving(
     ring: Ring | None = None,
     tls: ssl.SSLContext | None = None,
     voices: tuple[str, ...] = (),
-) -> Equip:
-    """Import and load what instances need; how an instance is made ready. In the warden, after the reaper's fork."""
+) -> tuple[Equip, Think]:
+    """Import and load what instances need; how one that serves and one that thinks for another is made ready. In the
+    warden, after the reaper's fork."""
     keep_one_arena()
     loading = [found.begin() for found in models if not found.on_demand]
     from noghost.api.lean import leave_out_pydantic_v1
@@ -297,29 +266,36 @@ def prepare_serving(
     dormant = [model.dormant for model in served if model.dormant is not None]
     share, build = Share(config.most_threads, board), build_digest()
 
-    def serve_one(instance: Instance, equipment: Equipment) -> Outcome:
-        line = instance.line
-        now = Here(
+    def now_of(instance: Instance) -> Here:
+        return Here(
             invocation=instance.identity.invocation,
             timeline=instance.newborn.timeline,
             models=served,
-            recorder=line,
+            recorder=instance.line,
             limits=config.limits,
             most_threads=config.most_threads,
             threads=share.threads,
+            templates=tuple(source.name for source in config.templates),
+            build=build,
+            remotes=spoken.remotes,
+        )
+
+    def end(instance: Instance, outcome: Outcome, now: Here) -> Outcome:
+        instance.line.last_word(outcome, now.tally.prompt_tokens, now.tally.answer_tokens, now.tally.commitment)
+        return outcome
+
+    def serve_one(instance: Instance, equipment: Equipment) -> Outcome:
+        now = replace(
+            now_of(instance),
             busy=instance.newborn.busy,
             keys=ring.now if ring else None,
             hosts=spoken.hosts,
             pads=config.pads,
             pads_sealed=config.pad is not False,
-            templates=tuple(source.name for source in config.templates),
-            build=build,
-            remotes=spoken.remotes,
             voices=voices,
         )
         outcome = spoken.serve(equipment, now)
-        line.last_word(outcome, now.tally.prompt_tokens, now.tally.answer_tokens, now.tally.commitment)
-        return outcome
+        return end(instance, outcome, now)
 
     def equip_one(newborn: Newborn) -> Equipped:
         assert newborn.connection is not None
@@ -327,7 +303,19 @@ def prepare_serving(
         keep = (share.descriptor, *equipment.descriptors, *(one.reopen() for one in dormant))
         return Equipped(lambda instance: serve_one(instance, equipment), keep)
 
-    return equip_one
+    def equip_to_think(arena: list[int]) -> Equipped:
+        from noghost.api import mind  # with the app, where there is a voice: a child opens no file
+
+        equipment = mind.equip_mind(arena)
+        keep = (share.descriptor, *equipment.descriptors, *(one.reopen() for one in dormant))
+
+        def serve_mind(instance: Instance) -> Outcome:
+            now = now_of(instance)
+            return end(instance, mind.think(app, equipment, now), now)
+
+        return Equipped(serve_mind, keep)
+
+    return equip_one, equip_to_think
 
 
 # --- ask ------------------------------------------------------------------------------------------------------

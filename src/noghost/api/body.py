@@ -35,6 +35,9 @@ class WholeBody:
                 raise RequestError(BUSY, status=503, code="busy")
             check_header(scope, now.limits.header_bytes)
             now.tally.life = life.digest_of(Headers(scope=scope))
+            if scope["type"] == "websocket":
+                await self._app(scope, receive, send)
+                return
             scope, body = await read_parts(scope, receive, now.limits)
             await self._app(scope, replay(body, receive), send)
         except ClientDisconnect:
@@ -52,10 +55,13 @@ def marked(send: Send, now: Here) -> Send:
     """A `send` that counts the answer, names its invocation and keeps it out of caches."""
 
     async def send_marked(message: Message) -> None:
-        if message["type"] == "http.response.start":
+        if message["type"] in ("http.response.start", "websocket.http.response.start"):
             now.tally.status = message["status"]
             own = [(b"noghost-instance", now.hex.encode()), (b"cache-control", b"no-store")]
             message["headers"] = [*message["headers"], *own]
+        elif message["type"] == "websocket.accept":
+            now.tally.status = 101
+            message["headers"] = [*message.get("headers", ()), (b"noghost-instance", now.hex.encode())]
         await send(message)
 
     return send_marked

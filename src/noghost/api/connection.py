@@ -33,8 +33,10 @@ from noghost.config import Limits
 from noghost.errors import NoghostError, RequestError, SealedError
 from noghost.messages import Outcome
 
+REALTIME = "/v1/realtime"
 
-def uvicorn_config(app: Starlette, limits: Limits) -> Config:
+
+def uvicorn_config(app: Starlette, limits: Limits, *, voice: bool = False) -> Config:
     """In the warden, before fork: everything that uvicorn imports and builds. Its loggers are switched off:
     they would write paths and tracebacks."""
     logging.disable(logging.CRITICAL)
@@ -42,7 +44,7 @@ def uvicorn_config(app: Starlette, limits: Limits) -> Config:
         app,
         lifespan="off",
         http="h11",
-        ws="none",
+        **(websockets() if voice else {"ws": "none"}),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -51,6 +53,14 @@ def uvicorn_config(app: Starlette, limits: Limits) -> Config:
     )
     config.load()
     return config
+
+
+def websockets() -> dict[str, Any]:
+    """What only a service with a voice imports: how WebSockets are spoken."""
+    from noghost.api.websocket import rehearse_websocket, settings
+
+    rehearse_websocket()
+    return settings()
 
 
 class OneRequest(H11Protocol):
@@ -71,6 +81,7 @@ class OneRequest(H11Protocol):
         self.ended: asyncio.Future[Outcome] = loop.create_future()
         self._now = now
         self._timed_out = False
+        self._talk: asyncio.Protocol | None = None
         loop.call_later(now.limits.request_s, self._on_request_deadline)
 
     @property
@@ -78,7 +89,11 @@ class OneRequest(H11Protocol):
         """Every byte of the request is here."""
         if self._inner:
             return self._inner.request_complete
-        return self.cycle is not None and not self.cycle.more_body
+        return self._talk is not None or (self.cycle is not None and not self.cycle.more_body)
+
+    def _on_parted(self) -> None:
+        if not self.ended.done():
+            self.ended.set_result(self._outcome())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The caller has left, or we have closed."""
@@ -86,8 +101,7 @@ class OneRequest(H11Protocol):
             self._inner.connection_lost(exc)
         super().connection_lost(exc)
         self._timed_out |= isinstance(exc, TimeoutError)  # ETIMEDOUT: it read nothing of what waited for it
-        if not self.ended.done():
-            self.ended.set_result(self._outcome())
+        self._on_parted()
 
     def data_received(self, data: bytes) -> None:
         """Of HTTP, or what is sealed."""
@@ -111,11 +125,27 @@ class OneRequest(H11Protocol):
             super().resume_writing()
 
     def _should_upgrade_to_ws(self) -> bool:
-        """At one path, and not again inside; elsewhere an upgrade is not taken, and the request is as any other."""
-        return not self._is_inner and self.scope["path"] == PATH
+        """At two paths, and not again inside; elsewhere an upgrade is not taken, and the request is as any other."""
+        talks = self.ws_protocol_class is not None and self.scope["path"] == REALTIME
+        return not self._is_inner and (talks or self.scope["path"] == PATH)
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """Go on sealed: what arrives now is for the inner request."""
+        """Go on sealed, or as a WebSocket."""
+        if self.scope["path"] == REALTIME:
+            self._go_on_as_websocket(event)
+        else:
+            self._go_on_sealed()
+
+    def _go_on_as_websocket(self, event: h11.Request) -> None:
+        lines = [b"%b: %b\r\n" % (name, value) for name, value in self.headers]
+        make: Any = self.ws_protocol_class
+        self._talk = talk = make(self.config, self.loop, self._on_parted)
+        talk.connection_made(self.transport)
+        talk.data_received(b"".join([b"GET ", event.target, b" HTTP/1.1\r\n", *lines, b"\r\n"]))
+        self.transport.set_protocol(talk)
+
+    def _go_on_sealed(self) -> None:
+        """What arrives now is for the inner request."""
         now = replace(self._now, pads=self._now.pads_sealed)
         inner = OneRequest(self.config, now, self.loop)
         inner._is_inner = True
@@ -173,6 +203,8 @@ class OneRequest(H11Protocol):
             return Outcome.TIMEOUT
         if failed := self._now.tally.failed:
             return failed
+        if self._talk is not None:
+            return Outcome.ANSWERED  # a conversation has no other end than that somebody leaves
         cycle = self._inner.cycle if self._inner else self.cycle
         return Outcome.ANSWERED if cycle and cycle.response_complete else Outcome.DISCONNECTED
 

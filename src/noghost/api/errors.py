@@ -41,7 +41,7 @@ WORDS = {
 
 TEXT = {"type": "string"}
 MAYBE_TEXT = {"type": ["string", "null"]}
-AUDIO = "/v1/audio/"
+AUDIO = ("/v1/audio/", "/v1/realtime")
 NO_VOICE = "this service neither hears nor speaks; start it with --voice"
 NOT_AN_OBJECT = "the body is not a JSON object; send one with the header content-type: application/json"
 

@@ -41,6 +41,7 @@ class Recorder(Protocol):
         threads: int | None = None,
         template: int = 0,
         seed: int | None = None,
+        seatless: bool = False,
     ) -> None:
         """Wait for a seat and the "opened" entry; LedgerError."""
 
@@ -157,12 +158,22 @@ class Here:
         threads: int | None = None,
         template: int = 0,
         seed: int | None = None,
+        seatless: bool = False,
     ) -> None:
-        """Wait for a seat and the "opened" entry, unless they are had already; as `Recorder.open`."""
+        """Wait for a seat and the "opened" entry, unless they are had already; as `Recorder.open`. `seatless`: without
+        a seat."""
         if not self.tally.opened:
             if self.tally.life is not None:
                 self.recorder.follow(self.tally.life, self.timeline.knock_ns, self.timeline.at_ns("confine"))
-            self.recorder.open(self.invocation, model, commitment, threads=threads, template=template, seed=seed)
+            self.recorder.open(
+                self.invocation,
+                model,
+                commitment,
+                threads=threads,
+                template=template,
+                seed=seed,
+                seatless=seatless,
+            )
             self.tally.opened = True
         self.timeline.reach("seat")
 

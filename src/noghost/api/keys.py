@@ -22,6 +22,7 @@ from noghost.keys.key import Keys
 OPEN_PATHS = ("/", "/healthz", "/readyz")
 CREDENTIALS = (b"authorization", b"x-api-key")
 MISSING = "this service asks for an API key; send one in the header Authorization: Bearer KEY, or x-api-key: KEY"
+SUBPROTOCOL = "openai-insecure-api-key."  # a page's WebSocket has no headers of its own: OpenAI's way to send a key
 WRONG = "this API key is not one of this service's"
 UNREADABLE = RequestError("this service cannot read its API keys at the moment", status=503, code="keys_unreadable")
 
@@ -61,7 +62,16 @@ def take_off(scope: Scope) -> str | None:
         return key.strip() if len(bearer) == 1 and scheme.lower() == "bearer" else ""
     if plain:
         return plain[0].decode("latin-1") if len(plain) == 1 else ""
-    return None
+    return of_a_page(scope)
+
+
+def of_a_page(scope: Scope) -> str | None:
+    """The key that a page sends among the subprotocols of its WebSocket; taken off."""
+    named = scope.get("subprotocols", [])
+    if found := [name for name in named if name.startswith(SUBPROTOCOL)]:
+        scope["subprotocols"] = [name for name in named if name not in found]
+        scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"sec-websocket-protocol"]
+    return found[0].removeprefix(SUBPROTOCOL) if found else None
 
 
 def refusal(keys: Keys, offered: str | None) -> RequestError | None:

@@ -114,6 +114,8 @@ async def rehearse_all(app: FastAPI) -> None:
             await app(scope_of(method, PARAMETER.sub("0" * 32, path)), whole(body), discard)
     for path in ("/v1/chat/completions", "/v1/completions"):
         await app(with_capsule(scope_of("POST", path)), whole(PARTS), discard)
+    with contextlib.suppress(Exception):
+        await app(as_websocket(scope_of("GET", "/v1/realtime")), whole(b""), discard)
     rehearse_sealing()
     await StreamingResponse(pieces())(scope_of("GET", "/"), whole(b""), discard)
 
@@ -129,6 +131,11 @@ def with_capsule(scope: dict[str, Any]) -> dict[str, Any]:
     """The scope of a request that brings a capsule."""
     key = base64.b64encode(bytes(KEY_BYTES))
     return {**scope, "headers": [(b"content-type", b"multipart/mixed; boundary=b"), (b"noghost-capsule-key", key)]}
+
+
+def as_websocket(scope: dict[str, Any]) -> dict[str, Any]:
+    """The scope of one that is turned away: where there is no model, there is nobody to speak with."""
+    return {**scope, "type": "websocket", "subprotocols": [], "extensions": {"websocket.http.response": {}}}
 
 
 def rehearse_sealing() -> None:

@@ -132,6 +132,10 @@ class TlsEnd(asyncio.Protocol, asyncio.Transport):
 
     # --- to HTTP ---
 
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """A WebSocket takes the place of HTTP."""
+        self._inner = cast(asyncio.Protocol, protocol)
+
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """One record, unless it is over 16 KiB."""
         if self._phase is Phase.PLAIN:

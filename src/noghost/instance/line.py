@@ -81,14 +81,15 @@ class Line:
         threads: int | None = None,
         template: int = 0,
         seed: int | None = None,
+        seatless: bool = False,
     ) -> None:
-        """Wait for a seat and for the "opened" entry, which holds `seed` if one is given.
+        """Wait for a seat, unless it is `seatless`, and for the "opened" entry, which holds `seed` if one is given.
 
         Raises LedgerError when the entry cannot be written, and RequestError when too many wait already.
         """
         committed, seeded = commitment is not None, seed is not None
         digest = commitment or bytes(32)
-        self._say(Open(invocation, model, committed, digest, threads or 0, template, seeded, seed or 0))
+        self._say(Open(invocation, model, committed, digest, threads or 0, template, seeded, seed or 0, seatless))
         answer = self._hear(Opened).answer
         self._expect_seat(answer, "the invocation could not be recorded")
 

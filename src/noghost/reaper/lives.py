@@ -47,6 +47,7 @@ class Life:
     gone_ns: int = 0
     arenas: list[Arena] = field(default_factory=list)  # what it shares with its voices; a voice has one
     voice_of: int = 0  # the instance that a voice is for
+    is_mind: bool = False  # that voice is a model, and takes a seat
     taken: set[type[Message]] = field(default_factory=set)  # kinds that are allowed once and came
 
 

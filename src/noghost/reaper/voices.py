@@ -16,12 +16,12 @@ from contextlib import suppress
 
 from noghost.errors import WipeError
 from noghost.log import Event, log
-from noghost.messages import Answer, Bring, Brought, Hush, Message, Wipe, Wish, pack
+from noghost.messages import Answer, Bring, Brought, Hush, Message, Voice, Wipe, Wish, pack
 from noghost.reaper.arenas import Arena, Zeroer, zero_arena
 from noghost.reaper.lives import Life
 from noghost.reaper.wipe import Wiped
 
-MOST_OF_ONE = 1024  # that one instance may ask for in its life: turns of a conversation
+MOST_OF_ONE = 384  # that one instance may ask for in its life: it maps 768 MiB of their arenas then, of 1 GiB
 
 
 class Voices:
@@ -78,6 +78,7 @@ class Voices:
         """The next one that this parent was asked for. One whose instance has ended meanwhile ends too."""
         wanted, arena = self._waiting[parent.fileno()].popleft()
         life.voice_of = wanted.pid
+        life.is_mind = self.parents.index(parent) == Voice.MIND
         life.arenas.append(arena)
         arena.holders.add(life.pid)
         self._living[life.pid] = life

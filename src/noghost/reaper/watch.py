@@ -273,8 +273,8 @@ class Reaper:
         if not life.voice_of:
             with contextlib.suppress(OSError):  # the warden may have gone first
                 self._births.send(pack(Heard(life.pid)))
-        # nothing is computed here; or it is, in the seat of the instance that this voice is for
-        seatless = self._outward.is_remote(wants) or life.voice_of
+        # nothing is computed here; or it is, in the seat of the instance that this ear or mouth is for
+        seatless = self._outward.is_remote(wants) or wants.seatless or (life.voice_of and not life.is_mind)
         if self._seats.full and not seatless:
             say(life, Opened(Answer.FULL))
             self._tally.turned_away("queue_full")

@@ -26,14 +26,23 @@ class Kind(IntEnum):
     # to an ear
     SOUND = 1  # as it is spoken; in SPOKEN_FORM unless a FORM came before
     FILE = 2  # a piece of a file in any format that libsndfile reads
+    ATTEND = 6  # first of all, to one that hears a turn of a conversation: an Attention
     END = 3  # there is no more
     FORM = 6  # of the SOUND that follows
     # to a mouth
     MANNER = 4  # first of all: format and speed
     SAY = 5  # a sentence
+    # to a mind
+    ASK = 7  # a piece of the body of a chat completion's request
     # from an ear
     PARTIAL = 16  # all of the text as it is now
     LINE = 17  # a line that does not change any more: LINE, then text
+    STARTED = 22  # somebody speaks, since so many seconds of what was given (8 bytes)
+    STOPPED = 23  # nobody does any more, at so many seconds (8 bytes): the turn is over
+    REST = 24  # sound that was given and came after that; an empty one is the last
+    # from a mind
+    STATUS = 25  # of the answer, as in HTTP (2 bytes)
+    PIECE = 26  # of the answer's body
     # from a mouth
     SPOKEN = 18  # bytes in the format that was asked for
     SAID = 19  # a sentence is whole: how long it is, in seconds (8 bytes)
@@ -86,6 +95,8 @@ class Format(IntEnum):
     MP3 = 1
     OPUS = 2
     FLAC = 3
+    ULAW = 4  # G.711, 8 kHz
+    ALAW = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +119,32 @@ class Manner:
         return cls(Format(number), speed)
 
 
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """How an ear is to hear a turn of a conversation."""
+
+    format: Format  # PCM, ULAW or ALAW
+    rate: int  # Hz
+    waits: bool  # the turn begins with speech and ends with silence, which the ear tells; else its sound is all of it
+    threshold: float = 0.5  # of the probability that somebody speaks
+    before_s: float = 0.3  # of what came before speech belongs to it
+    silence_s: float = 0.5  # so long a silence ends it
+
+    FORM = struct.Struct("<BI?ddd")
+
+    def pack(self) -> bytes:
+        """As a frame holds it."""
+        return self.FORM.pack(self.format, self.rate, self.waits, self.threshold, self.before_s, self.silence_s)
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Attention:
+        """From a frame."""
+        number, *others = cls.FORM.unpack(data)
+        return cls(Format(number), *others)
+
+
 SECONDS = struct.Struct("<d")
+STATUS = struct.Struct("<H")
 
 
 def error_of(data: bytes) -> RequestError:

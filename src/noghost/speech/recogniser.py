@@ -110,6 +110,7 @@ class Listener:
 
     def stop(self) -> list[Heard]:
         """No more sound: every line is whole."""
+        self.lines()  # the library forgets what was added since the last look
         ok(self._library.moonshine_stop_stream(self._handle, self._stream))
         return self.lines()
 

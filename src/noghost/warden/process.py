@@ -13,6 +13,7 @@ from noghost.title import take_title
 
 DESCRIPTORS_PER_INSTANCE = 6  # in the reaper: its line, its listener, and four windows
 DESCRIPTORS_BESIDE = 256
+DESCRIPTORS_OF_ARENAS = 16 * 1024  # three each
 
 
 def prepare_process(title: str) -> None:
@@ -22,10 +23,11 @@ def prepare_process(title: str) -> None:
     os.environ["GGML_NO_BACKTRACE"] = "1"  # ggml would start a debugger when an assertion fails
 
 
-def allow_descriptors(limits: Limits) -> None:
+def allow_descriptors(limits: Limits, *, voice: bool = False) -> None:
     """Raise the soft limit of open files, often 1024, to what these limits need in warden and reaper, as far as the
-    hard one lets."""
+    hard one lets. With a `voice` conversations have arenas, as long as they last."""
     needed = limits.silent + DESCRIPTORS_PER_INSTANCE * limits.instances + DESCRIPTORS_BESIDE
+    needed += DESCRIPTORS_OF_ARENAS if voice else 0
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < needed:
         resource.setrlimit(

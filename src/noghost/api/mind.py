@@ -1,0 +1,77 @@
+"""A mind: the model of one turn of a conversation. It answers a chat completion whose connection is an arena.
+
+In the process that the warden forks for it, as the reaper asks; the caller speaks to another instance, which holds the
+conversation and computes nothing.
+
+Covered: the request is checked as any caller's is; what is refused says so to that instance alone.
+Not covered: keys and hosts, which were looked at when the conversation began.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, cast
+
+from fastapi import FastAPI
+from starlette.types import Message, Send
+
+from noghost.api.here import Here
+from noghost.api.rehearse import scope_of, whole
+from noghost.messages import Outcome
+from noghost.speech.ends import VoiceEnd
+from noghost.speech.frames import MOST_FRAME_BYTES, STATUS, Kind
+
+PATH = "/v1/chat/completions"
+
+
+@dataclass(frozen=True, slots=True)
+class MindEquipment:
+    """What it opens before it is confined."""
+
+    end: VoiceEnd
+    loop: asyncio.AbstractEventLoop
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """To be kept open; the arena itself is mapped already."""
+        loop = cast(Any, self.loop)  # a selector event loop: its selector and the socket pair that wakes it
+        own = loop._selector.fileno(), loop._ssock.fileno(), loop._csock.fileno()
+        return (self.end.hears, self.end.rings, *own)
+
+
+def equip_mind(arena: list[int]) -> MindEquipment:
+    """In the child, before its confinement."""
+    loop = asyncio.SelectorEventLoop()
+    asyncio.set_event_loop(loop)
+    return MindEquipment(VoiceEnd(arena[0], arena[1], arena[2]), loop)
+
+
+def think(app: FastAPI, equipment: MindEquipment, now: Here) -> Outcome:
+    """Its whole life."""
+    app.state.here = now
+    equipment.loop.run_until_complete(answer(app, equipment.end))
+    return Outcome.ANSWERED if now.tally.status < 400 else Outcome.REFUSED
+
+
+async def answer(app: FastAPI, end: VoiceEnd) -> None:
+    """Take the request, have the app answer it."""
+    body = bytearray()
+    while (found := end.take()) is not None and found[0] is Kind.ASK:
+        body += found[1]
+    await app(scope_of("POST", PATH), whole(bytes(body)), sender(end))
+    end.give(Kind.DONE)
+
+
+def sender(end: VoiceEnd) -> Send:
+    """A `send` into the arena."""
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            end.give(Kind.STATUS, STATUS.pack(message["status"]))
+            return
+        data = message.get("body", b"")
+        for at in range(0, len(data), MOST_FRAME_BYTES):
+            end.give(Kind.PIECE, data[at : at + MOST_FRAME_BYTES])
+
+    return send

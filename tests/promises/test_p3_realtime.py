@@ -1,0 +1,69 @@
+"""P2 and P3 for /v1/realtime: of what was said in a conversation, by either side, nothing is left, as sound or as text.
+
+Positive control: while it lasts, its own process has the text; those that outlive it have nothing. Mutant: with the
+zeroing of arenas off, sound and text are found in the arenas, which that service keeps.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from api.conversing import PUSH_TO_TALK, Talk, conversing
+from noghost.client.hunt import count_in_pid, needles_for
+from promises.test_p3_voice import CANARY, KEPT, copies, lasting, needles_of, outcomes, say, until_gone
+from running import Service, running
+from speech.voiced import needs_voice, speaking_service
+
+pytestmark = [
+    needs_voice,
+    pytest.mark.slow,
+    # websockets 17 says so to OpenAI's client, which calls it in the old way
+    pytest.mark.filterwarnings("ignore:connect.. must be used:DeprecationWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with speaking_service(tmp_path_factory.mktemp("talked")) as found:
+        yield found
+
+
+def talk_about_it(talk: Talk, pcm: bytes) -> tuple[str, str]:
+    """A turn of the canary; (what was heard, what was answered)."""
+    talk.speak(pcm)
+    talk.say("input_audio_buffer.commit")
+    heard = talk.until("conversation.item.input_audio_transcription.completed")["transcript"]
+    answer = talk.answer(instructions="Repeat what you were told.")
+    return heard, answer["output"][0]["content"][0]["transcript"]
+
+
+def test_nothing_of_a_conversation_is_left(service: Service) -> None:
+    pcm = say(service, CANARY)
+    until_gone(service)
+    with conversing(service, audio=PUSH_TO_TALK) as talk:
+        heard, answer = talk_about_it(talk, pcm)
+        texts = [*needles_for(heard, width_chars=16), *needles_for(answer, width_chars=16)]
+        assert copies(service, service.instances(), texts) > 0, "the conversation's own process knows it"
+        needles = [*texts, *needles_of(pcm), *needles_of(talk.sound())]
+        lasts = sum(len(count_in_pid(pid, needles)) for pid in lasting(service))
+        assert lasts == 0, "the reaper has the arenas, unread"
+    until_gone(service)
+    assert copies(service, lasting(service), needles) == 0
+    assert {wipe for _, wipe in outcomes(service)} == {"verified"}
+
+
+@pytest.mark.parametrize(("zeroes", "is_found"), [("on", False), ("off", True)])
+def test_it_is_the_zeroing_of_the_arenas_that_does_it(tmp_path: Path, zeroes: str, is_found: bool) -> None:
+    with running(tmp_path, command=(sys.executable, KEPT, zeroes)) as kept:
+        pcm = say(kept, CANARY)
+        until_gone(kept)
+        with conversing(kept, audio=PUSH_TO_TALK) as talk:
+            heard, answer = talk_about_it(talk, pcm)
+        until_gone(kept)
+        for needles in (needles_of(pcm), needles_for(heard, width_chars=16), needles_of(talk.sound())):
+            assert (copies(kept, [kept.reaper_pid], needles) > 0) is is_found
+        assert answer
