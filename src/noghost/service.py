@@ -39,7 +39,7 @@ from noghost.reaper.arenas import Zeroer, zero_arena
 from noghost.reaper.duty import Duty, Stated
 from noghost.reaper.spawn import Spawned
 from noghost.reaper.wipe import Wiper, wipe_in_steps
-from noghost.voice.wiring import find_voices, minds_for, start_others
+from noghost.voice.wiring import find_voices, minds_for, start_others, thinker_for
 from noghost.warden.births import Nursery, bear
 from noghost.warden.command import be_traced, wait_until_gone
 from noghost.warden.network import leave_network, leave_network_as_root
@@ -131,7 +131,7 @@ def serve_at(door: Door, side: Door | None, config: Config, ready: Ready, wiper:
             cores=cores(),
             computing=board.taken,
             idle_exit_s=config.idle_exit_s,
-            minds=minds_for(asked, reaper_pid, think, roomy, fences) if asked else None,
+            minds=minds_for(asked, reaper_pid, think, roomy, fences) if asked and think else None,
         )
         ready(door.address, secured.fingerprint if secured else None, side.address if side else None)
         tell_keeper()
@@ -249,7 +249,7 @@ def prepare_serving(
     ring: Ring | None = None,
     tls: ssl.SSLContext | None = None,
     voices: tuple[str, ...] = (),
-) -> tuple[Equip, Think]:
+) -> tuple[Equip, Think | None]:
     """Import and load what instances need; how one that serves and one that thinks for another is made ready. In the
     warden, after the reaper's fork."""
     keep_one_arena()
@@ -280,10 +280,6 @@ def prepare_serving(
             remotes=spoken.remotes,
         )
 
-    def end(instance: Instance, outcome: Outcome, now: Here) -> Outcome:
-        instance.line.last_word(outcome, now.tally.prompt_tokens, now.tally.answer_tokens, now.tally.commitment)
-        return outcome
-
     def serve_one(instance: Instance, equipment: Equipment) -> Outcome:
         now = replace(
             now_of(instance),
@@ -295,27 +291,18 @@ def prepare_serving(
             voices=voices,
         )
         outcome = spoken.serve(equipment, now)
-        return end(instance, outcome, now)
+        instance.line.last_word(outcome, *now.tally.last)
+        return outcome
+
+    def keep() -> tuple[int, ...]:
+        return (share.descriptor, *(one.reopen() for one in dormant))
 
     def equip_one(newborn: Newborn) -> Equipped:
         assert newborn.connection is not None
         equipment = equip(newborn.connection, config.limits.stall_s)
-        keep = (share.descriptor, *equipment.descriptors, *(one.reopen() for one in dormant))
-        return Equipped(lambda instance: serve_one(instance, equipment), keep)
+        return Equipped(lambda instance: serve_one(instance, equipment), (*keep(), *equipment.descriptors))
 
-    def equip_to_think(arena: list[int]) -> Equipped:
-        from noghost.api import mind  # with the app, where there is a voice: a child opens no file
-
-        equipment = mind.equip_mind(arena)
-        keep = (share.descriptor, *equipment.descriptors, *(one.reopen() for one in dormant))
-
-        def serve_mind(instance: Instance) -> Outcome:
-            now = now_of(instance)
-            return end(instance, mind.think(app, equipment, now), now)
-
-        return Equipped(serve_mind, keep)
-
-    return equip_one, equip_to_think
+    return equip_one, thinker_for(spoken.app, now_of, keep) if spoken.app and voices else None
 
 
 # --- ask ------------------------------------------------------------------------------------------------------

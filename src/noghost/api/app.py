@@ -59,7 +59,7 @@ def make_app(*, voice: bool = False) -> FastAPI:
 
 def add_voice(app: FastAPI) -> None:
     """What only a service with a voice imports."""
-    from noghost.api import mind, speech, transcriptions  # noqa: F401  mind: for service.py, after a fork
+    from noghost.api import speech, transcriptions
     from noghost.api.realtime import door
 
     app.include_router(transcriptions.router)

@@ -122,6 +122,11 @@ class Tally:
         """32 bytes for the record: to all that was sent so far."""
         return self.answer.digest() if self.answer is not None else None
 
+    @property
+    def last(self) -> tuple[int, int, bytes | None]:
+        """What the last word says besides the outcome."""
+        return self.prompt_tokens, self.answer_tokens, self.commitment
+
 
 @dataclass(frozen=True, slots=True)
 class Here:

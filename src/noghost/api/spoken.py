@@ -9,6 +9,8 @@ import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from fastapi import FastAPI
+
 from noghost.api.equipment import Equipment
 from noghost.api.here import Here
 from noghost.api.upstream.remote import Remote
@@ -24,6 +26,7 @@ class Spoken:
     serve: Callable[[Equipment, Here], Outcome]
     hosts: frozenset[str] | None = None  # whom requests may be for
     remotes: tuple[Remote, ...] = ()
+    app: FastAPI | None = None  # a mind is asked through it too
 
 
 def spoken_by(config: Config, models: Sequence[str], keys: Keys | None, tls: ssl.SSLContext | None) -> Spoken:
@@ -41,11 +44,11 @@ def over_http(config: Config, models: Sequence[str], keys: Keys | None, tls: ssl
 
     app = make_app(voice=config.voice)
     remotes = remotes_for(config, app, models)
-    settings = uvicorn_config(app, config.limits)
+    settings = uvicorn_config(app, config.limits, voice=config.voice)
     rehearse(app, keys)
     rehearse_connections(app, settings, config.limits)
     return Spoken(
-        lambda equipment, now: serve_connection(settings, app, equipment, now, tls), hosts_of(config), remotes
+        lambda equipment, now: serve_connection(settings, app, equipment, now, tls), hosts_of(config), remotes, app
     )
 
 

@@ -26,7 +26,7 @@ class Kind(IntEnum):
     # to an ear
     SOUND = 1  # as it is spoken; in SPOKEN_FORM unless a FORM came before
     FILE = 2  # a piece of a file in any format that libsndfile reads
-    ATTEND = 6  # first of all, to one that hears a turn of a conversation: an Attention
+    ATTEND = 8  # first of all, to one that hears a turn of a conversation: an Attention
     END = 3  # there is no more
     FORM = 6  # of the SOUND that follows
     # to a mouth

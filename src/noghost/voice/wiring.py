@@ -16,6 +16,10 @@ from noghost.reaper.duty import Duty
 from noghost.reaper.spawn import connected
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from noghost.api.here import Here
+    from noghost.instance.life import Instance
     from noghost.instance.sandbox import Fences
     from noghost.voice.minds import Think
     from noghost.voice.start import Voiced
@@ -62,3 +66,10 @@ def minds_for(asked: socket.socket, reaper_pid: int, think: Think, config: Confi
     from noghost.voice.minds import minds_at
 
     return minds_at(asked, reaper_pid, think, config.limits, fences)
+
+
+def thinker_for(app: FastAPI, now_of: Callable[[Instance], Here], keep: Callable[[], tuple[int, ...]]) -> Think:
+    """How a mind is made ready."""
+    from noghost.voice.minds import thinker
+
+    return thinker(app, now_of, keep)
