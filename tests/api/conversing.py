@@ -18,6 +18,7 @@ from running import Service
 EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 PIECE_BYTES = 9_600
 QUIET = bytes(48_000)  # 1 s
+SHORT = 60
 Event = dict[str, Any]
 
 
@@ -83,8 +84,7 @@ def conversing(service: Service, **settings: Any) -> Iterator[Talk]:
     with client.realtime.connect(model="gpt-realtime") as connection:
         talk = Talk(connection)
         talk.until("session.created")
-        if settings:
-            talk.update(**settings)
+        talk.update(**{"max_output_tokens": SHORT} | settings)  # a small model goes on and on
         yield talk
 
 

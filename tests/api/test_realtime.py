@@ -91,7 +91,8 @@ def test_a_turn_by_voice_activity(voiced: Service, client: OpenAI, asked: bytes)
     said = next(event["transcript"] for event in talk.seen if event["type"] == f"{transcription}.completed")
     assert words(said) == words(ASKED)
     transcript = done["output"][0]["content"][0]["transcript"]
-    assert (done["status"], done["usage"]["output_tokens"] > 0) == ("completed", True)
+    assert done["status"] in ("completed", "incomplete")
+    assert done["usage"]["output_tokens"] > 0
     assert len(set(heard(client, talk.sound())) & set(words(transcript))) >= len(set(words(transcript))) // 2
 
 
