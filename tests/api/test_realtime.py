@@ -138,7 +138,7 @@ def test_speech_interrupts_and_truncation_cuts(voiced: Service, asked: bytes) ->
 
 
 def test_a_cancelled_answer_ends_its_processes(voiced: Service) -> None:
-    with conversing(voiced) as talk:
+    with conversing(voiced, audio=PUSH_TO_TALK, max_output_tokens="inf") as talk:
         talk.write("Tell me a very long story about a fox.")
         talk.say("response.create")
         talk.until("response.output_audio.delta")
