@@ -250,8 +250,7 @@ def prepare_serving(
     tls: ssl.SSLContext | None = None,
     voices: tuple[str, ...] = (),
 ) -> tuple[Equip, Think | None]:
-    """Import and load what instances need; how one that serves and one that thinks for another is made ready. In the
-    warden, after the reaper's fork."""
+    """Import and load what instances need; how one that serves, and a mind, is made ready. After the reaper's fork."""
     keep_one_arena()
     loading = [found.begin() for found in models if not found.on_demand]
     from noghost.api.lean import leave_out_pydantic_v1

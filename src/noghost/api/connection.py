@@ -16,7 +16,7 @@ import json
 import logging
 import ssl
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import h11
 from starlette.applications import Starlette

@@ -8,8 +8,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-from fastapi import FastAPI
+from typing import TYPE_CHECKING
 
 from noghost.api.equipment import Equipment
 from noghost.api.here import Here
@@ -17,6 +16,9 @@ from noghost.api.upstream.remote import Remote
 from noghost.config import Config, Limits
 from noghost.keys.key import Keys
 from noghost.messages import Outcome
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 
 @dataclass(frozen=True, slots=True)
