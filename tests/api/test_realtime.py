@@ -15,7 +15,7 @@ from openai import OpenAI
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from api.conversing import PUSH_TO_TALK, QUIET, conversing
+from api.conversing import PUSH_TO_TALK, QUIET, Talk, conversing
 from running import PYTHON, Service, private_environment, wait_for
 from speech.voiced import needs_voice, speaking_service, voices, wav, words
 
@@ -56,8 +56,8 @@ def heard(client: OpenAI, pcm: bytes) -> list[str]:
     return words(client.audio.transcriptions.create(model="whisper-1", file=("a.wav", wav(pcm, rate=24_000))).text)
 
 
-def test_a_turn_by_voice_activity(voiced: Service, client: OpenAI, asked: bytes) -> None:
-    """The order of events is OpenAI's; the answer's sound is its transcript."""
+def test_a_turn_by_voice_activity(voiced: Service, asked: bytes) -> None:
+    """The order of events is OpenAI's."""
     settings = {"input": {"transcription": {"model": "gpt-4o-mini-transcribe"}}}
     with conversing(voiced, audio=settings, instructions="Answer in one short sentence.", tracing="auto") as talk:
         talk.seen.clear()
@@ -90,10 +90,23 @@ def test_a_turn_by_voice_activity(voiced: Service, client: OpenAI, asked: bytes)
     assert len(asked) / 48 + 1000 <= stopped["audio_end_ms"] <= len(asked) / 48 + 2000
     said = next(event["transcript"] for event in talk.seen if event["type"] == f"{transcription}.completed")
     assert words(said) == words(ASKED)
-    transcript = done["output"][0]["content"][0]["transcript"]
+    assert done["output"][0]["content"][0]["transcript"]
     assert done["status"] in ("completed", "incomplete")
     assert done["usage"]["output_tokens"] > 0
-    assert len(set(heard(client, talk.sound())) & set(words(transcript))) >= len(set(words(transcript))) // 2
+
+
+def test_the_sound_is_the_transcript(voiced: Service, client: OpenAI) -> None:
+    """A small model does not always answer in English, which alone can be heard here: of one of a few answers."""
+    with conversing(voiced) as talk:
+        assert any(is_heard(client, talk) for _ in range(5))
+
+
+def is_heard(client: OpenAI, talk: Talk) -> bool:
+    """Whether most words of an answer are heard in its sound."""
+    talk.write("Please describe the weather in one short sentence.")
+    talk.seen.clear()
+    written = set(words(talk.answer()["output"][0]["content"][0]["transcript"]))
+    return 2 * len(written & set(heard(client, talk.sound()))) > len(written)
 
 
 def test_push_to_talk(voiced: Service, asked: bytes) -> None:
