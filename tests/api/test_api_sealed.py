@@ -6,7 +6,6 @@ import asyncio
 import base64
 import json
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ import httpx
 import pytest
 from openai import AsyncOpenAI, OpenAI
 
+from api.between import MOST, between, flip
 from api.wire import ASKED, PATIENCE_S, Reply, connect, exchange, receive
 from noghost.client.sealed import AsyncSealedTransport, SealedTransport, Trust
 from noghost.client.sealed.trust import read_key
@@ -30,7 +30,6 @@ from noghost.sealed.request import seal
 from running import Service, running, wait_for
 
 HEALTH = b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n"
-MOST = 1 << 20
 
 
 @pytest.fixture(scope="module")
@@ -345,48 +344,6 @@ def test_a_key_from_a_file(service: Service, tmp_path: Path) -> None:
 # --- somebody in between --------------------------------------------------------------------------------------
 
 
-@contextmanager
-def between(service: Service, change: Any) -> Iterator[str]:
-    """A proxy that hands each frame of the service through `change`; its URL."""
-    import threading
-
-    def pump(caller: socket.socket) -> None:
-        with caller, connect(service) as there:
-            threading.Thread(target=forward, args=(caller, there), daemon=True).start()
-            head = b""
-            while not head.endswith(b"\r\n\r\n"):
-                head += there.recv(1)
-            caller.sendall(head)
-            frames, number = Frames(MOST, masked=False), 0
-            with suppress(OSError):
-                while data := there.recv(65536):
-                    for message in frames.take(data):
-                        for one in change(number, message):
-                            caller.sendall(frame(BINARY, one, masks=False))
-                        number += 1
-                caller.shutdown(socket.SHUT_RDWR)  # the other thread still reads from it
-
-    def forward(caller: socket.socket, there: socket.socket) -> None:
-        with suppress(OSError):
-            while data := caller.recv(65536):
-                there.sendall(data)
-
-    with socket.create_server(("127.0.0.1", 0)) as door:
-
-        def accept() -> None:
-            with suppress(OSError):
-                pump(door.accept()[0])
-
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{door.getsockname()[1]}"
-        thread.join(PATIENCE_S)
-
-
-def flip(message: bytes) -> bytes:
-    return message[:-1] + bytes([message[-1] ^ 1])
-
-
 @pytest.mark.parametrize(
     ("change", "code"),
     [
@@ -400,15 +357,15 @@ def flip(message: bytes) -> bytes:
 )
 def test_who_is_in_between_can_change_nothing(service: Service, tmp_path: Path, change: Any, code: str | None) -> None:
     with (
-        between(service, change) as url,
-        httpx.Client(transport=SealedTransport(Trust(url, seen_dir=tmp_path)), timeout=PATIENCE_S) as client,
+        between(service.port, change) as there,
+        httpx.Client(transport=SealedTransport(Trust(there.url, seen_dir=tmp_path)), timeout=PATIENCE_S) as client,
     ):
         asked = {**ASKED, "max_tokens": 6, "stream": True}
         if code is None:
-            assert client.post(f"{url}/v1/chat/completions", json=asked).text.endswith("data: [DONE]\n\n")
+            assert client.post(f"{there.url}/v1/chat/completions", json=asked).text.endswith("data: [DONE]\n\n")
             return
         with pytest.raises(SealedError) as caught:
-            client.post(f"{url}/v1/chat/completions", json=asked)
+            client.post(f"{there.url}/v1/chat/completions", json=asked)
         assert caught.value.code == code
 
 

@@ -20,7 +20,7 @@ from running import Service
 ROOT = Path(__file__).parents[2]
 LOCK = json.loads((ROOT / "requirements" / "web.lock").read_text())
 FILES = [file for package in LOCK for file in package["files"]]
-MOST_BYTES, MOST_PACKED_BYTES = 180_000, 60_000  # 82,000 of them are the libraries'
+MOST_BYTES, MOST_PACKED_BYTES = 195_000, 62_500  # 82,000 of them are the libraries'
 OUTSIDE = re.compile(r"""(?:src|href|action|data|poster)\s*=\s*["']?\s*(?:https?:)?//""", re.IGNORECASE)
 
 

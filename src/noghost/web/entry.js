@@ -77,5 +77,5 @@ const Entry = (() => {
     return k < 2n ? String(k) : `${(1n << (k - 1n)).toLocaleString("en")}–${((1n << k) - 1n).toLocaleString("en")}`;
   }
 
-  return { parse, range };
+  return { parse, range, OPENED };
 })();

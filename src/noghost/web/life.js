@@ -9,6 +9,7 @@ class Life {
 
   constructor() {
     this.instance = null;
+    this.isSealed = null; // whether its question has been sealed to it; null where none was to be
     this.firstMs = null; // as seen from here
     this.lastMs = null;
     this.facts = {}; // as the instance told
@@ -68,6 +69,7 @@ class Life {
     return [
       { name: "knock", note: "0 ms", state: "done" },
       this.#step("born", isBorn, facts.birth_ms ?? this.fate?.born_ms, true),
+      ...(this.isSealed === null ? [] : [this.#sealing()]),
       this.#step("first token", this.firstMs !== null, facts.first_token_ms ?? this.firstMs, isBorn),
       this.#step(LAST[ending] ?? "last token", ending !== null, this.lastTokenMs, this.firstMs !== null),
       ...this.#end(),
@@ -81,6 +83,11 @@ class Life {
       note: isDone && ms !== undefined && ms !== null ? duration(ms) : "",
       state: isDone ? "done" : ahead,
     };
+  }
+
+  #sealing() {
+    if (this.isSealed) return { name: "sealed", note: "to its key alone", state: "done" };
+    return { name: "sealed", note: "", state: this.ending ? "unknown" : "ahead" };
   }
 
   /** Wiped, verified, gone: that they came to be, the receipt tells; when, the service tells who has the key. */

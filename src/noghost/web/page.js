@@ -29,6 +29,7 @@ const Page = (() => {
     question.failed = null;
     running = { turn, abort: new AbortController() };
     turn.options = options();
+    if (service.isSealing) life.isSealed = false;
     if (Check.isPossible()) turn.key = crypto.getRandomValues(new Uint8Array(32));
     room.enter(life);
     redraw();
@@ -73,6 +74,10 @@ const Page = (() => {
     const { life } = turn;
     return {
       signal,
+      onSealed(instance) {
+        [life.isSealed, life.instance] = [true, instance];
+        room.draw();
+      },
       onBorn(instance) {
         life.instance = instance;
         room.draw();
@@ -209,7 +214,8 @@ const Page = (() => {
   function remember() {
     if (!Device.isOn()) return null;
     const { value: system } = byId("system");
-    return Device.keep({ transcript: render(), name: conversation.name, draft: byId("ask").value, system });
+    const signer = Invocation.known();
+    return Device.keep({ transcript: render(), name: conversation.name, draft: byId("ask").value, system, signer });
   }
 
   async function switchRemember(event) {
@@ -267,6 +273,7 @@ const Page = (() => {
       return "That is not its passphrase.";
     }
     show(Conversation.from(Transcript.parse(kept.transcript), kept.name));
+    Invocation.know(kept.signer ?? Invocation.known());
     byId("system").value = kept.system;
     byId("ask").value = kept.draft;
     byId("remember").checked = true;
@@ -332,6 +339,13 @@ const Page = (() => {
     if (!section.hidden) byId("system").focus();
   }
 
+  /** The switch can be used once it is known that this browser can seal. */
+  async function offerSealing() {
+    const why = await Invocation.whyNot();
+    byId("seal").disabled = why !== null;
+    byId("seal-why").textContent = why ?? "";
+  }
+
   function listen() {
     const on = (id, kind, handler) => byId(id).addEventListener(kind, handler);
     on("form", "submit", submit);
@@ -348,6 +362,7 @@ const Page = (() => {
     on("save", "click", save);
     on("configure", "click", toggleSettings);
     on("system", "change", remember);
+    on("seal", "change", ({ target }) => (service.isSealing = target.checked));
     on("remember", "change", switchRemember);
     addEventListener("keydown", (event) => event.key === "Escape" && !document.querySelector("dialog[open]") && stop());
     addEventListener("beforeunload", (event) => isKept() || event.preventDefault());
@@ -356,6 +371,7 @@ const Page = (() => {
   listen();
   redraw();
   offerRemembered();
+  offerSealing();
   listModels();
   byId("ask").focus();
   return { conversation: () => conversation };

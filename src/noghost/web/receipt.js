@@ -71,21 +71,24 @@ const Receipt = (() => {
     return { name, id, key: data.slice(1) };
   }
 
-  /** {origin, size, root} of a checkpoint that this key signed; signatures of other keys are ignored. */
-  async function openCheckpoint(note, verifier) {
+  /** {origin, size, root} of a checkpoint that this key signed. */
+  const openCheckpoint = async (note, verifier) => parseCheckpoint(await openNote(note, verifier), verifier.name);
+
+  /** The text of a signed note that this key signed; signatures of other keys are ignored. */
+  async function openNote(note, verifier) {
     const cut = note.lastIndexOf("\n\n");
     const [text, tail] = [note.slice(0, cut + 1), note.slice(cut + 2)];
-    need(cut > 0 && !/[\u0000-\u0009\u000b-\u001f]/.test(text) && tail.endsWith("\n"), "its checkpoint is malformed");
+    need(cut > 0 && !/[\u0000-\u0009\u000b-\u001f]/.test(text) && tail.endsWith("\n"), "its signed note is malformed");
     const signatures = tail.split("\n").slice(0, -1).map(parseSignature);
-    need(signatures.length <= MOST_SIGNATURES, "its checkpoint has too many signatures");
+    need(signatures.length <= MOST_SIGNATURES, "its note has too many signatures");
     const ours = signatures.filter(({ name, id }) => name === verifier.name && Bytes.isEqual(id, verifier.id));
-    need(ours.length, "its checkpoint is not signed by its key");
+    need(ours.length, "its note is not signed by its key");
     const key = await crypto.subtle.importKey("raw", verifier.key, "Ed25519", false, ["verify"]);
     for (const { signature } of ours) {
       const good = await crypto.subtle.verify("Ed25519", key, signature, Bytes.encode(text));
       need(good, "the signature does not hold: the text was changed after it was signed");
     }
-    return parseCheckpoint(text, verifier.name);
+    return text;
   }
 
   function parseSignature(line) {
@@ -141,5 +144,5 @@ const Receipt = (() => {
     return "proved";
   }
 
-  return { verify, parseKey, openCheckpoint, ReceiptError };
+  return { verify, parseKey, openNote, openCheckpoint, need, ReceiptError };
 })();

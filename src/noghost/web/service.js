@@ -16,6 +16,7 @@ class ServiceError extends Error {
  */
 class Service {
   #key = "";
+  isSealing = false; // each request goes sealed to its instance
 
   get hasKey() {
     return this.#key !== "";
@@ -43,13 +44,14 @@ class Service {
   }
 
   /**
-   * Ask, and hand over what comes: `onBorn(instance)` once, `onText(piece)`, `onThought(piece)`.
+   * Ask, and hand over what comes: `onSealed(instance)` where it is sealed, `onBorn(instance)` once, `onText(piece)`,
+   * `onThought(piece)`.
    *
    * Resolves to {facts, usage, reason} when the answer is whole. Raises ServiceError, or AbortError by `signal`.
    */
-  async ask(body, ties, { signal, onBorn, onText, onThought }) {
+  async ask(body, ties, { signal, onSealed, onBorn, onText, onThought }) {
     const headers = { "content-type": "application/json", ...ties };
-    const response = await this.#fetch("/v1/chat/completions", { method: "POST", body, headers, signal });
+    const response = await this.#fetch("/v1/chat/completions", { method: "POST", body, headers, signal, onSealed });
     onBorn(response.headers.get("noghost-instance"));
     const end = { facts: {}, usage: {}, reason: null };
     for await (const event of events(response.body)) {
@@ -68,11 +70,14 @@ class Service {
   async #fetch(path, options = {}) {
     const headers = { ...options.headers };
     if (this.#key) headers.authorization = `Bearer ${this.#key}`;
+    const { onSealed, ...plain } = options;
     let response;
     try {
-      response = await fetch(path, { ...options, headers, cache: "no-store", credentials: "omit", redirect: "error" });
+      response = this.isSealing
+        ? await Invocation.ask(path, { ...options, headers })
+        : await fetch(path, { ...plain, headers, cache: "no-store", credentials: "omit", redirect: "error" });
     } catch (error) {
-      if (error.name === "AbortError") throw error;
+      if (isTold(error)) throw error;
       throw new ServiceError("The service does not answer. It may be starting again, or the network is down.");
     }
     if (!response.ok) throw new ServiceError(await told(response), { status: response.status });
@@ -90,24 +95,32 @@ async function told(response) {
   }
 }
 
-/** The server-sent events of a body, up to [DONE]. Raises ServiceError for one that ends without it. */
+/** What says itself why nothing came. */
+const isTold = (error) => error.name === "AbortError" || error instanceof ServiceError;
+
+/**
+ * The server-sent events of a body, up to [DONE]. Raises ServiceError for one that ends without it.
+ *
+ * It is read to its end: that of a sealed one is told by its last record alone.
+ */
 async function* events(body) {
   const broken = new ServiceError("The connection broke before the answer was whole.", { isBroken: true });
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-  let waiting = "";
+  let [waiting, isWhole] = ["", false];
   for (;;) {
-    let piece;
+    let piece = { done: true };
     try {
       piece = await reader.read();
     } catch (error) {
-      throw error.name === "AbortError" ? error : broken;
+      if (isTold(error)) throw error;
     }
+    if (piece.done && isWhole) return;
     if (piece.done) throw broken;
     const lines = (waiting + piece.value).split("\n");
     waiting = lines.pop();
     for (const line of lines) {
-      if (line === "data: [DONE]") return;
-      if (line.startsWith("data:")) yield JSON.parse(line.slice(5));
+      if (line === "data: [DONE]") isWhole = true;
+      else if (line.startsWith("data:") && !isWhole) yield JSON.parse(line.slice(5));
     }
   }
 }
