@@ -118,7 +118,7 @@ def test_a_forged_opening_is_refused(visitor: Visitor, service: Service) -> None
     with between(service.port, forge) as there, visitor.visit(there.url) as visit:
         seal(visit)
         told = refusal(visit)
-        assert told.startswith("The opening of the sealed invocation does not hold: ")
+        assert told.startswith("The opening of the sealed invocation does not hold: the signature does not hold")
         assert told.endswith("Nothing was sent. Your question is kept.")
         assert [wire.messages() for wire in there.wires if wire.is_sealed] == [[]]
 
