@@ -21,8 +21,8 @@ voice: $(VENV)/voice.done  ## what `noghost serve --voice` hears and speaks with
 test: $(VENV)/dev.done lint clients  ## everything: checks, unit tests, promises, programs of others
 	$(BIN)/pytest
 
-fast: $(VENV)/dev.done  ## the tests for everyday use, under a minute
-	$(BIN)/pytest -m "not slow" --ignore tests/promises --ignore tests/api --ignore tests/cli
+fast: $(VENV)/dev.done  ## the tests for everyday use, without the engine's: under a minute
+	$(BIN)/pytest -m "not slow" $(addprefix --ignore tests/,promises api cli engine fuzz web clients)
 
 clients: $(VENV)/run.done .venv-clients/done .venv-clients-llm/done  ## programs that nobody here wrote, against a service
 	NOGHOST_PYTHON=$(BIN)/python .venv-clients/bin/pytest $(addprefix tests/clients/test_,langchain.py litellm.py llama_index.py)

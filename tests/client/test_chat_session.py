@@ -19,6 +19,8 @@ from noghost.client.transcript.facts import stamp
 from noghost.errors import ConfigError, HuntError, LedgerError
 from running import Service, running
 
+pytestmark = pytest.mark.slow
+
 STRICT = b"""\
 {% for message in messages %}{% if message.role == 'system' and not loop.first %}
 {{ raise_exception('System message must be at the beginning.') }}{% endif %}{{ message.content }}

@@ -25,6 +25,8 @@ from test_metrics import allowed
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="the extra `otel` is not installed")
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
+pytestmark = pytest.mark.slow
+
 MARKER = "canary-Zq7pLx"
 END_S = 20.0
 OPTIONS = ("--metrics", "127.0.0.1:0", "--context", "512", "--otlp-interval", "0.2")

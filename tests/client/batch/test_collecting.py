@@ -19,6 +19,8 @@ from noghost.errors import BatchError, HuntError, LedgerError, VerificationError
 from noghost.ledger.receipt import HEADER
 from noghost.ledger.store import Ledger
 
+pytestmark = pytest.mark.slow
+
 BORN_S = datetime.fromisoformat(MINUTE).timestamp()
 WEIGHTS = {"default": birth(0).weights}
 
