@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from noghost.api.compute import Compute
 from noghost.api.here import Here
 from noghost.messages import Voice
-from noghost.speech.hearing import Brought
+from noghost.speech.ends import Brought
 
 
 class Call:

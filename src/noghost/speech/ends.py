@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from noghost.speech.frames import Kind, error_of
 from noghost.speech.ring import Frame, Frames, Ring, frame, has_ended, map_arena
 
+Brought = tuple[int, int, int]  # arena and bells, as the line to the reaper brings them
 RUNG = (1).to_bytes(8, "little")  # eventfd(2)
 
 
@@ -99,3 +102,14 @@ class InstanceEnd:
         if ended:
             raise error_of(b"")
         await self._rung.wait()
+
+
+@contextmanager
+def end_of(brought: Brought, hush: Callable[[], None]) -> Iterator[InstanceEnd]:
+    """The end to a voice that was brought to this instance; when left, `hush` ends it, unless it has done all."""
+    with InstanceEnd(*brought) as end:
+        try:
+            yield end
+        finally:
+            if not end.done:
+                hush()

@@ -6,10 +6,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from noghost.speech.ends import InstanceEnd
+from noghost.speech.ends import Brought, InstanceEnd, end_of
 from noghost.speech.frames import LINE, MOST_FRAME_BYTES, SECONDS, Form, Kind
-
-Brought = tuple[int, int, int]  # arena and bells, as the line to the reaper brings them
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +90,8 @@ class Ear:
 @asynccontextmanager
 async def hearing(brought: Brought, hush: Callable[[], None]) -> AsyncIterator[Ear]:
     """An ear that was brought to this instance; it is ended when this is left, unless it has done all."""
-    with InstanceEnd(*brought) as end:
-        try:
-            yield Ear(end)
-        finally:
-            if not end.done:
-                hush()
+    with end_of(brought, hush) as end:
+        yield Ear(end)
 
 
 def pieces(data: memoryview) -> Iterator[memoryview]:

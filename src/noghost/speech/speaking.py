@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from noghost.speech.ends import InstanceEnd
+from noghost.speech.ends import Brought, InstanceEnd, end_of
 from noghost.speech.frames import MOST_FRAME_BYTES, SECONDS, Format, Kind, Manner
-from noghost.speech.hearing import Brought
 
 
 class Mouth:
@@ -44,10 +43,6 @@ async def speaking(
     brought: Brought, hush: Callable[[], None], *, wanted: Format = Format.PCM, speed: float = 1.0
 ) -> AsyncIterator[Mouth]:
     """A mouth that was brought to this instance; it is ended when this is left, in the middle of a word too."""
-    with InstanceEnd(*brought) as end:
-        try:
-            await end.give(Kind.MANNER, Manner(wanted, speed).pack())
-            yield Mouth(end)
-        finally:
-            if not end.done:
-                hush()
+    with end_of(brought, hush) as end:
+        await end.give(Kind.MANNER, Manner(wanted, speed).pack())
+        yield Mouth(end)

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from noghost.errors import RequestError
-from noghost.speech.ends import InstanceEnd
+from noghost.speech.ends import Brought, InstanceEnd, end_of
 from noghost.speech.frames import STATUS, Kind
-from noghost.speech.hearing import Brought, pieces
+from noghost.speech.hearing import pieces
 
 DATA = b"data: "
 LAST = b"[DONE]"
@@ -61,9 +61,5 @@ def checked(found: dict[str, Any], status: int) -> dict[str, Any]:
 @asynccontextmanager
 async def thinking(brought: Brought, hush: Callable[[], None]) -> AsyncIterator[Mind]:
     """A mind that was brought to this instance; it is ended when this is left, unless it has answered."""
-    with InstanceEnd(*brought) as end:
-        try:
-            yield Mind(end)
-        finally:
-            if not end.done:
-                hush()
+    with end_of(brought, hush) as end:
+        yield Mind(end)

@@ -17,7 +17,7 @@ from noghost.api.compute import Compute
 from noghost.api.here import Here
 from noghost.errors import RequestError
 from noghost.messages import Voice
-from noghost.speech.hearing import Brought
+from noghost.speech.ends import Brought
 
 Hush = Callable[[], None]
 
