@@ -2,7 +2,8 @@
 
     python bench/batches.py [--rounds N] [--out DIR]
 
-Batches of one size and another in turns, in one process for each number of threads. Writes DIR/benchmarks/batches.md.
+Batches of one size and another in turns, in one process for each number of threads. Writes DIR/benchmarks/batches.md
+and DIR/img/batches.png.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 from pathlib import Path
 
 from facts import ROOT, facts, publish
+from plots import OURS, QUIET, figure, open_frame
 
 from noghost.config import cores
 from noghost.engine import context as contexts
@@ -35,16 +37,29 @@ def main() -> None:
         return
     described = facts(find().path, ("llama-cpp-python",)) | {"rounds": str(options.rounds)}
     rows = [f"| threads | {' | '.join(f'batches of {size}' for size in SIZES)} |", "|---|" + "---|" * len(SIZES)]
+    speeds: dict[int, dict[int, float]] = {}  # threads, batch size -> median
     for threads in sorted({1, cores()}):
         command = [sys.executable, __file__, "--threads", str(threads), "--rounds", str(options.rounds)]
         found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
-        base = statistics.median(found[str(SIZES[-1])])
-        cells = [
-            f"{(middle := statistics.median(samples)):.0f} tok/s ({middle / base:.2f})" for samples in found.values()
-        ]
+        speeds[threads] = {size: statistics.median(found[str(size)]) for size in SIZES}
+        base = speeds[threads][SIZES[-1]]
+        cells = (f"{speed:.0f} tok/s ({speed / base:.2f})" for speed in speeds[threads].values())
         rows.append(f"| {threads} | {' | '.join(cells)} |")
     note = f"Prefill of {PROMPT_TOKENS} random tokens: median, and its ratio to batches of {SIZES[-1]}."
-    publish(options.out, "batches", "Batches: how fast a prompt is computed", [*rows, "", note], described)
+    rows += ["", note, "", "![Prefill by the size of its batches](../img/batches.png)"]
+    publish(options.out, "batches", "Batches: how fast a prompt is computed", rows, described)
+    plot(speeds, options.out / "img" / "batches.png")
+
+
+def plot(speeds: dict[int, dict[int, float]], path: Path) -> None:
+    """A line for each number of threads."""
+    with figure(path, size=(6, 3)) as axes:
+        for (threads, by_size), color in zip(speeds.items(), (QUIET, OURS), strict=False):
+            label = f"{threads} thread{'s' if threads > 1 else ''}"
+            axes.plot([str(size) for size in by_size], by_size.values(), marker="o", color=color, label=label)
+        axes.set(xlabel="tokens in a batch", ylabel="prefill, tokens a second", ylim=(0, None))
+        axes.legend(frameon=False)
+        open_frame(axes)
 
 
 def measure(threads: int, rounds: int) -> dict[int, list[float]]:

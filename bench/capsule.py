@@ -19,6 +19,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from facts import ROOT, facts, publish
+from plots import OTHERS, OURS, dots, figure
 
 from noghost.client.bench.ratio import ratio
 from noghost.client.conversation import Conversation
@@ -119,24 +120,12 @@ def seconds(samples: list[float]) -> str:
 
 def plot(samples: Samples, path: Path) -> None:
     """Every TTFT as a dot, on one logarithmic axis."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure, axes = plt.subplots(figsize=(8, 2.2), layout="constrained")
-    for height, (name, color) in enumerate(((CAPSULE, "#1b6ca8"), (AGAIN, "#c0392b"))):
-        axes.scatter(samples[name], [height] * len(samples[name]), s=30, color=color, alpha=0.6, linewidths=0)
-        middle = statistics.median(samples[name])
-        axes.plot([middle, middle], [height - 0.3, height + 0.3], color=color, linewidth=2)
-    axes.set(xscale="log", xlabel="time to the first token, s (logarithmic)", ylim=(-0.6, 1.6))
-    axes.set_yticks([0, 1], [CAPSULE, AGAIN])
-    axes.set_title(f"Going on after {statistics.median(samples['first_tokens']):.0f} tokens", loc="left", fontsize=10)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    with figure(path, size=(8, 2.2)) as axes:
+        dots(axes, {name: samples[name] for name in (AGAIN, CAPSULE)}, (OTHERS, OURS))
+        axes.set(xscale="log", xlabel="time to the first token, s (logarithmic)")
+        axes.set_title(
+            f"Going on after {statistics.median(samples['first_tokens']):.0f} tokens", loc="left", fontsize=10
+        )
 
 
 def parse() -> argparse.Namespace:

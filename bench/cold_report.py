@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from plots import figure
+
 from noghost.client.bench.ratio import ratio
 
 STEPS = {
@@ -101,19 +103,12 @@ def durations(steps: Steps) -> dict[str, float]:
 
 def plot(samples: Samples, steps: Steps, path: Path) -> None:
     """One stacked bar of the steps; below it the stock server's whole time."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(9, 2.8), layout="constrained")
-    left_ms = 0.0
-    for (name, own_ms), color in zip(durations(steps).items(), COLORS, strict=False):
-        axes.barh("noghost ask", own_ms, left=left_ms, color=color, label=f"{name} {own_ms:.0f}")
-        left_ms += own_ms
-    axes.barh("stock: start, then ask", 1e3 * statistics.median(samples["stock"]), color="#dddddd")
-    axes.invert_yaxis()
-    axes.set(xlabel="ms from the start of the process to the first token (page cache warm)")
-    axes.legend(frameon=False, ncols=5, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.3))
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    with figure(path, size=(9, 2.8)) as axes:
+        left_ms = 0.0
+        for (name, own_ms), color in zip(durations(steps).items(), COLORS, strict=False):
+            axes.barh("noghost ask", own_ms, left=left_ms, color=color, label=f"{name} {own_ms:.0f}")
+            left_ms += own_ms
+        axes.barh("stock: start, then ask", 1e3 * statistics.median(samples["stock"]), color="#dddddd")
+        axes.invert_yaxis()
+        axes.set(xlabel="ms from the start of the process to the first token (page cache warm)")
+        axes.legend(frameon=False, ncols=5, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.3))

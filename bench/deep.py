@@ -4,7 +4,7 @@
 
 `noghost serve --idle-exit`, its door alone left, against a stock llama-server that has put its model away
 (`--sleep-idle-seconds`). Both are alive during the whole run and wait until both are in deep idle; rounds alternate.
-Writes to DIR/benchmarks deep.md and deep.json.
+Writes to DIR/benchmarks deep.md and deep.json, and DIR/img/deep.png.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from facts import ROOT, facts, publish
+from plots import OTHERS, OURS, bars, dots, figure
+from watching import Cost, watch
 
 sys.path.insert(0, str(ROOT / "tests"))
 from noghost.client.bench.ratio import ratio
 from noghost.client.bench.stream import server_at, stream
-from noghost.client.status import counters, difference, private_bytes
 from noghost.weights.find import find
 from running import Service, children, running, state, wait_for
 from stock import Stock, stock_server
@@ -58,8 +59,11 @@ def main() -> None:
                 samples[name].append(stream(server_at(url), "default", QUESTION, 2).ttft_s)
             print(f"round {turn + 1} of {rounds}", file=sys.stderr)
         both_deep(door, stock)
-        rows = [row("noghost: door", door.pid, seconds), row("stock llama-server, asleep", stock.pid, seconds)]
-    write(options.out, samples, rows, described)
+        idle = {
+            "noghost: door": watch([door.pid], seconds),
+            "stock llama-server, asleep": watch([stock.pid], seconds),
+        }
+    write(options.out, samples, idle, described)
 
 
 def both_deep(door: Service, stock: Stock) -> None:
@@ -76,16 +80,7 @@ def sleeps(stock: Stock) -> bool:
         return bool(json.load(answer).get("is_sleeping"))
 
 
-def row(name: str, pid: int, seconds: float) -> str:
-    """One process, watched."""
-    before = counters(pid)
-    time.sleep(seconds)
-    did = difference(before, counters(pid))
-    private = private_bytes(Path(f"/proc/{pid}")) / 1e6
-    return f"| {name} | {did.wakeups * 60 / seconds:.0f} | {did.cpu_ms * 60 / seconds:.0f} ms | {private:.1f} MB |"
-
-
-def write(out: Path, samples: dict[str, list[float]], idle: list[str], described: dict[str, str]) -> None:
+def write(out: Path, samples: dict[str, list[float]], idle: dict[str, Cost], described: dict[str, str]) -> None:
     middle, low, high = ratio(samples["stock"], samples["noghost"])
     rows = [
         "| first token from deep idle | seconds: median (quartiles) |",
@@ -95,12 +90,26 @@ def write(out: Path, samples: dict[str, list[float]], idle: list[str], described
         "",
         "| in deep idle | wake-ups a minute | processor time a minute | private memory |",
         "|---|---|---|---|",
-        *idle,
+        *(f"| {name} | {cost.cells()} |" for name, cost in idle.items()),
         "",
         "With systemd's socket activation no process of ours is left at all.",
+        "",
+        "![The wake, and what is kept for it](../img/deep.png)",
     ]
     publish(out, "deep", "Deep idle", rows, described)
-    (out / "benchmarks" / "deep.json").write_text(json.dumps({"facts": described, "ttft_s": samples}, indent=1) + "\n")
+    kept = {"facts": described, "ttft_s": samples, "idle": {name: cost._asdict() for name, cost in idle.items()}}
+    (out / "benchmarks" / "deep.json").write_text(json.dumps(kept, indent=1) + "\n")
+    plot(samples, idle, out / "img" / "deep.png")
+
+
+def plot(samples: dict[str, list[float]], idle: dict[str, Cost], path: Path) -> None:
+    """Left: every wake. Right: the memory that is kept for it."""
+    colors = (OURS, OTHERS)
+    with figure(path, 1, 2, size=(9, 2.2)) as (left, right):
+        dots(left, samples, colors)
+        left.set(xlabel="first token from deep idle, s", xlim=(0, None))
+        bars(right, {name: cost.private_mb for name, cost in idle.items()}, colors, "{:.1f}")
+        right.set(xlabel="private memory in deep idle, MB")
 
 
 def cell(samples: list[float]) -> str:

@@ -3,7 +3,7 @@
     python bench/endings.py [--rounds N] [--out DIR]
 
 From the caller's close() until /proc has no such process any more: noticing, ending, wiping and verifying are all
-in it. Prints a Markdown table and writes it to DIR/benchmarks/endings.md.
+in it. Writes DIR/benchmarks/endings.md and DIR/img/endings.png.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from facts import ROOT, facts, publish
+from plots import OURS, dots, figure
 
 sys.path.insert(0, str(ROOT / "tests"))  # one way to run and to talk to a service, shared with the tests
 from noghost.weights.find import find
@@ -60,19 +61,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home, running(Path(home)) as service:
         streaming(service).connection.close()
         wait_for(lambda: not service.instances(), 10, "the warm-up to end")
+        samples: dict[str, list[float]] = {}
         for name, moment in MOMENTS.items():
-            times = sorted(leave(service, moment(service)) * 1e3 for _ in range(options.rounds))
+            times = samples[name] = sorted(leave(service, moment(service)) * 1e3 for _ in range(options.rounds))
             p95 = times[int(0.95 * (len(times) - 1))]
             rows.append(
                 f"| {name} | {statistics.median(times):.0f} ms | {p95:.0f} ms | {times[-1]:.0f} ms | {len(times)} |"
             )
-    publish(
-        options.out,
-        "endings",
-        "Endings: gone after the caller",
-        rows,
-        facts(find().path, ("noghost", "llama-cpp-python")),
-    )
+    rows += ["", "![From the caller's leave to the end](../img/endings.png)"]
+    described = facts(find().path, ("noghost", "llama-cpp-python"))
+    publish(options.out, "endings", "Endings: gone after the caller", rows, described)
+    with figure(options.out / "img" / "endings.png", size=(8, 2)) as axes:
+        dots(axes, samples, (OURS, OURS))
+        axes.set(xlabel="ms from the caller's leave until there is no such process", xlim=(0, None))
 
 
 def parse() -> argparse.Namespace:

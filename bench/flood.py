@@ -4,7 +4,7 @@
 
 Rounds of all situations in turn, the usual one among them; in each, one caller asks as in hot.py and its TTFT is
 compared with the usual one of the same run. The attackers (attackers.py) are a process of their own on the same
-cores: what they take is in the table. Writes DIR/benchmarks/flood.md and flood.json (every sample).
+cores: what they take is in the table. Writes DIR/benchmarks/flood.md, flood.json (every sample) and DIR/img/flood.png.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import statistics
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from facts import ROOT, facts, publish
+from plots import OTHERS, OURS, QUIET, figure, open_frame
 
 sys.path.insert(0, str(ROOT / "tests"))  # one way to run a service, shared with the tests
 from noghost.client.bench import Peer, peer_at
@@ -36,6 +38,7 @@ ANSWER_TOKENS = 4
 SETTLE_S = 2.0  # an attack is in full swing
 NORMAL_S = 60.0
 NOBODY = 65534
+PROMISED = 2.0  # times the usual, in a storm
 
 
 @dataclass
@@ -87,6 +90,7 @@ def main() -> None:
     publish(options.out, "flood", "Flood: TTFT beside callers who mean no good", table(), described)
     text = json.dumps({"facts": described, "situations": [vars(situation) for situation in SITUATIONS]})
     (options.out / "benchmarks" / "flood.json").write_text(text)
+    plot(options.out / "img" / "flood.png")
 
 
 def measure(service: Service, caller: Peer, situation: Situation) -> None:
@@ -146,7 +150,25 @@ def table() -> list[str]:
         cells += [str(one.refused), str(one.instances), f"{one.memory_bytes / 1e6:.0f} MB", f"{one.normal_s:.1f} s"]
         rows.append("| " + " | ".join([one.name, *cells, ends, cpu]) + " |")
     note = "TTFT: median (longest). Ratio: of medians. Instances, memory (private, all processes), normal after: the "
-    return [*rows, "", note + "most of all rounds. Ends by HTTP status; left, closed or reset where there was none."]
+    note += "most of all rounds. Ends by HTTP status; left, closed or reset where there was none."
+    return [*rows, "", note, "", "![TTFT beside them](../img/flood.png)"]
+
+
+def plot(path: Path) -> None:
+    """A row for each situation: how many times the usual median TTFT, of each length."""
+    names = [one.name for one in SITUATIONS[1:]]
+    with figure(path, size=(9, 4.2)) as axes:
+        for length, color in zip(PROMPT_TOKENS, (OURS, OTHERS), strict=True):
+            usual = statistics.median(SITUATIONS[0].ttft_s[length])
+            ratios = [statistics.median(one.ttft_s[length] or [math.nan]) / usual for one in SITUATIONS[1:]]
+            axes.scatter(ratios, range(len(names)), s=36, color=color, label=f"{length} prompt tokens")
+        axes.axvline(1, color=QUIET, linewidth=1)
+        axes.axvline(PROMISED, color=QUIET, linewidth=1, linestyle="--")
+        axes.set_yticks(range(len(names)), names)
+        axes.invert_yaxis()
+        axes.set(xlabel="time to first token, against the usual", xlim=(0, None))
+        axes.legend(frameon=False, loc="lower right")
+        open_frame(axes)
 
 
 def times(samples: list[float], usual_s: float) -> tuple[str, str]:

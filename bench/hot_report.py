@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from plots import figure
+
 from noghost.client.bench.ratio import quartiles, ratio
 
 Samples = Mapping[str, Mapping[str, Mapping[int, Sequence[float]]]]  # peer, measure, size -> samples
@@ -47,16 +49,9 @@ def markdown(samples: Samples, facts: Mapping[str, str], name: str = "hot") -> s
 
 def plot(samples: Samples, path: Path) -> None:
     """Left: TTFT ratio by prompt length. Right: throughput by callers, both servers."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
-    _plot_ttft(left, samples)
-    _plot_throughput(right, samples)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    with figure(path, 1, 2, size=(9, 3.8)) as (left, right):
+        _plot_ttft(left, samples)
+        _plot_throughput(right, samples)
 
 
 def _row(label: str, unit: str, scale: float, base: Sequence[float], subject: Sequence[float]) -> str:

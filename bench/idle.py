@@ -2,7 +2,7 @@
 
     python bench/idle.py [--seconds N] [--out DIR]
 
-Read from /proc, from outside. Prints a Markdown table and writes it to DIR/benchmarks/idle.md.
+Read from /proc, from outside. Writes DIR/benchmarks/idle.md and DIR/img/idle.png.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from pathlib import Path
 
 import httpx
 from facts import ROOT, facts, publish
+from plots import OTHERS, OURS, bars, figure
+from watching import Cost, watch
 
 sys.path.insert(0, str(ROOT / "tests"))
-from noghost.client.status import counters, difference, private_bytes
+from noghost.client.status import counters
 from noghost.weights.find import find
 from promises.talking import say
 from running import Service, running, wait_for
@@ -30,17 +32,7 @@ from stock import stock_server
 CONTEXT = 8192  # tokens, of each server
 START_S = 120.0
 QUIET_S = 0.2
-
-
-def row(name: str, pids: list[int], seconds: float) -> str:
-    """Watch some processes together."""
-    before = [counters(pid) for pid in pids]
-    time.sleep(seconds)
-    did = [difference(old, counters(pid)) for old, pid in zip(before, pids, strict=True)]
-    private = sum(private_bytes(Path(f"/proc/{pid}")) for pid in pids)
-    wakeups, cpu = sum(one.wakeups for one in did), sum(one.cpu_ms for one in did)
-    minute = 60 / seconds
-    return f"| {name} | {len(pids)} | {wakeups * minute:.0f} | {cpu * minute:.0f} ms | {private / 1e6:.1f} MB |"
+PEERS = ("noghost", "stock llama-server", "`llama_cpp.server`")  # that are drawn
 
 
 def settle(service: Service) -> None:
@@ -95,22 +87,48 @@ def ask(url: str) -> None:
 def main() -> None:
     options = parse()
     weights = find().path
-    rows = ["| idle, after an invocation | processes | wake-ups a minute | processor time a minute | private memory |"]
-    rows += ["|---|---|---|---|---|"]
+    costs: dict[str, tuple[int, Cost]] = {}  # processes, and theirs
+
+    def note(name: str, *pids: int) -> None:
+        costs[name] = len(pids), watch(list(pids), options.seconds)
+
     with tempfile.TemporaryDirectory() as home, running(Path(home)) as service:
         settle(service)
-        rows.append(row("noghost: warden", [service.pid], options.seconds))
-        rows.append(row("noghost: reaper", [service.reaper_pid], options.seconds))
-        rows.append(row("noghost", [service.pid, service.reaper_pid], options.seconds))
+        note("noghost: warden", service.pid)
+        note("noghost: reaper", service.reaper_pid)
+        note("noghost", service.pid, service.reaper_pid)
     with stock_server(weights, n_ctx=CONTEXT) as stock:
         ask(stock.url)
-        rows.append(row("stock llama-server", [stock.pid], options.seconds))
+        note("stock llama-server", stock.pid)
     with python_server(weights) as (url, pid):
         ask(url)
-        rows.append(row("`llama_cpp.server`", [pid], options.seconds))
+        note("`llama_cpp.server`", pid)
     described = facts(weights, ("noghost", "llama-cpp-python", "xllamacpp"))
     described |= {"context": f"{CONTEXT} tokens", "seconds each": str(options.seconds)}
-    publish(options.out, "idle", "Idle", rows, described)
+    publish(options.out, "idle", "Idle", table(costs), described)
+    plot({name.replace("`", ""): costs[name][1] for name in PEERS}, options.out / "img" / "idle.png")
+
+
+def table(costs: dict[str, tuple[int, Cost]]) -> list[str]:
+    """A row for each."""
+    return [
+        "| idle, after an invocation | processes | wake-ups a minute | processor time a minute | private memory |",
+        "|---|---|---|---|---|",
+        *(f"| {name} | {count} | {cost.cells()} |" for name, (count, cost) in costs.items()),
+        "",
+        "![What an idle service costs](../img/idle.png)",
+    ]
+
+
+def plot(costs: dict[str, Cost], path: Path) -> None:
+    """Left: wake-ups. Right: memory."""
+    colors = (OURS, OTHERS, OTHERS)
+    with figure(path, 1, 2, size=(9, 2.4)) as (left, right):
+        bars(left, {name: cost.wakeups for name, cost in costs.items()}, colors)
+        left.set(xlabel="wake-ups a minute")
+        bars(right, {name: cost.private_mb for name, cost in costs.items()}, colors)
+        right.set(xlabel="private memory, MB")
+        right.set_yticks([])
 
 
 def parse() -> argparse.Namespace:

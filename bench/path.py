@@ -18,6 +18,7 @@ from pathlib import Path
 
 from facts import ROOT, facts, publish
 from hot import check, peers
+from plots import figure
 
 from noghost.client.bench import Peer
 from noghost.client.bench.rounds import TTFT_ANSWER_TOKENS
@@ -95,36 +96,28 @@ def table(ours: Samples, stock: dict[int, list[float]]) -> list[str]:
 
 def plot(ours: Samples, stock: dict[int, list[float]], path: Path) -> None:
     """All steps but the prefill, stacked, and beside it the whole TTFT with the stock server's as a line."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    names = [str(length) for length in LENGTHS]
-    for axes, left_out in ((left, {"prefill", "outside"}), (right, {"outside"})):
-        bottom = [0.0] * len(LENGTHS)
-        for step, colour in zip(STEPS, COLOURS, strict=False):
-            if step in left_out:
-                continue
-            heights = [statistics.median(ours[length][step]) for length in LENGTHS]
-            axes.bar(names, heights, 0.6, bottom=bottom, label=step, color=colour)
-            bottom = [low + height for low, height in zip(bottom, heights, strict=True)]
-        axes.set_xlabel("prompt tokens")
-        axes.set_ylabel("ms")
-    for at, length in enumerate(LENGTHS):
-        middle = statistics.median(stock[length])
-        right.plot(
-            [at - 0.4, at + 0.4], [middle, middle], color="black", label="stock llama-server" if at == 0 else None
-        )
-    left.set_title("Everything but the prefill")
-    right.set_title("All of it")
-    left.legend(frameon=False, fontsize=8, ncols=2, loc="upper left")
-    left.set_ylim(top=left.get_ylim()[1] * 1.4)
-    right.legend(frameon=False, fontsize=8)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    with figure(path, 1, 2, size=(10, 4)) as (left, right):
+        names = [str(length) for length in LENGTHS]
+        for axes, left_out in ((left, {"prefill", "outside"}), (right, {"outside"})):
+            bottom = [0.0] * len(LENGTHS)
+            for step, colour in zip(STEPS, COLOURS, strict=False):
+                if step in left_out:
+                    continue
+                heights = [statistics.median(ours[length][step]) for length in LENGTHS]
+                axes.bar(names, heights, 0.6, bottom=bottom, label=step, color=colour)
+                bottom = [low + height for low, height in zip(bottom, heights, strict=True)]
+            axes.set_xlabel("prompt tokens")
+            axes.set_ylabel("ms")
+        for at, length in enumerate(LENGTHS):
+            middle = statistics.median(stock[length])
+            right.plot(
+                [at - 0.4, at + 0.4], [middle, middle], color="black", label="stock llama-server" if at == 0 else None
+            )
+        left.set_title("Everything but the prefill")
+        right.set_title("All of it")
+        left.legend(frameon=False, fontsize=8, ncols=2, loc="upper left")
+        left.set_ylim(top=left.get_ylim()[1] * 1.4)
+        right.legend(frameon=False, fontsize=8)
 
 
 def parse() -> argparse.Namespace:

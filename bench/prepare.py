@@ -31,6 +31,7 @@ from hot import (
     _stock,
     check,
 )
+from plots import figure
 
 sys.path.insert(0, str(ROOT / "tests"))  # one runner, shared with the tests
 from noghost.client.bench import Peer, Plan, measure, peer_at
@@ -169,25 +170,16 @@ def _quality(measured: dict[str, Any]) -> list[str]:
 
 def _plot(samples: dict[str, Any], path: Path) -> None:
     """Left: TTFT by length of the prompt. Right: decode."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, (left, right) = plt.subplots(
-        1, 2, figsize=(9, 3.8), layout="constrained", gridspec_kw={"width_ratios": (2, 1)}
-    )
-    for index, name in enumerate(samples):
-        sizes = sorted(samples[name]["ttft_s"])
-        middles = [statistics.median(samples[name]["ttft_s"][size]) * 1e3 for size in sizes]
-        left.plot(sizes, middles, marker="o", color=COLORS[name], label=name)
-        right.bar(index, statistics.median(samples[name]["decode_tok_s"][1]), color=COLORS[name])
-    left.set(xlabel="prompt tokens", ylabel="ms", title="Time to first token (lower is better)")
-    left.set_ylim(bottom=0)
-    left.legend(frameon=False)
-    right.set(ylabel="tokens a second", title="Decode (higher is better)", xticks=[])
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    with figure(path, 1, 2, size=(9, 3.8), gridspec_kw={"width_ratios": (2, 1)}) as (left, right):
+        for index, name in enumerate(samples):
+            sizes = sorted(samples[name]["ttft_s"])
+            middles = [statistics.median(samples[name]["ttft_s"][size]) * 1e3 for size in sizes]
+            left.plot(sizes, middles, marker="o", color=COLORS[name], label=name)
+            right.bar(index, statistics.median(samples[name]["decode_tok_s"][1]), color=COLORS[name])
+        left.set(xlabel="prompt tokens", ylabel="ms", title="Time to first token (lower is better)")
+        left.set_ylim(bottom=0)
+        left.legend(frameon=False)
+        right.set(ylabel="tokens a second", title="Decode (higher is better)", xticks=[])
 
 
 def _options() -> argparse.Namespace:

@@ -26,6 +26,7 @@ from functools import partial
 from pathlib import Path
 
 from facts import ROOT, facts, publish
+from plots import figure, open_frame
 
 from noghost.client.batch.answers import Answers
 from noghost.client.batch.node import Answer, Service
@@ -279,25 +280,18 @@ def page(costs: Costs, rates: dict[int, Costs], peaks: dict[int, dict[str, int]]
 
 def plot(costs: Costs, path: Path) -> None:
     """A bar to each limit, over a logarithmic number of nodes."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    path.parent.mkdir(parents=True, exist_ok=True)
     found = sorted(((most, name) for name, most in limits(costs).items() if most != NO_LIMIT), reverse=True)
-    figure, axes = plt.subplots(figsize=(8, 2.6), layout="constrained")
-    axes.barh([name.replace("`", "") for _, name in found], [most for most, _ in found], color="#1b6ca8", height=0.55)
-    for height, (most, _) in enumerate(found):
-        axes.annotate(f"{most:,.0f}", (most, height), (5, 0), textcoords="offset points", va="center", fontsize=9)
-    for nodes in NODES:
-        axes.axvline(nodes, color="#888888", linewidth=0.8, linestyle=":")
-    axes.set(xscale="log", xlim=(5, 500_000), xlabel="nodes until it is full (logarithmic)")
-    axes.set_title("Many nodes: where the limits lie", loc="left", fontsize=10)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    with figure(path, size=(8, 2.6)) as axes:
+        axes.barh(
+            [name.replace("`", "") for _, name in found], [most for most, _ in found], color="#1b6ca8", height=0.55
+        )
+        for height, (most, _) in enumerate(found):
+            axes.annotate(f"{most:,.0f}", (most, height), (5, 0), textcoords="offset points", va="center", fontsize=9)
+        for nodes in NODES:
+            axes.axvline(nodes, color="#888888", linewidth=0.8, linestyle=":")
+        axes.set(xscale="log", xlim=(5, 500_000), xlabel="nodes until it is full (logarithmic)")
+        axes.set_title("Many nodes: where the limits lie", loc="left", fontsize=10)
+        open_frame(axes)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from plots import figure
+
 FLAT_BYTES = 64  # a completion: a million of them would be 64 MB
 ROLES = ("warden", "reaper")
 EARLIER = (
@@ -76,26 +78,19 @@ def row_of(found: dict[str, Any], role: str) -> str:
 
 def plot(found: dict[str, Any], path: Path) -> None:
     """Private memory by completions, each process with the line fitted."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")
-    for role, color in zip(ROLES, ("#1b6ca8", "#c0392b"), strict=True):
-        at = [one["completions"] for one in found["samples"]]
-        values = [one[f"{role}_bytes"] / 1e6 for one in found["samples"]]
-        slope = found["slopes"]["second half"][role]
-        label = f"{role}: {slope['bytes']:.1f} ± {slope['error']:.1f} bytes a completion"
-        axes.plot(at, values, ".", markersize=4, color=color, label=label)
-        late = [(x, y) for x, y in zip(at, values, strict=True) if x >= found["half"]]
-        middle_at, middle = statistics.fmean(x for x, _ in late), statistics.fmean(y for _, y in late)
-        ends = (found["half"], at[-1])
-        axes.plot(ends, [middle + slope["bytes"] / 1e6 * (x - middle_at) for x in ends], color=color, linewidth=1)
-    axes.axvline(found["half"], color="#888888", linewidth=1, linestyle="--")
-    axes.annotate("slope from here", (found["half"], 0), xytext=(4, 4), textcoords="offset points", color="#666666")
-    axes.set(xlabel="completions", ylabel="private memory, MB", title="Memory at rest, at full seats")
-    axes.set_ylim(bottom=0)
-    axes.legend(frameon=False, loc="center right")
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    with figure(path, size=(7, 3.8)) as axes:
+        for role, color in zip(ROLES, ("#1b6ca8", "#c0392b"), strict=True):
+            at = [one["completions"] for one in found["samples"]]
+            values = [one[f"{role}_bytes"] / 1e6 for one in found["samples"]]
+            slope = found["slopes"]["second half"][role]
+            label = f"{role}: {slope['bytes']:.1f} ± {slope['error']:.1f} bytes a completion"
+            axes.plot(at, values, ".", markersize=4, color=color, label=label)
+            late = [(x, y) for x, y in zip(at, values, strict=True) if x >= found["half"]]
+            middle_at, middle = statistics.fmean(x for x, _ in late), statistics.fmean(y for _, y in late)
+            ends = (found["half"], at[-1])
+            axes.plot(ends, [middle + slope["bytes"] / 1e6 * (x - middle_at) for x in ends], color=color, linewidth=1)
+        axes.axvline(found["half"], color="#888888", linewidth=1, linestyle="--")
+        axes.annotate("slope from here", (found["half"], 0), xytext=(4, 4), textcoords="offset points", color="#666666")
+        axes.set(xlabel="completions", ylabel="private memory, MB", title="Memory at rest, at full seats")
+        axes.set_ylim(bottom=0)
+        axes.legend(frameon=False, loc="center right")

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from facts import ROOT, facts, publish
+from plots import figure
 
 sys.path.insert(0, str(ROOT / "tests"))  # one runner, shared with the tests
 from noghost.client.bench.ratio import ratio
@@ -174,21 +175,14 @@ def _cell(seconds: list[float]) -> str:
 
 def _plot(samples: dict[str, dict[int, list[float]]], path: Path) -> None:
     """TTFT by length of the prefix, both axes logarithmic."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(6.5, 4), layout="constrained")
-    for name, color in ((BARE, "#bbbbbb"), (HELD, "#1b6ca8"), (STOCK, "#c0392b")):
-        lengths = sorted(samples[name])
-        middles = [statistics.median(samples[name][length]) * 1e3 for length in lengths]
-        axes.plot(lengths, middles, marker="o", color=color, label=name)
-    axes.set(xscale="log", yscale="log", xlabel="tokens of the prefix", ylabel="time to first token, ms")
-    axes.set_title("A public prefix, held ready (lower is better)")
-    axes.legend(frameon=False)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    with figure(path, size=(6.5, 4)) as axes:
+        for name, color in ((BARE, "#bbbbbb"), (HELD, "#1b6ca8"), (STOCK, "#c0392b")):
+            lengths = sorted(samples[name])
+            middles = [statistics.median(samples[name][length]) * 1e3 for length in lengths]
+            axes.plot(lengths, middles, marker="o", color=color, label=name)
+        axes.set(xscale="log", yscale="log", xlabel="tokens of the prefix", ylabel="time to first token, ms")
+        axes.set_title("A public prefix, held ready (lower is better)")
+        axes.legend(frameon=False)
 
 
 def _options() -> argparse.Namespace:

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from facts import ROOT, facts, publish
+from plots import figure, open_frame
 
 sys.path.insert(0, str(ROOT / "tests"))  # one runner, shared with the tests
 from noghost.client.hunt.launch import own_server
@@ -122,24 +123,16 @@ def row(name: str, audit: Audit) -> str:
 
 def plot(audits: dict[str, Audit], path: Path) -> None:
     """One row a server, one axis for all: every time as a dot, seen above unseen, with medians."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure, rows = plt.subplots(len(audits), 1, figsize=(8, 1.7 * len(audits) + 0.6), sharex=True, layout="constrained")
-    for axes, (name, audit) in zip(rows, audits.items(), strict=True):
-        _plot_one(axes, name, audit)
-    rows[0].set_xscale("log")
-    longest = max(max(audit.seen_s + audit.unseen_s) for audit in audits.values()) * 1e3
-    shortest = min(min(audit.seen_s + audit.unseen_s) for audit in audits.values()) * 1e3
-    ticks = [tick for tick in (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000) if shortest <= tick <= longest]
-    rows[-1].set_xticks(ticks, [str(tick) for tick in ticks])
-    rows[-1].minorticks_off()
-    rows[-1].set_xlabel("time to the first text, ms (logarithmic)")
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    with figure(path, len(audits), 1, size=(8, 1.7 * len(audits) + 0.6), sharex=True) as rows:
+        for axes, (name, audit) in zip(rows, audits.items(), strict=True):
+            _plot_one(axes, name, audit)
+        rows[0].set_xscale("log")
+        longest = max(max(audit.seen_s + audit.unseen_s) for audit in audits.values()) * 1e3
+        shortest = min(min(audit.seen_s + audit.unseen_s) for audit in audits.values()) * 1e3
+        ticks = [tick for tick in (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000) if shortest <= tick <= longest]
+        rows[-1].set_xticks(ticks, [str(tick) for tick in ticks])
+        rows[-1].minorticks_off()
+        rows[-1].set_xlabel("time to the first text, ms (logarithmic)")
 
 
 def _plot_one(axes, name: str, audit: Audit) -> None:  # type: ignore[no-untyped-def]  # matplotlib's axes
@@ -154,8 +147,7 @@ def _plot_one(axes, name: str, audit: Audit) -> None:  # type: ignore[no-untyped
     axes.set_title(f"{name}: AUC {audit.auc:.2f} ({low:.2f} to {high:.2f}), {audit.verdict}", loc="left", fontsize=10)
     axes.set_yticks([1, 0], ["seen", "unseen"])
     axes.set_ylim(-0.6, 1.6)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    open_frame(axes)
 
 
 def parse() -> argparse.Namespace:
