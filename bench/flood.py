@@ -167,7 +167,7 @@ def plot(path: Path) -> None:
         axes.set_yticks(range(len(names)), names)
         axes.invert_yaxis()
         axes.set(xlabel="time to first token, against the usual", xlim=(0, None))
-        axes.legend(frameon=False, loc="lower right")
+        axes.legend(frameon=False, loc="lower left")
         open_frame(axes)
 
 
