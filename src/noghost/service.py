@@ -253,9 +253,6 @@ def prepare_serving(
     """Import and load what instances need; how one that serves, and a mind, is made ready. After the reaper's fork."""
     keep_one_arena()
     loading = [found.begin() for found in models if not found.on_demand]
-    from noghost.api.lean import leave_out_pydantic_v1
-
-    leave_out_pydantic_v1()
     from noghost.api.equipment import Equipment, equip
     from noghost.api.here import Here
     from noghost.api.spoken import spoken_by

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from noghost.api.answer import MIXED, Shape, respond
 from noghost.api.commitment import PARAMETERS
+from noghost.api.endpoints import Endpoints
 from noghost.api.here import here
 from noghost.api.logprobs import of_chat
 from noghost.api.schemas import ChatRequest
 from noghost.api.turn import begin_turn, fresh_name
 from noghost.engine.families.events import CallArguments, CallBegun, Content, Event, Reasoning
 
-router = APIRouter()
+endpoints = Endpoints()
 
 
 def choice(events: list[Event], reason: str | None, logprobs: Any) -> dict[str, Any]:
@@ -77,10 +78,9 @@ OPENING = {
 CHAT = Shape("chatcmpl-", "chat.completion", "chat.completion.chunk", choice, delta, OPENING, of_chat)
 
 
-@router.post(
+@endpoints.post(
     "/v1/chat/completions",
     summary="Answer a conversation",
-    response_model=None,
     responses=MIXED,
     openapi_extra=PARAMETERS,
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 from typing import Any
 
-from fastapi import Request
+from starlette.requests import Request
 
 from noghost.api.here import Tally
 from noghost.api.key_headers import bytes_of, described

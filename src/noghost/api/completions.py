@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from noghost.api.answer import MIXED, Shape, respond
 from noghost.api.commitment import PARAMETERS
+from noghost.api.endpoints import Endpoints
 from noghost.api.here import here
 from noghost.api.logprobs import of_text
 from noghost.api.schemas import CompletionRequest
@@ -18,7 +19,7 @@ from noghost.engine.infill import tokens_between
 from noghost.errors import RequestError
 
 DEFAULT_MAX_TOKENS = 16  # OpenAI's own default for this endpoint
-router = APIRouter()
+endpoints = Endpoints()
 
 
 def choice(events: list[Event], reason: str | None, logprobs: Any) -> dict[str, Any]:
@@ -30,9 +31,7 @@ def choice(events: list[Event], reason: str | None, logprobs: Any) -> dict[str, 
 TEXT = Shape("cmpl-", "text_completion", "text_completion", choice, choice, None, of_text)
 
 
-@router.post(
-    "/v1/completions", summary="Continue a text", response_model=None, responses=MIXED, openapi_extra=PARAMETERS
-)
+@endpoints.post("/v1/completions", summary="Continue a text", responses=MIXED, openapi_extra=PARAMETERS)
 async def completions(body: CompletionRequest, request: Request) -> Response:
     """Tokenise the prompt as it is, continue it; or fill the gap between it and a suffix."""
     now = here(request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
-from fastapi import Request
+from starlette.requests import Request
 
 from noghost.api.here import here
 from noghost.api.schemas import ChatRequest

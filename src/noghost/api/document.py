@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from importlib import resources
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
 from starlette.routing import Route
 
 from noghost.api.sheet import Sheet, mapped
@@ -29,10 +28,13 @@ class Document:
     """The file, and Swagger UI's. Made in the warden, before fork."""
 
     def __init__(self) -> None:
-        assets = resources.files("fastapi_swagger.resources")
+        package = PathFinder.find_spec("fastapi_swagger")  # its files alone: importing it would import FastAPI
+        assert package is not None
+        assert package.origin is not None
+        assets = Path(package.origin).with_name("resources")
         self._json = mapped(FILE)
-        self._script = mapped(Path(str(assets / "swagger-ui-bundle.js")))
-        self._style = mapped(Path(str(assets / "swagger-ui.css")))
+        self._script = mapped(assets / "swagger-ui-bundle.js")
+        self._style = mapped(assets / "swagger-ui.css")
 
     def json(self) -> Iterator[bytes]:
         """As it is."""
@@ -55,8 +57,8 @@ def paths() -> dict[str, Any]:
     return found
 
 
-def install_document(app: FastAPI) -> None:
+def document_routes() -> list[Route]:
     """`/openapi.json` and `/docs`, plain routes: nothing of them is of the API. In the warden, before fork."""
     document = Document()
-    for path, sheet in (("/openapi.json", Sheet([JSON], document.json)), ("/docs", Sheet([HTML], document.page))):
-        app.router.routes.append(Route(path, sheet, methods=["GET"], include_in_schema=False))
+    sheets = {"/openapi.json": Sheet([JSON], document.json), "/docs": Sheet([HTML], document.page)}
+    return [Route(path, sheet, methods=["GET"]) for path, sheet in sheets.items()]

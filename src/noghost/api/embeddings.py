@@ -7,13 +7,14 @@ from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
 
-from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from noghost.api.answer import as_json
 from noghost.api.commitment import PARAMETER, commit_to_answer, commitment_of
 from noghost.api.compute import Compute, check_threads
 from noghost.api.embedding_schema import EmbeddingRequest
+from noghost.api.endpoints import Endpoints
 from noghost.api.here import Here, here
 from noghost.api.loading import loaded_for
 from noghost.engine.embed import check, embed, pool_of
@@ -21,10 +22,10 @@ from noghost.engine.loaded import Loaded
 from noghost.engine.model import Model
 from noghost.errors import RequestError
 
-router = APIRouter()
+endpoints = Endpoints()
 
 
-@router.post("/v1/embeddings", summary="Texts as vectors of length 1", response_model=None, openapi_extra=PARAMETER)
+@endpoints.post("/v1/embeddings", summary="Texts as vectors of length 1", openapi_extra=PARAMETER)
 async def embeddings(body: EmbeddingRequest, request: Request) -> Response:
     """Tokenise each input, compute one vector of each."""
     now = here(request)

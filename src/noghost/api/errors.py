@@ -8,14 +8,15 @@ Covered: no message repeats what the caller sent. Not covered: what the caller d
 from __future__ import annotations
 
 import http
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from fastapi import Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 
 from noghost.api.strict import FIELDS, UnsupportedError
 from noghost.errors import EngineError, LedgerError, NoghostError, ReceiptNotFound, RequestError
@@ -34,7 +35,6 @@ ANTHROPICS = {
     503: "overloaded_error",
 }
 WORDS = {
-    400: "the body could not be read as JSON",
     404: "there is nothing at this path; see /docs",
     405: "this path does not take that method; see /docs",
 }
@@ -43,6 +43,7 @@ TEXT = {"type": "string"}
 MAYBE_TEXT = {"type": ["string", "null"]}
 AUDIO = ("/v1/audio/", "/v1/realtime")
 NO_VOICE = "this service neither hears nor speaks; start it with --voice"
+NOT_JSON = "the body could not be read as JSON"
 NOT_AN_OBJECT = "the body is not a JSON object; send one with the header content-type: application/json"
 
 
@@ -93,13 +94,11 @@ def status_of(error: NoghostError) -> tuple[int, str | None, str | None]:
             return 500, None, None
 
 
-def from_validation(error: RequestValidationError) -> RequestError:
+def from_validation(found: Sequence[ErrorDetails]) -> RequestError:
     """What is wrong with the body, by its place, without repeating it. Of a union's several errors (a text, or a
     list of parts) the innermost says most."""
-    first = max(error.errors(), key=lambda found: len(found["loc"]))
-    if first["type"] == "json_invalid":
-        return RequestError(f"the body is not valid JSON at character {first['loc'][-1]}", code="invalid_json")
-    param = place(first["loc"][1:])
+    first = max(found, key=lambda one: len(one["loc"]))
+    param = place(first["loc"])
     if first["type"] == "value_error":
         reason = first["ctx"]["error"]
         if isinstance(reason, UnsupportedError):
@@ -115,8 +114,8 @@ def validated(kind: type[M], fields: Any) -> M:
     try:
         return kind.model_validate(fields)
     except ValidationError as error:
-        found = [{**one, "loc": ("body", *one["loc"])} for one in error.errors()]
-    raise from_validation(RequestValidationError(found))  # not in the handler: its exception holds what was sent
+        found = error.errors(include_url=False)
+    raise from_validation(found)  # not in the handler: its exception holds what was sent
 
 
 def place(parts: tuple[int | str, ...]) -> str | None:
@@ -136,10 +135,6 @@ def install(app: Starlette) -> None:
     async def ours(request: Request, error: Exception) -> JSONResponse:
         return error_response(error, request.scope["path"])
 
-    async def invalid(request: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, RequestValidationError)
-        return error_response(from_validation(error), request.scope["path"])
-
     async def by_status(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
         silent = error.status_code == 404 and request.scope["path"].startswith(AUDIO)
@@ -149,7 +144,7 @@ def install(app: Starlette) -> None:
         body = error_body(message, error.status_code, request.scope["path"])
         return JSONResponse(body, error.status_code, error.headers)
 
-    for kind, handler in ((NoghostError, ours), (RequestValidationError, invalid), (HTTPException, by_status)):
+    for kind, handler in ((NoghostError, ours), (HTTPException, by_status)):
         app.add_exception_handler(kind, handler)
 
 

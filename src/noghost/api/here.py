@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hmac import HMAC
 from typing import TYPE_CHECKING, Protocol
 
-from fastapi import Request
+from starlette.requests import Request
 
 from noghost.api.upstream.remote import Remote
 from noghost.config import Limits

@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from fastapi import APIRouter, Request
 from starlette.datastructures import Headers
+from starlette.requests import Request
 
+from noghost.api.endpoints import Endpoints
 from noghost.api.here import here
 from noghost.api.key_headers import bytes_of, described
 from noghost.errors import RequestError
@@ -26,7 +27,7 @@ NOTHING = (
     "ask within two minutes of its end"
 )
 TO_LIFE = described(HEADER, "a random key as hex: with it GET /v1/life tells for two minutes how the instance ended")
-router = APIRouter()
+endpoints = Endpoints()
 
 
 def digest_of(headers: Headers) -> bytes | None:
@@ -35,7 +36,7 @@ def digest_of(headers: Headers) -> bytes | None:
     return None if key is None else hashlib.sha256(key).digest()
 
 
-@router.get("/v1/life", summary="How an instance of yours ended", openapi_extra={"parameters": [TO_LIFE]})
+@endpoints.get("/v1/life", summary="How an instance of yours ended", openapi_extra={"parameters": [TO_LIFE]})
 async def life(request: Request) -> dict[str, Any]:
     """Exact times from its knock and pages of its own; told by this service, and signed by nobody."""
     now = here(request)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fastapi import Request
+from starlette.requests import Request
 
 from noghost.api.capsule import GIVEN
 from noghost.api.commitment import commitment_of

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from fastapi import APIRouter, Request
-from fastapi.responses import Response, StreamingResponse
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
 
 from noghost.api import pad
 from noghost.api.answer import EVENTS, STREAMED, as_json, chained
 from noghost.api.asked import asked_of
 from noghost.api.commitment import PARAMETER
 from noghost.api.conversation import Conversation, begin
+from noghost.api.endpoints import Endpoints
 from noghost.api.errors import MESSAGES, told
 from noghost.api.here import Here, here
 from noghost.api.loading import loaded_for, settle
@@ -22,13 +23,12 @@ from noghost.api.message_schema import CountRequest, MessagesRequest
 from noghost.api.turn import Told
 from noghost.engine.generate import Done
 
-router = APIRouter()
+endpoints = Endpoints()
 
 
-@router.post(
+@endpoints.post(
     MESSAGES,
     summary="Answer a conversation, as Anthropic's API does",
-    response_model=None,
     responses=STREAMED,
     openapi_extra=PARAMETER,
 )
@@ -79,7 +79,7 @@ class Writer:
         return self._message.feed(item.events)
 
 
-@router.post(f"{MESSAGES}/count_tokens", summary="How many tokens a message is made from", response_model=None)
+@endpoints.post(f"{MESSAGES}/count_tokens", summary="How many tokens a message is made from")
 async def count_tokens(body: CountRequest, request: Request) -> Response:
     """Render and count; nothing is computed."""
     now = here(request)

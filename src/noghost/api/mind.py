@@ -13,7 +13,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, cast
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.types import Message, Send
 
 from noghost.api.here import Here
@@ -47,14 +47,14 @@ def equip_mind(arena: list[int]) -> MindEquipment:
     return MindEquipment(VoiceEnd(arena[0], arena[1], arena[2]), loop)
 
 
-def think(app: FastAPI, equipment: MindEquipment, now: Here) -> Outcome:
+def think(app: Starlette, equipment: MindEquipment, now: Here) -> Outcome:
     """Its whole life."""
     app.state.here = now
     equipment.loop.run_until_complete(answer(app, equipment.end))
     return Outcome.ANSWERED if now.tally.status < 400 else Outcome.REFUSED
 
 
-async def answer(app: FastAPI, end: VoiceEnd) -> None:
+async def answer(app: Starlette, end: VoiceEnd) -> None:
     """Take the request, have the app answer it."""
     body = bytearray()
     while (found := end.take()) is not None and found[0] is Kind.ASK:

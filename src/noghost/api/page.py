@@ -18,7 +18,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from fastapi import FastAPI
 from starlette.routing import Route
 
 from noghost.api.sheet import Sheet, mapped
@@ -80,7 +79,7 @@ def policy_of(files: dict[str, mmap.mmap]) -> str:
     )
 
 
-def install_page(app: FastAPI) -> None:
+def page_route() -> Route:
     """`/`, a plain route: nothing of it is of the API. In the warden, before fork."""
     page = Page()
-    app.router.routes.append(Route("/", Sheet(page.headers, page.pieces), methods=["GET"], include_in_schema=False))
+    return Route("/", Sheet(page.headers, page.pieces), methods=["GET"])

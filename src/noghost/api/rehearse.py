@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, cast
 
-from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.responses import StreamingResponse
 from starlette.types import Message
@@ -59,7 +58,7 @@ class NoReceipt:
         raise ReceiptNotFound("a rehearsal has no receipt")
 
 
-def rehearse(app: FastAPI, keys: Keys | None = None) -> None:
+def rehearse(app: Starlette, keys: Keys | None = None) -> None:
     """Run a few requests through `app`, an answer that is streamed among them, and forget them. With `keys`, one more
     whose key is none of them: what checks a key is loaded then."""
     importlib.import_module("anyio._backends._asyncio")  # chosen by name at run time
@@ -70,7 +69,7 @@ def rehearse(app: FastAPI, keys: Keys | None = None) -> None:
             asyncio.run(rehearse_key(app))
 
 
-def rehearse_connections(app: FastAPI, settings: Config, limits: Limits) -> list[Outcome]:
+def rehearse_connections(app: Starlette, settings: Config, limits: Limits) -> list[Outcome]:
     """Serve a few connections of our own, as an instance does; how they ended."""
     outcomes = []
     with nowhere(app):
@@ -103,8 +102,8 @@ def nowhere(app: Starlette) -> Iterator[None]:
         del app.state.here
 
 
-async def rehearse_all(app: FastAPI) -> None:
-    """Every endpoint once (FastAPI reads an endpoint's source at its first request), a path that is none, a stream."""
+async def rehearse_all(app: Starlette) -> None:
+    """Every endpoint once, a path that is none, a stream."""
     documented = [(method.upper(), path) for path, methods in paths().items() for method in methods]
     documented += [("POST", path) for path in VOICED]  # of a service with a voice; the document has them not
     undocumented = [("GET", path) for path in ("/", "/docs", "/openapi.json", "/nothing", SEALED)]
@@ -120,7 +119,7 @@ async def rehearse_all(app: FastAPI) -> None:
     await StreamingResponse(pieces())(scope_of("GET", "/"), whole(b""), discard)
 
 
-async def rehearse_key(app: FastAPI) -> None:
+async def rehearse_key(app: Starlette) -> None:
     """A request that is turned away: with a key that nobody has, made up here."""
     scope = scope_of("GET", "/v1/models")
     scope["headers"].append((b"x-api-key", mint().encode()))

@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Iterator
 
-from fastapi import APIRouter, Request
-from fastapi.responses import Response, StreamingResponse
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
 
 from noghost.api import pad
 from noghost.api.answer import EVENTS, STREAMED, as_json, chained, pads_for
 from noghost.api.capsule import GIVEN
 from noghost.api.commitment import PARAMETER
 from noghost.api.conversation import Conversation, begin
+from noghost.api.endpoints import Endpoints
 from noghost.api.errors import told
 from noghost.api.here import Here, here
 from noghost.api.response_events import Account, fixed_of, usage_of
@@ -23,10 +24,10 @@ from noghost.api.turn import Told
 from noghost.engine.generate import Done
 from noghost.errors import RequestError
 
-router = APIRouter()
+endpoints = Endpoints()
 
 
-@router.post("/v1/responses", summary="Answer items", response_model=None, responses=STREAMED, openapi_extra=PARAMETER)
+@endpoints.post("/v1/responses", summary="Answer items", responses=STREAMED, openapi_extra=PARAMETER)
 async def responses(body: ResponsesRequest, request: Request) -> Response:
     """The chat request that asks for the same, and its answer as items."""
     if GIVEN in request.scope:

@@ -11,12 +11,12 @@ Not covered: that there is a request, its size and its time; what the upgrade it
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 from urllib.parse import urlsplit
 
 import h11
-from fastapi import APIRouter
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import Scope
 
 from noghost.api.body import BUSY
@@ -34,11 +34,9 @@ ONLY = RequestError(
 )
 FOREIGN = RequestError("this service does not speak to a page of another origin", status=403, code="unknown_origin")
 PART = RequestError("the sealed request is not one whole HTTP request", code="invalid_http")
-router = APIRouter()
 
 
-@router.api_route(PATH, methods=["GET", "POST"], include_in_schema=False)
-async def unsealed() -> None:
+async def unsealed(_request: Request) -> NoReturn:
     """A request that is not sealed."""
     raise ONLY
 

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Any
 
-from fastapi import APIRouter, Path, Query, Request
-from fastapi.responses import PlainTextResponse
-from pydantic.config import JsonDict
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
 
+from noghost.api.endpoints import Endpoints
 from noghost.api.here import Served, here
 from noghost.api.keys import UNREADABLE
 from noghost.errors import RequestError
 
+TEXT = {"type": "string"}
 HEX = set("0123456789abcdef")
-SIZE: JsonDict = {"pattern": "^[0-9]{1,18}$"}
-ID: JsonDict = {"pattern": "^[0-9a-f]{32}$"}
-router = APIRouter()
+ID = {**TEXT, "pattern": "^[0-9a-f]{32}$"}
+SIZE = {**TEXT, "pattern": "^[0-9]{1,18}$", "default": "0"}
+endpoints = Endpoints()
 
 
-@router.get("/healthz", summary="Is the door open?")
-async def healthz() -> dict[str, str]:
+def parameter(name: str, place: str, schema: Mapping[str, str] = TEXT) -> dict[str, Any]:
+    """Of a path or a query, as the document has it."""
+    return {"name": name, "in": place, "required": place == "path", "schema": {**schema, "title": name.title()}}
+
+
+@endpoints.get("/healthz", summary="Is the door open?")
+async def healthz(_request: Request) -> dict[str, str]:
     """Answered by a process of its own, like everything."""
     return {"status": "ok"}
 
 
-@router.get("/readyz", summary="Could a request be computed now?")
+@endpoints.get("/readyz", summary="Could a request be computed now?")
 async def readyz(request: Request) -> dict[str, str]:
     """Yes, or a 503 that says why not: too many wait for a seat, the ledger or the keys are out of order. That the
     models are loaded, an answer of any kind says."""
@@ -35,7 +42,7 @@ async def readyz(request: Request) -> dict[str, str]:
     return {"status": "ready"}
 
 
-@router.get("/v1/models", summary="The models of this service; the first is the default")
+@endpoints.get("/v1/models", summary="The models of this service; the first is the default")
 async def models(request: Request) -> dict[str, Any]:
     """OpenAI's list, with the digest and the context of each."""
     now = here(request)
@@ -43,27 +50,30 @@ async def models(request: Request) -> dict[str, Any]:
     return {"object": "list", "data": own + [remote.listed() for remote in now.remotes]}
 
 
-@router.get("/v1/models/{name:path}", summary="One model")
-async def model(name: str, request: Request) -> dict[str, Any]:
+@endpoints.get("/v1/models/{name:path}", summary="One model", openapi_extra={"parameters": [parameter("name", "path")]})
+async def model(request: Request) -> dict[str, Any]:
     """One entry of the list."""
     now = here(request)
+    name = request.path_params["name"]
     remote = now.remote_called(name)
     return remote.listed() if remote else entry(request, now.find_model(name))
 
 
-@router.get("/v1/receipts/{id}", summary="The receipt of an invocation", response_class=PlainTextResponse)
-async def receipt(
-    id: Annotated[str, Path(json_schema_extra=ID)],  # noqa: A002  the path's own word
-    request: Request,
-    since: Annotated[str, Query(json_schema_extra=SIZE)] = "0",
-) -> PlainTextResponse:
+@endpoints.get(
+    "/v1/receipts/{id}",
+    summary="The receipt of an invocation",
+    response_class=PlainTextResponse,
+    openapi_extra={"parameters": [parameter("id", "path", ID), parameter("since", "query", SIZE)]},
+)
+async def receipt(request: Request) -> PlainTextResponse:
     """The signed record of one invocation: spec/receipt-v1.md. With `since`, the size of a checkpoint seen before, also
     the proof that the log has only grown from it."""
-    if len(id) != 32 or not set(id) <= HEX:
+    name, since = request.path_params["id"], request.query_params.get("since", "0")
+    if len(name) != 32 or not set(name) <= HEX:
         raise RequestError("an invocation's id is 32 lower-case hexadecimal digits", param="id")
     if not (since.isascii() and since.isdigit() and len(since) <= 18):
         raise RequestError("since is the size of a checkpoint, a number of at most 18 digits", param="since")
-    return PlainTextResponse(here(request).recorder.receipt(bytes.fromhex(id), int(since)))
+    return PlainTextResponse(here(request).recorder.receipt(bytes.fromhex(name), int(since)))
 
 
 def entry(request: Request, index: int) -> dict[str, Any]:

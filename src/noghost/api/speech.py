@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
-from fastapi import APIRouter, Request
-from fastapi.responses import Response, StreamingResponse
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
 
 from noghost.api import pad
 from noghost.api.answer import EVENTS
 from noghost.api.audio_schema import SpeechRequest, check_names
 from noghost.api.commitment import PARAMETER, commit_to_answer, commitment_of
+from noghost.api.endpoints import Endpoints
 from noghost.api.errors import told
 from noghost.api.here import Here, here
 from noghost.api.voice import Call
@@ -34,12 +35,10 @@ WAV = struct.pack(
 SOUNDS: dict[int | str, dict[str, Any]] = {
     200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in TYPES.values()}}
 }
-router = APIRouter()
+endpoints = Endpoints()
 
 
-@router.post(
-    "/v1/audio/speech", summary="Text to sound", response_model=None, responses=SOUNDS, openapi_extra=PARAMETER
-)
+@endpoints.post("/v1/audio/speech", summary="Text to sound", responses=SOUNDS, openapi_extra=PARAMETER)
 async def speech(body: SpeechRequest, request: Request) -> Response:
     """Have a process of its own say it, sentence by sentence."""
     now = here(request)

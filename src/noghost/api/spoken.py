@@ -18,7 +18,7 @@ from noghost.keys.key import Keys
 from noghost.messages import Outcome
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from starlette.applications import Starlette
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Spoken:
     serve: Callable[[Equipment, Here], Outcome]
     hosts: frozenset[str] | None = None  # whom requests may be for
     remotes: tuple[Remote, ...] = ()
-    app: FastAPI | None = None  # a mind is asked through it too
+    app: Starlette | None = None  # a mind is asked through it too
 
 
 def spoken_by(config: Config, models: Sequence[str], keys: Keys | None, tls: ssl.SSLContext | None) -> Spoken:

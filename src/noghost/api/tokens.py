@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from noghost.api.answer import as_json
 from noghost.api.asked import asked_of
+from noghost.api.endpoints import Endpoints
 from noghost.api.errors import validated
 from noghost.api.here import here
 from noghost.api.loading import loaded_for, settle
@@ -18,10 +19,10 @@ from noghost.api.token_schema import DetokenizeRequest, TokenizeRequest
 from noghost.engine.loaded import Loaded
 from noghost.errors import RequestError
 
-router = APIRouter()
+endpoints = Endpoints()
 
 
-@router.post("/v1/tokenize", summary="The tokens of a text, or of a conversation", response_model=None)
+@endpoints.post("/v1/tokenize", summary="The tokens of a text, or of a conversation")
 async def tokenize(body: TokenizeRequest, request: Request) -> Response:
     """As vLLM answers, or with pieces as llama-server does."""
     now = here(request)
@@ -39,7 +40,7 @@ async def tokenize(body: TokenizeRequest, request: Request) -> Response:
     return as_json(answer, now.pads)
 
 
-@router.post("/v1/detokenize", summary="The text of tokens", response_model=None)
+@endpoints.post("/v1/detokenize", summary="The text of tokens")
 async def detokenize(body: DetokenizeRequest, request: Request) -> Response:
     """The text under both names: `prompt` is vLLM's, `content` llama-server's."""
     now = here(request)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, NoReturn
 
-from fastapi import APIRouter, Request
-from fastapi.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from noghost.api import pad, subtitles
 from noghost.api.answer import EVENTS, as_json
 from noghost.api.audio_schema import Transcription, transcription_of
 from noghost.api.commitment import PARAMETER, commit_to_answer, commitment_of
+from noghost.api.endpoints import Endpoints
 from noghost.api.errors import told
 from noghost.api.forms import form_of
 from noghost.api.here import Here, here
@@ -41,11 +42,11 @@ FORM: dict[str, Any] = {
         },
     }
 }
-router = APIRouter()
+endpoints = Endpoints()
 
 
-@router.post("/v1/audio/translations", summary="Refused: this ear knows English only", openapi_extra=FORM)
-async def translations() -> None:
+@endpoints.post("/v1/audio/translations", summary="Refused: this ear knows English only", openapi_extra=FORM)
+async def translations(_request: Request) -> NoReturn:
     """There is nothing that translates."""
     message = (
         "translation is not supported: what hears here knows English only; transcribe it, and have a model translate"
@@ -53,9 +54,7 @@ async def translations() -> None:
     raise RequestError(message, code="unsupported_endpoint")
 
 
-@router.post(
-    "/v1/audio/transcriptions", summary="Sound to text", response_model=None, openapi_extra={**FORM, **PARAMETER}
-)
+@endpoints.post("/v1/audio/transcriptions", summary="Sound to text", openapi_extra={**FORM, **PARAMETER})
 async def transcriptions(request: Request) -> Response:
     """Have a process of its own hear the file."""
     now = here(request)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fastapi import Request
+from starlette.requests import Request
 
 from noghost.api.asked import asked_of
 from noghost.api.capsule import wish_of

@@ -14,14 +14,14 @@ from noghost.messages import Outcome
 from noghost.warden.minds import Minds
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from starlette.applications import Starlette
 
     from noghost.api.here import Here
 
 Think = Callable[[list[int]], Equipped]  # of an arena and two bells, in the child
 
 
-def thinker(app: FastAPI, now_of: Callable[[Instance], Here], keep: Callable[[], tuple[int, ...]]) -> Think:
+def thinker(app: Starlette, now_of: Callable[[Instance], Here], keep: Callable[[], tuple[int, ...]]) -> Think:
     """How one is made ready, by what an instance of this service is given; `keep`: what stays open in it besides."""
     from noghost.api import mind
 

@@ -16,7 +16,7 @@ from noghost.reaper.duty import Duty
 from noghost.reaper.spawn import connected
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from starlette.applications import Starlette
 
     from noghost.api.here import Here
     from noghost.instance.life import Instance
@@ -68,7 +68,7 @@ def minds_for(asked: socket.socket, reaper_pid: int, think: Think, config: Confi
     return minds_at(asked, reaper_pid, think, config.limits, fences)
 
 
-def thinker_for(app: FastAPI, now_of: Callable[[Instance], Here], keep: Callable[[], tuple[int, ...]]) -> Think:
+def thinker_for(app: Starlette, now_of: Callable[[Instance], Here], keep: Callable[[], tuple[int, ...]]) -> Think:
     """How a mind is made ready."""
     from noghost.voice.minds import thinker
 

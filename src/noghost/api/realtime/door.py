@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, WebSocket
-from starlette.websockets import WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from noghost.api.errors import error_response
 from noghost.api.here import Here
@@ -16,10 +15,8 @@ from noghost.errors import NoghostError
 
 PATH = "/v1/realtime"
 SUBPROTOCOL = "realtime"  # OpenAI's clients in a browser offer it
-router = APIRouter()
 
 
-@router.websocket(PATH)
 async def realtime(socket: WebSocket) -> None:
     """One conversation."""
     now: Here = socket.app.state.here

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from noghost.config import Config
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from noghost.api.upstream.remote import Remote
 
 
-def remotes_for(config: Config, app: FastAPI, taken: Iterable[str]) -> tuple[Remote, ...]:
+def remotes_for(config: Config, app: Starlette, taken: Iterable[str]) -> tuple[Remote, ...]:
     """Get `app` ready for the remote models of a service whose own are called `taken`. In the warden, before fork.
 
     What it imports stays in the idle memory: only where there are any. Raises ConfigError.

@@ -15,7 +15,7 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 import noghost.api.upstream.turn  # noqa: F401  an instance asks for it, and opens no file
@@ -92,7 +92,7 @@ def key_in(path: Path) -> bytes:
         raise ConfigError(f"cannot read {path} ({refused.strerror})", "check key_file") from None
 
 
-def install(app: FastAPI) -> None:
+def install(app: Starlette) -> None:
     """Let `app` pass on what is for a remote model: behind all else, so that the body was read and the key checked."""
     app.user_middleware.append(Middleware(RemoteDoor))  # the list is in the order in which they come
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from fastapi import Request
+from starlette.requests import Request
 
 from noghost.api.commitment import commit_to_answer, commitment_of
 from noghost.api.here import here

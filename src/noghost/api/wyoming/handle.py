@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import Request
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.types import Message
 
 from noghost.api.errors import validated
