@@ -42,7 +42,9 @@ class Endpoint:
             answered = await self.answer(*given, request)
             return answered if isinstance(answered, Response) else JSONResponse(answered)
 
-        return Route(self.path, serve, methods=[self.method])
+        route = Route(self.path, serve)
+        route.methods = {self.method}  # no HEAD, which Starlette adds to a GET: it would cost a birth, and tell nothing
+        return route
 
 
 class Endpoints(list[Endpoint]):
@@ -67,9 +69,10 @@ class Endpoints(list[Endpoint]):
 async def body_of(request: Request) -> Any:
     """The body, read as JSON. Raises RequestError where it is none, or not sent as such, which a page of another origin
     can do."""
-    if not JSON_KIND.fullmatch(request.headers.get("content-type", "")):
+    data = await request.body()
+    if not data or not JSON_KIND.fullmatch(request.headers.get("content-type", "")):
         raise RequestError(NOT_AN_OBJECT, code="invalid_body")
-    return parsed(await request.body())
+    return parsed(data)
 
 
 def parsed(data: bytes) -> Any:

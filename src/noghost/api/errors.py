@@ -112,7 +112,7 @@ def from_validation(found: Sequence[ErrorDetails]) -> RequestError:
 def validated(kind: type[M], fields: Any) -> M:
     """A body, or what one stands for, as `kind`; RequestError for what that does not take."""
     try:
-        return kind.model_validate(fields)
+        return kind.model_validate(fields, from_attributes=True)  # for its words: "a valid dictionary or object"
     except ValidationError as error:
         found = error.errors(include_url=False)
     raise from_validation(found)  # not in the handler: its exception holds what was sent
