@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from noghost.api.here import Served
+    from noghost.engine.ahead import Made
     from noghost.engine.dormant import Dormant
     from noghost.engine.loaded import Loaded
-    from noghost.engine.model import Model
     from noghost.weights.facts import Facts
 
-    Loading = Callable[[], Model]  # waits for it; WeightsError
+    Loading = Callable[[], Made]  # waits for it; WeightsError, EngineError
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,12 @@ class Found:
     digest: str  # SHA-256, hex
     on_demand: bool = False  # loaded by the instances that need it, and not before
 
-    def begin(self) -> Loading:
-        """Begin to load it (engine/ahead.py)."""
+    def begin(self, context_tokens: int, asked: int | None = None) -> Loading:
+        """Begin to load it, with such a context (engine/ahead.py, engine/context.py)."""
         from noghost.engine.ahead import begin
+        from noghost.engine.context import Room
 
-        return begin(self.file.path, repack=self.file.prepared, hold_in=self.file.hold_in)
+        return begin(self.file.path, Room(context_tokens, asked), repack=self.file.prepared, hold_in=self.file.hold_in)
 
 
 def find_models(config: Config) -> tuple[Found, ...]:
@@ -91,7 +92,7 @@ def load_served(config: Config, models: Sequence[Found], loading: Sequence[Loadi
             Served(
                 name=found.file.name,
                 digest=found.digest,
-                held=None if found.on_demand else ready_of(config, found, loaded, next(next_loading)()),
+                held=None if found.on_demand else ready_of(config, found, loaded, next(next_loading)),
                 dormant=dormant_of(config, found) if found.on_demand else None,
                 facts=facts_of(found) if found.on_demand else None,
                 size_bytes=status.st_size,
@@ -101,14 +102,20 @@ def load_served(config: Config, models: Sequence[Found], loading: Sequence[Loadi
     return tuple(served)
 
 
-def ready_of(config: Config, found: Found, loaded: Sequence[Found], model: Model) -> Loaded:
+def ready_of(config: Config, found: Found, loaded: Sequence[Found], loading: Loading) -> Loaded:
     """Make one of those that are loaded ready, with its templates."""
-    from noghost.engine.loaded import made_ready
+    from noghost.engine.loaded import around
 
     sources = templates_for(config, loaded, found)
-    ready = made_ready(model, config.context_tokens)
-    len(ready.model.eog_tokens)  # found here, once, and not by every instance
+    ready = around(*loading())
     return hold_templates(config, found, ready, sources) if sources else ready
+
+
+def settle(served: Sequence[Served]) -> None:
+    """What can wait until nobody does, of each that is loaded. In the warden, once."""
+    for one in served:
+        if one.held is not None:
+            one.held.settle()
 
 
 def dormant_of(config: Config, found: Found) -> Dormant:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from noghost import __version__
@@ -34,7 +35,7 @@ from noghost.instance.sandbox import STEPS, Fences
 from noghost.instance.seccomp import load_tries
 from noghost.instance.share import Share
 from noghost.messages import MAX_BYTES, Gone, Outcome, Told, unpack
-from noghost.models import Found, find_models, load_served, most_loading_bytes
+from noghost.models import Found, find_models, load_served, most_loading_bytes, settle
 from noghost.reaper.arenas import Zeroer, zero_arena
 from noghost.reaper.duty import Duty, Stated
 from noghost.reaper.spawn import Spawned
@@ -93,7 +94,7 @@ def serve_at(door: Door, side: Door | None, config: Config, ready: Ready, wiper:
     from noghost.keys.store import default_path
     from noghost.warden.activation import follow_keeper, tell_keeper
     from noghost.warden.connector import start_connector
-    from noghost.warden.listen import Warden, probe
+    from noghost.warden.listen import Warden, bear_probe
 
     voices = find_voices(config)
     ring = Ring(default_path()) if config.asks_keys else None
@@ -113,15 +114,18 @@ def serve_at(door: Door, side: Door | None, config: Config, ready: Ready, wiper:
     shut = (*shut, *exporter)
     births, reaper_pid, wait_for_voices, asked = start_others(config, duty, board, shut, connector, voices)
     try:
+        nursery = Nursery(births, reaper_pid, live_with(equip_for_nothing, config, fences))
+        wait_for_probe = bear_probe(nursery)
         secured = secure_late(config)
         tls = secured.context if secured else None
-        equip, think = prepare_serving(config, models, board, ring, tls, voices=tuple(voice.name for voice in voices))
-        nursery = Nursery(births, reaper_pid, live_with(equip_for_nothing, config, fences))
+        equip, think, at_leisure = prepare_serving(
+            config, models, board, ring, tls, voices=tuple(voice.name for voice in voices)
+        )
         roomy = with_room(config, most_loading_bytes(config, models))
         hatch = hatch_at(side, config, board, nursery, fences) if side else None
         settle_memory()
         wait_for_voices()
-        probe(nursery)
+        wait_for_probe()
         warden = Warden(
             door,
             Nursery(births, reaper_pid, live_with(equip, roomy, fences), ring.refresh if ring else None),
@@ -132,6 +136,7 @@ def serve_at(door: Door, side: Door | None, config: Config, ready: Ready, wiper:
             computing=board.taken,
             idle_exit_s=config.idle_exit_s,
             minds=minds_for(asked, reaper_pid, think, roomy, fences) if asked and think else None,
+            at_leisure=at_leisure,
         )
         ready(door.address, secured.fingerprint if secured else None, side.address if side else None)
         tell_keeper()
@@ -249,10 +254,11 @@ def prepare_serving(
     ring: Ring | None = None,
     tls: ssl.SSLContext | None = None,
     voices: tuple[str, ...] = (),
-) -> tuple[Equip, Think | None]:
-    """Import and load what instances need; how one that serves, and a mind, is made ready. After the reaper's fork."""
+) -> tuple[Equip, Think | None, Callable[[], None]]:
+    """Import and load what instances need; how one that serves, and a mind, is made ready, and what can wait until
+    nobody does. After the reaper's fork."""
     keep_one_arena()
-    loading = [found.begin() for found in models if not found.on_demand]
+    loading = [found.begin(config.context_tokens) for found in models if not found.on_demand]
     from noghost.api.equipment import Equipment, equip
     from noghost.api.here import Here
     from noghost.api.spoken import spoken_by
@@ -298,7 +304,8 @@ def prepare_serving(
         equipment = equip(newborn.connection, config.limits.stall_s)
         return Equipped(lambda instance: serve_one(instance, equipment), (*keep(), *equipment.descriptors))
 
-    return equip_one, thinker_for(spoken.app, now_of, keep) if spoken.app and voices else None
+    think = thinker_for(spoken.app, now_of, keep) if spoken.app and voices else None
+    return equip_one, think, partial(settle, served)
 
 
 # --- ask ------------------------------------------------------------------------------------------------------
@@ -336,7 +343,7 @@ def ask(config: Config, question: Question, reaper: Spawned, found: Found, loadi
     births, reaper_pid = reaper.births, reaper.pid
     reaper.charge(duty)
     own_line = Line(be_traced(births, reaper_pid))
-    loaded = made_ready(loading(), config.context_tokens, asked=question.most_tokens())
+    loaded = made_ready(*loading())
     share = Share(config.most_threads, Board())
     now = share.threads if not config.threads else lambda: config.threads
     threads = Threads(config.most_threads, now, config.threads or None)

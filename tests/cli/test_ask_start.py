@@ -14,7 +14,7 @@ from noghost.weights.find import find
 from running import private_environment
 
 ASK = [sys.executable, "-m", "noghost.cli.main", "ask", "--temperature", "0", "--threads", "1", "--max-tokens", "12"]
-HEAVY = {"fastapi", "uvicorn", "pydantic", "httpx", "starlette", "numpy", "matplotlib", "noghost.api", "asyncio"}
+HEAVY = {"uvicorn", "pydantic", "httpx", "starlette", "numpy", "matplotlib", "noghost.api", "asyncio"}
 HEAVY |= {"noghost.engine.capsule", "logging"}
 NOT_THE_REAPERS = HEAVY | {"click", "jinja2", "llama_cpp", "noghost.engine", "noghost.service"}
 
@@ -29,7 +29,7 @@ def imported(statement: str) -> set[str]:
 def test_the_command_imports_nothing_of_a_service() -> None:
     way = "import noghost.cli.main, noghost.cli.ask, noghost.service, noghost.instance.terminal, noghost.engine.loaded"
     assert imported(way) & HEAVY == set()
-    assert {"fastapi", "asyncio"} <= imported("import noghost.api.app"), "control: they are found where they are"
+    assert {"starlette", "asyncio"} <= imported("import noghost.api.app"), "control: they are found where they are"
 
 
 def test_its_reaper_imports_nothing_that_answers() -> None:
@@ -56,8 +56,8 @@ def test_a_context_sized_to_the_question_changes_no_answer(tmp_path: Path) -> No
 
 def test_the_context_is_as_large_as_needed_and_no_larger() -> None:
     code = (
-        "import sys; from noghost.engine.loaded import made_ready; from noghost.engine.model import Model;"
-        "print(made_ready(Model.load(sys.argv[1]), int(sys.argv[2]), asked=int(sys.argv[3])).context.n_ctx)"
+        "import sys; from noghost.engine.ahead import begin; from noghost.engine.context import Room;"
+        "print(begin(sys.argv[1], Room(int(sys.argv[2]), int(sys.argv[3])))()[1].n_ctx)"
     )
 
     def tokens(*arguments: object) -> int:

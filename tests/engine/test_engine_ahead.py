@@ -10,17 +10,19 @@ from pathlib import Path
 import pytest
 
 from noghost.engine.ahead import begin
+from noghost.engine.context import Room
 from noghost.errors import WeightsError
 from noghost.weights.find import find
 
 LOAD = """
 import os, sys
 from noghost.engine.ahead import begin
+from noghost.engine.context import Room
 from noghost.instance.memory import keep_one_arena
 if sys.argv[2] == "one":
     keep_one_arena()
-wait = begin(sys.argv[1])
-model = wait()
+wait = begin(sys.argv[1], Room(512))
+model, context = wait()
 print(len(os.listdir("/proc/self/task")), model.n_vocab, flush=True)
 import ctypes
 libc = ctypes.CDLL(None)
@@ -47,6 +49,6 @@ def test_control_the_thread_would_leave_an_arena_behind() -> None:
 def test_what_llama_cpp_refuses_is_told_with_its_reason(tmp_path: Path) -> None:
     path = tmp_path / "no.gguf"
     path.write_bytes(b"GGUF" + bytes(100))
-    wait = begin(path)
+    wait = begin(path, Room(512))
     with pytest.raises(WeightsError, match=r"no\.gguf: \w+"):
         wait()

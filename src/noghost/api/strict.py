@@ -37,7 +37,8 @@ FIELDS: set[str] = set()  # the names of all fields of all requests: ours, and s
 
 
 def whole(value: Any, depth: int = 2) -> Any:
-    """1 for 1.0, in lists and lists of lists too; any other value as it is."""
+    """1 for 1.0, which JSON does not tell apart and some languages write, in lists and lists of lists too; any other
+    value as it is."""
     if depth and isinstance(value, list):
         return [whole(one, depth - 1) for one in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -63,21 +64,14 @@ class Strict(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def null_is_default(cls, value: Any, info: ValidationInfo) -> Any:
-        """Put the default of the field for null."""
-        field = cls.model_fields[str(info.field_name)]
-        return field.default if value is None and not field.is_required() else value
+    def as_meant(cls, value: Any, info: ValidationInfo) -> Any:
+        """As JSON is meant: null is the default, 1.0 is 1, and no text holds half of a surrogate pair.
 
-    @field_validator("*", mode="before")
-    @classmethod
-    def whole_numbers(cls, value: Any) -> Any:
-        """JSON does not tell 1.0 from 1, and some languages write it so."""
-        return whole(value)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def whole_characters(cls, value: Any) -> Any:
-        """JSON's escapes can spell half of a surrogate pair, which no tokeniser takes."""
-        if isinstance(value, str) and HALF_PAIR.search(value):
+        One function for all three: pydantic makes a step of each, of every field, at every start.
+        """
+        if value is None:
+            field = cls.model_fields[str(info.field_name)]
+            return None if field.is_required() else field.default
+        if isinstance(value, str) and HALF_PAIR.search(value):  # JSON's escapes can spell it; no tokeniser takes it
             raise ValueError("a text holds half of a surrogate pair, which is not Unicode")
-        return value
+        return whole(value)

@@ -1,7 +1,8 @@
-"""Load a model's weights while the process imports what it needs besides. In the warden, before fork.
+"""Load a model's weights and make its context while the process imports what it needs besides. In the warden, before
+fork.
 
-A second core does it meanwhile. A thread makes one call of C, without the GIL, and ends: a second call would wait for
-the GIL, up to `sys.getswitchinterval()`.
+A second core does it meanwhile: a thread, which ends before anything is forked. Nearly all of its time is two calls of
+C, without the GIL.
 
 Weights that are repacked are loaded later, without a thread: what that makes of them is held in a file, and what it is
 can be told for certain only while nothing else is mapped (pages.py).
@@ -14,43 +15,59 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 
+from noghost.engine.context import Context, Room
 from noghost.engine.llama import start_backend
 from noghost.engine.model import Model, load_handle
-from noghost.errors import WeightsError
+from noghost.errors import NoghostError, WeightsError
+
+Made = tuple[Model, Context]
 
 
-def begin(path: Path, *, repack: bool = False, hold_in: Path | None = None) -> Callable[[], Model]:
-    """Begin to load; what waits for the model, and raises WeightsError where it cannot be had. Once it has returned,
-    there is no thread.
+def begin(path: Path, room: Room, *, repack: bool = False, hold_in: Path | None = None) -> Callable[[], Made]:
+    """Begin to load; what waits for the model and its context, and raises WeightsError or EngineError where they cannot
+    be had. Once it has returned, there is no thread.
 
     `repack`: as prepared files are (weights/prepared.py). `hold_in`: the folder for a file without a name that holds
     what repacking made, so that it is no private memory.
     """
     if repack:
-        return lambda: held(Model.load(path, repack=True), hold_in)
-    return Ahead(path).model
+        return lambda: with_context(held(Model.load(path, repack=True), hold_in), room)
+    return Ahead(path, room).made
+
+
+def with_context(model: Model, room: Room) -> Made:
+    """It, and a context for it. Raises EngineError."""
+    return model, Context(model, room.of(model))
 
 
 class Ahead:
-    """One model, from now on."""
+    """One model and its context, from now on."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, room: Room) -> None:
         """Begin."""
         start_backend()
         self._path = path
-        self._handle: int | None = None
-        self._thread = Thread(target=self._load)
+        self._room = room
+        self._made: Made | NoghostError | None = None
+        self._thread = Thread(target=self._make)
         self._thread.start()
 
-    def _load(self) -> None:
-        self._handle = load_handle(self._path, False)
+    def _make(self) -> None:
+        try:
+            self._made = with_context(Model.at(self._path, load_handle(self._path, False)), self._room)
+        except NoghostError as error:
+            self._made = error
 
-    def model(self) -> Model:
-        """Wait for it. Raises WeightsError, with the path, if llama.cpp refuses it."""
+    def made(self) -> Made:
+        """Wait for them. Raises WeightsError, with the path, if llama.cpp refuses the file, EngineError."""
         self._thread.join()
         while Path(f"/proc/self/task/{self._thread.native_id}").exists():  # Python has joined it, the kernel not yet
             time.sleep(0.0001)
-        return Model.at(self._path, self._handle)
+        if isinstance(self._made, NoghostError):
+            raise self._made
+        assert self._made is not None
+        self._made[1].made_beside_others()
+        return self._made
 
 
 def held(model: Model, folder: Path | None) -> Model:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from noghost.engine import llama, pages
@@ -21,6 +22,7 @@ from noghost.engine.llama import C, set_fields
 from noghost.engine.model import Model
 from noghost.errors import EngineError
 
+BESIDE_TOKENS = 64  # of a template's expressions; its own words are counted by their bytes
 POLL_NEVER = 0  # ggml.h: 0 is no polling, 100 aggressive polling
 
 
@@ -50,6 +52,10 @@ class Context:
     def flash_attention(self) -> bool:
         """It is on for certain, so that rows of V lie as rows of K do."""
         return f"flash_attention={C.LLAMA_FLASH_ATTN_TYPE_ENABLED} " in self.parameters
+
+    def made_beside_others(self) -> None:
+        """Another thread mapped memory while this context was made: of what is new, leave alone what may be its own."""
+        self._new_memory = pages.zero_blocks(self._new_memory)
 
     def release_zero_pages(self) -> int:
         """Give back what llama.cpp only cleared; return how many bytes. In the warden, at once.
@@ -143,6 +149,26 @@ class Context:
         status = C.llama_decode(self.handle, C.llama_batch_get_one(array, len(tokens)))
         if status != 0:  # llama.h: 1 no room, 2 aborted, -1 invalid batch, below that fatal
             raise EngineError(f"llama.cpp failed to decode {len(tokens)} tokens (status {status})")
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How large a context is to be: at most so many tokens.
+
+    `asked`: bytes of the messages and tokens of the answer, where they are known already: the context is no larger
+    than these can need, and is made that much faster.
+    """
+
+    context_tokens: int
+    asked: int | None = None
+
+    def of(self, model: Model) -> int:
+        """The tokens of a context of this model, which knows no more than it was trained on."""
+        tokens = self.context_tokens
+        # A token is at least a byte. Of a context that was made longer, the size is in the answer.
+        if self.asked is not None and model.n_ctx_original is None:
+            tokens = min(tokens, self.asked + len((model.chat_template or "").encode()) + BESIDE_TOKENS)
+        return min(tokens, model.n_ctx_train)
 
 
 def _new(model: Model, n_ctx: int) -> tuple[int, str]:

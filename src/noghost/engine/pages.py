@@ -5,9 +5,10 @@ that is not there read the same, so MADV_DONTNEED changes nothing but the memory
 
 Covered: memory that was mapped while one C call ran, and that belongs to what the call made.
 Not covered: the heap and Python's own arenas. This code allocates while it looks, so a page there that is
-zero when compared need not be when given back. A page of that kind in the ranges after all would not be
-lost silently: they are write-protected from before the comparison until after the release, and a write
-would end the process with SIGSEGV at its start. `hold_in_file` does the same from the copy until the mapping.
+zero when compared need not be when given back. (`zero_blocks` leaves them out, where another thread mapped
+memory meanwhile.) A page of that kind in the ranges after all would not be lost silently: they are
+write-protected from before the comparison until after the release, and a write would end the process with
+SIGSEGV at its start. `hold_in_file` does the same from the copy until the mapping.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from noghost.errors import EngineError
 
 PAGE_BYTES = mmap.PAGESIZE
 BLOCK_BYTES = 256 * PAGE_BYTES
+SAMPLE_BYTES = 16 * PAGE_BYTES
 PRESENT = 1 << 63  # Documentation/admin-guide/mm/pagemap.rst, bit 63
 PROT_READ, PROT_WRITE = mmap.PROT_READ, mmap.PROT_WRITE
 MAP_FIXED = 0x10  # asm-generic/mman-common.h
@@ -88,6 +90,27 @@ def mapped_during(make: Callable[[], Made]) -> tuple[Made, list[Range]]:
     made = make()
     after = _MAPS.read_text()
     return made, subtract(parse_maps(after), parse_maps(before))
+
+
+def zero_blocks(ranges: list[Range]) -> list[Range]:
+    """What of `ranges` lies in blocks whose first page is there and zero: cleared memory, but for its edges.
+
+    For ranges that another thread's memory may be among: of CPython's arenas no such page is zero once it is there,
+    since each of its pools (16 KiB) begins with a header that is not.
+    """
+    pagemap = os.open("/proc/self/pagemap", os.O_RDONLY)
+    try:
+        found: list[Range] = []
+        for run in (run for part in ranges for run in _present_runs(pagemap, part)):
+            first = -(-run.start // SAMPLE_BYTES) * SAMPLE_BYTES
+            for start in range(first, run.end - SAMPLE_BYTES + 1, SAMPLE_BYTES):
+                if not _is_zero(start, start + PAGE_BYTES):
+                    continue
+                joins = bool(found) and found[-1].end == start
+                found.append(Range(found.pop().start if joins else start, start + SAMPLE_BYTES))
+        return found
+    finally:
+        os.close(pagemap)
 
 
 def release_zero_pages(ranges: list[Range]) -> int:

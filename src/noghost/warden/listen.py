@@ -57,6 +57,7 @@ class Warden:
         computing: Callable[[], int],
         idle_exit_s: float = 0,
         minds: Minds | None = None,
+        at_leisure: Callable[[], None] = lambda: None,
     ) -> None:
         self._door = door
         self._nursery = nursery
@@ -75,6 +76,7 @@ class Warden:
         self._end_s: float | None = None  # when those that still run are killed
         self._idle_exit_s = idle_exit_s  # 0: never
         self._stirred_s = 0.0  # when something happened last
+        self._at_leisure: Callable[[], None] | None = at_leisure  # what can wait until nobody is here, once
 
     def run(self) -> None:
         """Until a signal asks to stop and every instance has ended, or nobody was here for `idle_exit_s`; raises
@@ -93,6 +95,13 @@ class Warden:
             self._dismiss_overdue()
             self._bear_waiting()
             self._mind_the_door()
+            self._take_leisure()
+
+    def _take_leisure(self) -> None:
+        """Once, as soon as nobody is here: before the first knock, or after the first answer where somebody waits."""
+        if self._at_leisure and not (self._lobby or self._living or self._stopping):
+            self._at_leisure()
+            self._at_leisure = None
 
     def _hang_bell(self) -> None:
         """A socket that becomes readable on SIGTERM and SIGINT. SIGCHLD is ignored: the kernel reaps."""
@@ -251,6 +260,8 @@ class Warden:
     def _patience_s(self) -> float | None:
         """How long to sleep: for ever when nobody waits and nobody lives."""
         now_s = time.monotonic()
+        if self._at_leisure and not (self._lobby or self._living):
+            return 0.0
         room_s = self._living.room_s(now_s) if self._lobby.waits else None
         times = (self._lobby.due_s(), self._living.due_s(), room_s, self._short_s, self._end_s, self._idle_due_s())
         next_s = min((at_s for at_s in times if at_s is not None), default=None)
@@ -276,13 +287,18 @@ class Warden:
             self._end_s = now_s + GRACE_S
 
 
-def probe(nursery: Nursery) -> Gone:
-    """At start: bear one instance that does nothing and ends, and see it traced, wiped and verified.
+def bear_probe(nursery: Nursery) -> Callable[[], Gone]:
+    """At start: bear one instance that does nothing and ends, to be traced, wiped and verified; what waits until it was.
 
-    Raises HostError with the way out when this host cannot do it.
+    That raises HostError with the way out when this host cannot do it. The reaper does it while the warden loads.
     """
     bear(None, nursery)
-    data = nursery.births.recv(MAX_BYTES)
+    return partial(probed, nursery.births)
+
+
+def probed(births: socket.socket) -> Gone:
+    """What became of the probe. Raises HostError."""
+    data = births.recv(MAX_BYTES)
     if not data:
         raise HostError("the reaper ended while the service started", "see its message above")
     gone = unpack(data, Gone)
