@@ -242,9 +242,7 @@ class Warden:
     # --- ends ---------------------------------------------------------------------------------------------
 
     def _on_word(self, births: socket.socket) -> None:
-        data = b""
-        with contextlib.suppress(ConnectionResetError):  # the reaper died with births unread
-            data = births.recv(MAX_BYTES)
+        data = heard(births)
         if not data:
             log(Event.REAPER_GONE)
             self._living.kill_all()
@@ -288,17 +286,24 @@ class Warden:
 
 
 def bear_probe(nursery: Nursery) -> Callable[[], Gone]:
-    """At start: bear one instance that does nothing and ends, to be traced, wiped and verified; what waits until it was.
+    """At start: bear one instance that does nothing and ends, to be traced, wiped and verified while the warden loads.
 
-    That raises HostError with the way out when this host cannot do it. The reaper does it while the warden loads.
+    Returns what waits until it was, and raises HostError with the way out when this host cannot do it.
     """
     bear(None, nursery)
     return partial(probed, nursery.births)
 
 
+def heard(births: socket.socket) -> bytes:
+    """A word of the reaper's; empty when it is gone."""
+    with contextlib.suppress(ConnectionResetError):  # it died with births unread
+        return births.recv(MAX_BYTES)
+    return b""
+
+
 def probed(births: socket.socket) -> Gone:
     """What became of the probe. Raises HostError."""
-    data = births.recv(MAX_BYTES)
+    data = heard(births)
     if not data:
         raise HostError("the reaper ended while the service started", "see its message above")
     gone = unpack(data, Gone)
