@@ -35,9 +35,9 @@ def begin(path: Path, room: Room, *, repack: bool = False, hold_in: Path | None 
     return Ahead(path, room).made
 
 
-def with_context(model: Model, room: Room) -> Made:
+def with_context(model: Model, room: Room, *, beside_others: bool = False) -> Made:
     """It, and a context for it. Raises EngineError."""
-    return model, Context(model, room.of(model))
+    return model, Context(model, room.of(model), beside_others=beside_others)
 
 
 class Ahead:
@@ -54,7 +54,8 @@ class Ahead:
 
     def _make(self) -> None:
         try:
-            self._made = with_context(Model.at(self._path, load_handle(self._path, False)), self._room)
+            model = Model.at(self._path, load_handle(self._path, False))
+            self._made = with_context(model, self._room, beside_others=True)
         except NoghostError as error:
             self._made = error
 
@@ -66,7 +67,6 @@ class Ahead:
         if isinstance(self._made, NoghostError):
             raise self._made
         assert self._made is not None
-        self._made[1].made_beside_others()
         return self._made
 
 

@@ -32,13 +32,15 @@ class Context:
     Raises EngineError if llama.cpp refuses. It is never freed: it ends with its process.
     """
 
-    def __init__(self, model: Model, n_ctx: int, *, releasable: bool = True) -> None:
+    def __init__(self, model: Model, n_ctx: int, *, releasable: bool = True, beside_others: bool = False) -> None:
         """Make it in this process: in the warden before fork, or in an `ask`; not `releasable` in a confined instance,
-        which cannot look at its own mappings and gives nothing back."""
+        which cannot look at its own mappings and gives nothing back; `beside_others` where another thread may map
+        memory of its own meanwhile."""
         made = pages.mapped_during(lambda: _new(model, n_ctx)) if releasable else (_new(model, n_ctx), [])
         (self.handle, self.parameters), self._new_memory = made
         self.n_ctx: int = C.llama_n_ctx(self.handle)
         self.n_batch: int = C.llama_n_ubatch(self.handle)
+        self._beside_others = beside_others
         self._in_batches = model.is_causal
         self._threadpool = 0
         self._max_threads = 1
@@ -53,10 +55,6 @@ class Context:
         """It is on for certain, so that rows of V lie as rows of K do."""
         return f"flash_attention={C.LLAMA_FLASH_ATTN_TYPE_ENABLED} " in self.parameters
 
-    def made_beside_others(self) -> None:
-        """Another thread mapped memory while this context was made: of what is new, leave alone what may be its own."""
-        self._new_memory = pages.zero_blocks(self._new_memory)
-
     def release_zero_pages(self) -> int:
         """Give back what llama.cpp only cleared; return how many bytes. In the warden, at once.
 
@@ -64,7 +62,8 @@ class Context:
         """
         if self.position:
             raise EngineError("refused to release the pages of a context that is in use")
-        return pages.release_zero_pages(self._new_memory)
+        ranges = pages.zero_blocks(self._new_memory) if self._beside_others else self._new_memory
+        return pages.release_zero_pages(ranges)
 
     def save(self) -> bytes:
         """The KV state of all that was decoded, as llama.cpp writes it. Raises EngineError if it does not."""
