@@ -57,15 +57,15 @@ def main() -> None:
 def time_the_rest(marks: dict[str, float]) -> None:
     """What the command imports next, and its steps."""
     marks["reaper"] = now_ms()
-    from noghost import chosen, host
+    from noghost import host, models
     from noghost.engine import ahead, pages
     from noghost.warden import network
 
-    chosen.find_models = timed(marks, "digest", chosen.find_models)
+    models.find_models = timed(marks, "digest", models.find_models)
     ahead.begin = timed(marks, "begin", ahead.begin)
-    network.unshare_network = timed(marks, "imports", network.unshare_network)
+    network.leave_network_as_root = timed(marks, "imports", network.leave_network_as_root)
     host.build_digest = timed(marks, "host", host.build_digest)
-    ahead.Ahead.model = timed(marks, "load", ahead.Ahead.model)  # type: ignore[method-assign]
+    ahead.Ahead.made = timed(marks, "load", ahead.Ahead.made)  # type: ignore[method-assign]
     pages.release_zero_pages = timed(marks, "context", pages.release_zero_pages)
 
 

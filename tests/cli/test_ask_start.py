@@ -13,6 +13,7 @@ from noghost.instance.question import Question
 from noghost.weights.find import find
 from running import private_environment
 
+DOCS = Path(__file__).parents[2] / "docs"
 ASK = [sys.executable, "-m", "noghost.cli.main", "ask", "--temperature", "0", "--threads", "1", "--max-tokens", "12"]
 HEAVY = {"uvicorn", "pydantic", "httpx", "starlette", "numpy", "matplotlib", "noghost.api", "asyncio"}
 HEAVY |= {"noghost.engine.capsule", "logging"}
@@ -30,6 +31,12 @@ def test_the_command_imports_nothing_of_a_service() -> None:
     way = "import noghost.cli.main, noghost.cli.ask, noghost.service, noghost.instance.terminal, noghost.engine.loaded"
     assert imported(way) & HEAVY == set()
     assert {"starlette", "asyncio"} <= imported("import noghost.api.app"), "control: they are found where they are"
+
+
+def test_a_service_imports_no_framework_for_its_document() -> None:
+    assert "fastapi" not in imported("import noghost.api.app, noghost.api.connection, noghost.api.rehearse")
+    generated = f"import sys; sys.path.insert(0, {str(DOCS)!r}); import _generate_api"
+    assert "fastapi" in imported(generated), "control"
 
 
 def test_its_reaper_imports_nothing_that_answers() -> None:
