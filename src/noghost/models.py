@@ -85,14 +85,18 @@ def load_served(config: Config, models: Sequence[Found], loading: Sequence[Loadi
         raise ConfigError(
             "a template is for a model that is loaded at the start, and there is none", "add --model NAME"
         )
-    served, next_loading = [], iter(loading)
+    # All of them first, and last those that are repacked: what is mapped for these, and for a template, can be told for
+    # certain only where no thread runs.
+    waits = sorted(zip(loaded, loading, strict=True), key=lambda pair: pair[0].file.prepared)
+    made = {found.file.name: wait() for found, wait in waits}
+    served = []
     for found in models:
         status = found.file.path.stat()
         served.append(
             Served(
                 name=found.file.name,
                 digest=found.digest,
-                held=None if found.on_demand else ready_of(config, found, loaded, next(next_loading)),
+                held=None if found.on_demand else ready_of(config, found, loaded, made[found.file.name]),
                 dormant=dormant_of(config, found) if found.on_demand else None,
                 facts=facts_of(found) if found.on_demand else None,
                 size_bytes=status.st_size,
@@ -102,12 +106,12 @@ def load_served(config: Config, models: Sequence[Found], loading: Sequence[Loadi
     return tuple(served)
 
 
-def ready_of(config: Config, found: Found, loaded: Sequence[Found], loading: Loading) -> Loaded:
+def ready_of(config: Config, found: Found, loaded: Sequence[Found], made: Made) -> Loaded:
     """Make one of those that are loaded ready, with its templates."""
     from noghost.engine.loaded import around
 
     sources = templates_for(config, loaded, found)
-    ready = around(*loading())
+    ready = around(*made)
     return hold_templates(config, found, ready, sources) if sources else ready
 
 

@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
 from noghost.api.endpoints import Endpoints
+from noghost.api.errors import TEXT
 from noghost.api.here import Served, here
 from noghost.api.keys import UNREADABLE
 from noghost.errors import RequestError
 
-TEXT = {"type": "string"}
 HEX = set("0123456789abcdef")
 ID = {**TEXT, "pattern": "^[0-9a-f]{32}$"}
 SIZE = {**TEXT, "pattern": "^[0-9]{1,18}$", "default": "0"}

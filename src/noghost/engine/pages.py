@@ -93,15 +93,18 @@ def mapped_during(make: Callable[[], Made]) -> tuple[Made, list[Range]]:
 
 
 def zero_blocks(ranges: list[Range]) -> list[Range]:
-    """What of `ranges` lies in blocks whose first page is there and zero: cleared memory, but for its edges.
+    """What of `ranges` is still anonymous memory, in blocks whose first page is there and zero: what was cleared, but
+    for its edges.
 
     For ranges that another thread's memory may be among: of CPython's arenas no such page is zero once it is there,
     since each of its pools (16 KiB) begins with a header that is not.
     """
+    still = parse_maps(_MAPS.read_text())
+    shared = [Range(max(a.start, b.start), min(a.end, b.end)) for a in ranges for b in still]
     pagemap = os.open("/proc/self/pagemap", os.O_RDONLY)
     try:
         found: list[Range] = []
-        for run in (run for part in ranges for run in _present_runs(pagemap, part)):
+        for run in (run for part in shared if part.start < part.end for run in _present_runs(pagemap, part)):
             first = -(-run.start // SAMPLE_BYTES) * SAMPLE_BYTES
             for start in range(first, run.end - SAMPLE_BYTES + 1, SAMPLE_BYTES):
                 if not _is_zero(start, start + PAGE_BYTES):

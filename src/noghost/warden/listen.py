@@ -242,7 +242,7 @@ class Warden:
     # --- ends ---------------------------------------------------------------------------------------------
 
     def _on_word(self, births: socket.socket) -> None:
-        data = heard(births)
+        data = word_of(births)
         if not data:
             log(Event.REAPER_GONE)
             self._living.kill_all()
@@ -294,7 +294,7 @@ def bear_probe(nursery: Nursery) -> Callable[[], Gone]:
     return partial(probed, nursery.births)
 
 
-def heard(births: socket.socket) -> bytes:
+def word_of(births: socket.socket) -> bytes:
     """A word of the reaper's; empty when it is gone."""
     with contextlib.suppress(ConnectionResetError):  # it died with births unread
         return births.recv(MAX_BYTES)
@@ -303,7 +303,7 @@ def heard(births: socket.socket) -> bytes:
 
 def probed(births: socket.socket) -> Gone:
     """What became of the probe. Raises HostError."""
-    data = heard(births)
+    data = word_of(births)
     if not data:
         raise HostError("the reaper ended while the service started", "see its message above")
     gone = unpack(data, Gone)
