@@ -10,7 +10,6 @@ from noghost.reaper.spawn import Spawned, spawn_reaper
 from noghost.title import take_title
 
 if TYPE_CHECKING:
-    from noghost.instance.question import Question
     from noghost.models import Found, Loading
 
 
@@ -21,11 +20,11 @@ def start_ahead() -> Spawned:
     return spawn_reaper()
 
 
-def load_ahead(config: Config, question: Question) -> tuple[Found, Loading]:
-    """The model that is meant, which is loaded while the command imports the rest."""
+def load_ahead(config: Config, most_tokens: int | None) -> tuple[Found, Loading]:
+    """The model that is meant, which is loaded, with a context for so many tokens, while the command imports the rest."""
     from noghost.instance.memory import keep_one_arena
     from noghost.models import find_models  # now, while the reaper imports too
 
     keep_one_arena()
     found = find_models(config)[0]
-    return found, found.begin(config.context_tokens, question.most_tokens())
+    return found, found.begin(config.context_tokens, most_tokens)

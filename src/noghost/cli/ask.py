@@ -107,7 +107,7 @@ def ask(
     )
     if reaper is None:
         return ask_several(config, asked, count, seed=seed, **fresh)
-    found, loading = load_ahead(config, asked)
+    found, loading = load_ahead(config, asked.most_tokens())
     from noghost.cli.lived import finish
     from noghost.service import ask as run_ask
 
