@@ -21,7 +21,7 @@ def start_ahead() -> Spawned:
 
 
 def load_ahead(config: Config, most_tokens: int | None) -> tuple[Found, Loading]:
-    """The model that is meant, which is loaded, with a context for so many tokens, while the command imports the rest."""
+    """The model that is meant; it is loaded, with a context for so many tokens, while the command imports the rest."""
     from noghost.instance.memory import keep_one_arena
     from noghost.models import find_models  # now, while the reaper imports too
 
