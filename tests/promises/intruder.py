@@ -23,9 +23,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-from fastapi import APIRouter, Request
+from starlette.requests import Request
 
 import noghost.api.app as api
+from noghost.api.endpoints import Endpoints
 from noghost.api.here import here
 from noghost.api.loading import loaded_for
 from noghost.config import Config, Limits
@@ -38,7 +39,7 @@ SCRATCH = mmap.mmap(-1, 4 * PAGE_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYM
 ADDRESS = ctypes.addressof(ctypes.c_char.from_buffer(SCRATCH))
 PLACE = Path(tempfile.gettempdir()) / f"noghost-intruder-{os.getpid()}"
 FAILED = ctypes.c_void_p(-1).value
-router = APIRouter()
+endpoints = Endpoints()
 
 
 def page(number: int) -> ctypes.c_void_p:
@@ -138,7 +139,7 @@ def outcome_of(attempt: Callable[[], object]) -> str:
     return "done"
 
 
-@router.get("/attack")
+@endpoints.get("/attack")
 async def attack(request: Request) -> dict[str, str]:
     """Try everything once."""
     now = here(request)
@@ -177,7 +178,7 @@ def holds_weights(descriptor: int) -> bool:
         return False
 
 
-@router.get("/weights")
+@endpoints.get("/weights")
 async def weights(request: Request) -> dict[str, str]:
     """Try everything with the file."""
     now = here(request)
@@ -196,18 +197,18 @@ AS_A_LOAD: dict[str, Callable[[], object]] = {
 }
 
 
-@router.get("/like-a-load")
-async def like_a_load(request: Request, load: bool) -> dict[str, str]:
+@endpoints.get("/like-a-load")
+async def like_a_load(request: Request) -> dict[str, str]:
     """Try what a load tries, after one or without one."""
     now = here(request)
-    if load:
+    if request.query_params["load"] == "true":
         await loaded_for(request, 1)
     else:
         now.recorder.open(now.invocation, 0, None)
     return {name: outcome_of(attempt) for name, attempt in AS_A_LOAD.items()}
 
 
-@router.get("/insist")
+@endpoints.get("/insist")
 async def insist(request: Request) -> None:
     """Try one thing until something ends it."""
     now = here(request)
@@ -225,7 +226,7 @@ def main(port: int, without: tuple[str, ...], on_demand: tuple[str, ...]) -> Non
 
     def with_intruder(*, voice: bool = False) -> object:
         app = make(voice=voice)
-        app.include_router(router)
+        app.router.routes += [one.route() for one in endpoints]
         return app
 
     api.make_app = with_intruder  # type: ignore[assignment]

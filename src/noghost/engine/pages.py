@@ -1,6 +1,6 @@
 """Give back the pages of a C buffer that hold nothing but zeros; have a file hold the others.
 
-In the warden, before fork, with one thread. For private anonymous memory a page that is zero and a page
+In the warden, with one thread and while no instance lives. For private anonymous memory a page that is zero and a page
 that is not there read the same, so MADV_DONTNEED changes nothing but the memory that the process holds.
 
 Covered: memory that was mapped while one C call ran, and that belongs to what the call made.

@@ -41,6 +41,11 @@ class Hatch:
             with connection:
                 self._alive.add(bear(connection, self._nursery))
 
+    @property
+    def busy(self) -> bool:
+        """Whether an instance of its own is alive."""
+        return bool(self._alive)
+
     def gone(self, pid: int) -> None:
         """An instance has ended; it may be none of these."""
         self._alive.discard(pid)

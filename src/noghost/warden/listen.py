@@ -99,9 +99,14 @@ class Warden:
 
     def _take_leisure(self) -> None:
         """Once, as soon as nobody is here: before the first knock, or after the first answer where somebody waits."""
-        if self._at_leisure and not (self._lobby or self._living or self._stopping):
+        if self._at_leisure and self._is_alone:
             self._at_leisure()
             self._at_leisure = None
+
+    @property
+    def _is_alone(self) -> bool:
+        """Nobody waits, and no instance lives: what the warden gives back now, none has a share in."""
+        return not (self._lobby or self._living or (self._hatch and self._hatch.busy))
 
     def _hang_bell(self) -> None:
         """A socket that becomes readable on SIGTERM and SIGINT. SIGCHLD is ignored: the kernel reaps."""
@@ -258,7 +263,7 @@ class Warden:
     def _patience_s(self) -> float | None:
         """How long to sleep: for ever when nobody waits and nobody lives."""
         now_s = time.monotonic()
-        if self._at_leisure and not (self._lobby or self._living):
+        if self._at_leisure and self._is_alone:
             return 0.0
         room_s = self._living.room_s(now_s) if self._lobby.waits else None
         times = (self._lobby.due_s(), self._living.due_s(), room_s, self._short_s, self._end_s, self._idle_due_s())
