@@ -9,7 +9,7 @@ Q ?= What is the capital of France?
 # LLAVA_BUILD=OFF: images are not served; it would only take time to compile.
 export CMAKE_ARGS ?= -DGGML_OPENMP=OFF -DLLAVA_BUILD=OFF
 
-.PHONY: ask setup voice test fast clients lint bench faults forensics lock clean
+.PHONY: ask setup voice test fast clients ray lint bench faults forensics lock clean
 
 ask: $(VENV)/run.done  ## answer Q="…" with the embedded model
 	@$(BIN)/noghost ask --temperature 0 "$(Q)"
@@ -18,7 +18,7 @@ setup: $(VENV)/run.done  ## .venv/bin/noghost, and nothing else
 
 voice: $(VENV)/voice.done  ## what `noghost serve --voice` hears and speaks with
 
-test: $(VENV)/dev.done lint clients  ## everything: checks, unit tests, promises, programs of others
+test: $(VENV)/dev.done lint clients ray  ## everything: checks, unit tests, promises, programs of others
 	$(BIN)/pytest
 
 fast: $(VENV)/dev.done  ## the tests for everyday use, without the engine's: under a minute
@@ -27,6 +27,9 @@ fast: $(VENV)/dev.done  ## the tests for everyday use, without the engine's: und
 clients: $(VENV)/run.done .venv-clients/done .venv-clients-llm/done  ## programs that nobody here wrote, against a service
 	NOGHOST_PYTHON=$(BIN)/python .venv-clients/bin/pytest $(addprefix tests/clients/test_,langchain.py litellm.py llama_index.py)
 	NOGHOST_PYTHON=$(BIN)/python .venv-clients-llm/bin/pytest tests/clients/test_llm.py
+
+ray: .venv-clients-ray/done  ## `noghost map --ray`, on a cluster of three nodes on this machine
+	.venv-clients-ray/bin/python -m pytest tests/cli/test_map_ray.py
 
 lint: $(VENV)/dev.done  ## ruff and mypy
 	$(BIN)/ruff check .
@@ -61,6 +64,13 @@ $(VENV)/dev.done: $(VENV)/voice.done requirements/dev.lock
 	@PYTHON=$(PYTHON) requirements/install.sh .venv-$* $<
 	@touch $@
 
+# Ray, and then all that .venv has: a caller and its agents want both in one environment.
+.venv-clients-ray/done: $(VENV)/dev.done requirements/clients-ray.lock
+	@PYTHON=$(PYTHON) requirements/install.sh .venv-clients-ray requirements/clients-ray.lock
+	@$(BIN)/python -c "import site; print(f'import site; site.addsitedir({site.getsitepackages()[0]!r})')" \
+	  > $$(.venv-clients-ray/bin/python -c "import site; print(site.getsitepackages()[0])")/noghost.pth
+	@touch $@
+
 lock:  ## resolve the ranges of pyproject.toml anew (needs pip-tools)
 	pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras --extra chat \
 	  --output-file requirements/run.lock pyproject.toml
@@ -70,6 +80,8 @@ lock:  ## resolve the ranges of pyproject.toml anew (needs pip-tools)
 	  pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras --allow-unsafe \
 	    --output-file requirements/$$one.lock requirements/$$one.in || exit; \
 	done
+	pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras --allow-unsafe \
+	  --constraint requirements/dev.lock --output-file requirements/clients-ray.lock requirements/clients-ray.in
 
 clean:  ## remove what was built here
-	rm -rf $(VENV) .venv-clients .venv-clients-llm build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-clients .venv-clients-llm .venv-clients-ray build dist .pytest_cache .mypy_cache .ruff_cache

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,19 @@ MAP = (sys.executable, "-m", "noghost.cli.main", "map")
 DONE_S = 100.0
 PARIS = "The capital of France is Paris."
 BUNDLE = "out.receipts"
+CC = shutil.which("cc")
+AHEAD = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <time.h>
+static int (*real)(clockid_t, struct timespec *);
+__attribute__((constructor)) static void find(void) { real = dlsym(RTLD_NEXT, "clock_gettime"); }
+int clock_gettime(clockid_t id, struct timespec *at) {
+    int failed = real(id, at);
+    if (!failed && id == CLOCK_REALTIME) at->tv_sec += 3600;
+    return failed;
+}
+"""
 LINES = 60  # many more than are answered before one node is gone
 
 
@@ -180,6 +195,53 @@ def test_a_full_disk_on_one_node_is_told_and_the_others_answer(three: list[Servi
     told = json.loads(mapped(tmp_path, *urls(three), "--json").stdout)
     assert (told["statuses"], told["missing"], told["receipts"]) == ({"200": 20}, 0, 20)
     assert (told["nodes"][three[0].url], told["again"] > 0) == (0, True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk wants root")
+def test_a_disk_of_one_node_that_is_really_full_is_told_and_the_others_answer(tmp_path: Path) -> None:
+    """A file system of its own, filled to the last block while the service runs; with room again it answers."""
+    (tmp_path / "filling.gguf").write_bytes(filling().render())
+    write(tmp_path, *(completion(number) for number in range(20)))
+    with small_disk(tmp_path / "full") as home, ExitStack() as held:
+        full, other = (held.enter_context(running(place, *tiny(tmp_path))) for place in (home, tmp_path / "other"))
+        filler = home / "filler"
+        with suppress(OSError), filler.open("wb", buffering=0) as file:
+            while file.write(bytes(4096)):
+                pass
+        told = json.loads(mapped(tmp_path, *urls([full, other]), "--json").stdout)
+        assert (told["statuses"], told["missing"], told["receipts"]) == ({"200": 20}, 0, 20)
+        assert (told["nodes"][full.url], told["again"] > 0) == (0, True)
+        filler.unlink()
+        (tmp_path / "out").unlink()
+        (tmp_path / BUNDLE).unlink()
+        told = json.loads(mapped(tmp_path, *urls([full]), "--json").stdout)
+        assert (told["statuses"], told["receipts"]) == ({"200": 20}, 20), "control"
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A file system of 4 MiB."""
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=700", "none", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.mark.skipif(CC is None, reason="no C compiler here")
+def test_a_node_whose_clock_is_off_is_told(three: list[Service], tmp_path: Path) -> None:
+    """Every process of one service has the time of a machine whose clock is an hour ahead."""
+    source, library = tmp_path / "ahead.c", tmp_path / "ahead.so"
+    source.write_text(AHEAD)
+    subprocess.run([str(CC), "-shared", "-fPIC", source, "-o", library, "-ldl"], check=True)
+    write(tmp_path, *(completion(number) for number in range(12)))
+    with running(tmp_path / "d", *tiny(tmp_path), env={"LD_PRELOAD": str(library)}) as wrong:
+        done = mapped(tmp_path, *urls([three[0], wrong]), "--json")
+        told = json.loads(done.stdout)
+        assert (done.returncode, told["statuses"], told["receipts"]) == (1, {"200": 12}, 12)
+        assert told["nodes"][wrong.url] > 0
+        assert told["faults"] == [f"the clock of {wrong.url} is off by about 60 min, and its ledger with it"]
 
 
 def test_a_node_with_other_weights_under_the_same_name_is_refused(three: list[Service], tmp_path: Path) -> None:

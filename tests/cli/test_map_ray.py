@@ -7,121 +7,71 @@ import json
 import re
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing
+from importlib.metadata import version
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cli.test_map import BUNDLE, DONE_S, MAP, answers, chat, logs, mapped, verify, write
+from cli.ray_cluster import MINE, Nodes
+from cli.test_map import BUNDLE, DONE_S, MAP, answers, chat, completion, logs, mapped, verify, write
+from fuzz.tiny_kinds import filling
+from noghost.client.receipts import open_existing
+from noghost.ledger.entry import Opened
 from noghost.weights.digest import digest
 from noghost.weights.find import find
 from running import private_environment, title, wait_for
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="no Ray here: pip install 'noghost[ray]'"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("ray") is None, reason="no Ray here: `make ray` runs it in its own environment"
+    ),
 ]
 
 MARKER = "Velorimat-41937-Dusategob"
 CONTROL = "Kimanuzep-90745-Tarolibek"
-MINE = "NOGHOST_TEST_CLUSTER"
-LINES = 36
-STORE_BYTES = 80_000_000
-NAMES = ("a", "b", "c")
-PLAIN = "import ray, sys; ray.init(address=sys.argv[1], log_to_driver=False); kept = ray.put([sys.argv[2]] * 100_000)"
+LINES = 24
+AT_ONCE = 2
+SEATS = 2
+SHARED = 60
+SEALED_BYTES = 4000  # of a few questions with their heads
+# Put in plain: as an object, in the job's own settings (the GCS has them), and said where a log is written.
+PLAIN = """
+import ray, sys
+ray.init(address=sys.argv[1], log_to_driver=False, runtime_env={"env_vars": {"TOLD": sys.argv[2]}})
+kept = [ray.put([sys.argv[2]] * 1000) for _ in range(9)]
+ray.get(ray.remote(num_cpus=0)(lambda: print(sys.argv[2], flush=True)).remote())
+print("put", flush=True)
+input()
+"""
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+    folder = tmp_path_factory.mktemp("ray")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv(MINE, str(folder))
+        made = Nodes.begin(folder)
+        yield made
+        made.cluster.shutdown()
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A head that computes nothing; nodes are added by the test."""
-    from ray.cluster_utils import Cluster
-
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    monkeypatch.setenv(MINE, str(tmp_path))
-    head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": STORE_BYTES}
-    made = Cluster(initialize_head=True, head_node_args=head)
-    yield made
-    made.shutdown()
+def caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The environment of a process that is no part of the cluster."""
+    monkeypatch.delenv(MINE)
+    return private_environment(tmp_path / "home")
 
 
-def add(cluster: Any, home: Path, sha256: str) -> Any:
-    """A node with a home of its own, that says which weights it has."""
-    own = {"XDG_DATA_HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
-    return cluster.add_node(
-        num_cpus=1, object_store_memory=STORE_BYTES, resources={f"noghost-{sha256[:16]}": 4}, env_vars=own
-    )
-
-
-def processes(folder: Path) -> list[int]:
-    """Of the cluster, what Ray started and what the agents did; not the caller, and not instances, which read."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        with suppress(OSError):
-            mine = entry.name.isdigit() and f"{MINE}={folder}".encode() in (entry / "environ").read_bytes()
-            if mine and title(int(entry.name)) != "noghost: instance":
-                found.append(int(entry.name))
-    return found
-
-
-def holds(pid: int, text: str) -> bool:
-    """Whether its memory has it, shared memory with the object store included."""
-    for encoded in (text.encode(), text.encode("utf-16-le")):
-        with suppress(OSError), Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
-            for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
-                start, end = (int(one, 16) for one in line.split()[0].split("-"))
-                with suppress(OSError, ValueError, OverflowError):
-                    for at in range(start, end, 1 << 24) if "r" in line.split()[1] else ():
-                        memory.seek(at)
-                        if encoded in memory.read(min(end - at, (1 << 24) + 64)):
-                            return True
-    return False
-
-
-def copies(folder: Path, session: Path, text: str) -> list[str]:
-    """Where Ray has it: processes, logs and spill files of the session, shared memory."""
-    found = [title(pid) for pid in processes(folder) if holds(pid, text)]
-    for place in (session, Path("/dev/shm")):
-        for path in place.rglob("*"):
-            with suppress(OSError):
-                if path.is_file() and text.encode() in path.read_bytes():
-                    found.append(str(path))
-    return found
-
-
-def test_three_nodes_one_killed_each_line_once_and_nothing_of_it_in_ray(cluster: Any, tmp_path: Path) -> None:
-    sha256 = digest(find().path)
-    nodes = [add(cluster, tmp_path / name, sha256) for name in NAMES]
-    write(tmp_path, *(marked(number) for number in range(LINES)))
-    caller = {name: value for name, value in private_environment(tmp_path / "home").items() if name != MINE}
-    process = subprocess.Popen(
-        [*MAP, "in", "--out", "out", "--ray", cluster.address, "--at-once", "2", "--json"],
-        cwd=tmp_path, env=caller, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    wait_for(lambda: logs(tmp_path / BUNDLE) == 3 or process.poll() is not None, DONE_S, "a receipt of each")
-    cluster.remove_node(nodes[1], allow_graceful=False)
-    session = Path(cluster.head_node.get_session_dir_path())
-    midway = copies(tmp_path, session, MARKER)
-    said, _ = process.communicate(timeout=DONE_S)
-    assert process.returncode in (0, 1), process.returncode
-    told = json.loads(said)
-    assert told["statuses"] == {"200": LINES}, told
-    assert len(answers(tmp_path)) == LINES
-    assert told["receipts"] + told["missing"] == LINES
-    assert len(told["logs"]) == 3
-    assert verify(tmp_path).returncode == 0
-    assert midway + copies(tmp_path, session, MARKER) == []
-    wardens = [pid for pid in processes(tmp_path) if title(pid).startswith("noghost:")]
-    wait_for(lambda: not any(map(title, wardens)), DONE_S, "the services to end with their agents")
-
-    plain = subprocess.Popen(
-        [sys.executable, "-c", f"{PLAIN}; input()", cluster.address, CONTROL], stdin=subprocess.PIPE, env=caller
-    )
-    try:
-        wait_for(lambda: copies(tmp_path, session, CONTROL), DONE_S, "control: what is put in plain is found")
-    finally:
-        plain.communicate(b"\n", timeout=DONE_S)
+def begun(folder: Path, nodes: Nodes, caller: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
+    command = [*MAP, "in", "--out", "out", "--ray", nodes.address, *arguments, "--json"]
+    return subprocess.Popen(command, cwd=folder, env=caller, stdout=subprocess.PIPE, text=True)
 
 
 def marked(number: int) -> dict[str, Any]:
@@ -129,12 +79,120 @@ def marked(number: int) -> dict[str, Any]:
     return chat(number, messages=[question], max_tokens=6)
 
 
-def test_what_does_not_fit_is_told_before_anything_is_asked(cluster: Any, tmp_path: Path) -> None:
-    """No node with weights; other weights than a node says."""
-    write(tmp_path, chat(0))
-    nobody = mapped(tmp_path, "--ray", cluster.address)
-    assert f"no node of Ray at {cluster.address} says that it has weights" in nobody.stderr, nobody
-    add(cluster, tmp_path / "a", "ab" * 32)
-    other = mapped(tmp_path, "--ray", cluster.address)
-    assert re.search(r"ray:\S+ has other weights than its resource noghost-abababababababab says", other.stderr), other
+def test_three_nodes_one_killed_each_line_once_and_nothing_of_it_in_ray(
+    nodes: Nodes, tmp_path: Path, caller: dict[str, str]
+) -> None:
+    three = [nodes.add(tmp_path / name, digest(find().path)) for name in ("a", "b", "c")]
+    write(tmp_path, *map(marked, range(LINES)))
+    process = begun(tmp_path, nodes, caller, "--at-once", str(AT_ONCE))
+    wait_for(lambda: nodes.keep() and logs(tmp_path / BUNDLE) == 3, DONE_S, "a receipt of each, and spilled files")
+    nodes.remove(three[1])
+    wait_for(lambda: nodes.keep() and len(answers(tmp_path)) > LINES // 2, DONE_S, "half the answers")
+    assert nodes.copies(MARKER) == []
+    wait_for(lambda: nodes.keep() and process.poll() is not None, DONE_S, "the end")
+    told = json.loads(process.communicate()[0])
+    assert told["statuses"] == {"200": LINES}, json.dumps(told)
+    assert len(answers(tmp_path)) == LINES
+    assert told["receipts"] + told["missing"] == LINES
+    assert len(told["logs"]) == 3
+    assert verify(tmp_path).returncode == 0
+    assert sum(map(sealed_bytes, nodes.keep())) > SEALED_BYTES, "what is sealed was spilled"
+    assert nodes.copies(MARKER) == []
+    wait_for(lambda: not services(nodes), DONE_S, "the services to end with the batch")
+
+
+def test_what_is_put_in_plain_is_found(nodes: Nodes, caller: dict[str, str]) -> None:
+    """The control of the search: the object store, the GCS, a log, and what was spilled."""
+    command = [sys.executable, "-c", PLAIN, nodes.address, CONTROL]
+    process = subprocess.Popen(command, env=caller, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"put\n"
+        wait_for(nodes.keep, DONE_S, "Ray to spill")
+        found = nodes.copies(CONTROL)
+    finally:
+        process.communicate(b"\n", timeout=DONE_S)
+    assert [one for one in found if one.kind == "shared memory"]
+    for place in ("gcs_server", "/logs/", "/kept/"):
+        assert [one for one in found if place in one.place], place
+
+
+def sealed_bytes(path: Path) -> int:
+    """How much of a file cannot be made smaller, as nothing can that is sealed."""
+    return len(zlib.compress(path.read_bytes()))
+
+
+def services(nodes: Nodes) -> list[int]:
+    return [pid for pid in nodes.processes() if title(pid).startswith("noghost:")]
+
+
+def test_two_batches_at_once_share_the_seats_of_a_node(nodes: Nodes, tmp_path: Path, caller: dict[str, str]) -> None:
+    """Neither waits for the other's end, and never do more lines compute than there are seats."""
+    (tmp_path / "filling.gguf").write_bytes(filling().render())
+    node = nodes.add(tmp_path / "a", digest(tmp_path / "filling.gguf"), SEATS)
+    model = ("--model", str(tmp_path / "filling.gguf"))
+    batches = [tmp_path / "one", tmp_path / "two"]
+    for folder in batches:
+        folder.mkdir()
+        write(folder, *(completion(number, max_tokens=200) for number in range(SHARED)))
+    processes = [begun(folder, nodes, caller, *model, "--at-once", "4") for folder in batches]
+    wait_for(lambda: all((folder / "out").exists() and len(answers(folder)) > 2 for folder in batches), DONE_S, "both")
+    assert all(len(answers(folder)) < SHARED for folder in batches), "neither has waited for the end of the other"
+    write(tmp_path, completion(0))
+    third = mapped(tmp_path, "--ray", nodes.address)
+    assert re.search(r"another batch has ray:\S+ serve .*filling.gguf", third.stderr), third
+    for process in processes:
+        told = json.loads(process.communicate(timeout=DONE_S)[0])
+        assert (process.returncode, told["statuses"], told["receipts"]) == (0, {"200": SHARED}, SHARED)
+        assert len(told["logs"]) == 1
+    with closing(open_existing(tmp_path / "a" / "noghost" / "ledger")) as ledger:
+        entries = list(ledger.entries())
+    at_once = list(accumulate(1 if isinstance(entry, Opened) else -1 for entry in entries))
+    assert (max(at_once), at_once[-1]) == (SEATS, 0)
+    names = [{answer["request_id"] for answer in answers(folder).values()} for folder in batches]
+    ended = [entry.id for entry in entries if not isinstance(entry, Opened)]
+    turns = [entry in names[0] for entry in ended]
+    first = max(turns.index(True), turns.index(False))  # from here on both are there
+    last = len(turns) - max(turns[::-1].index(True), turns[::-1].index(False))
+    assert 0.25 < sum(turns[first:last]) / (last - first) < 0.75, turns
+    nodes.remove(node)
+
+
+def test_what_does_not_fit_is_told_before_anything_is_asked(
+    nodes: Nodes, tmp_path: Path, caller: dict[str, str]
+) -> None:
+    """Two nodes with other weights under one name; other weights than a node says; none there; no node at all."""
+    write(tmp_path, completion(0))
+    weights = filling().render()
+    homes = {tmp_path / "a": weights, tmp_path / "b": weights + bytes(32)}
+    for home, data in homes.items():
+        home.mkdir()
+        (home / "filling.gguf").write_bytes(data)
+    digests = [digest(home / "filling.gguf") for home in homes]
+    both = [nodes.add(home, sha256) for home, sha256 in zip(homes, digests, strict=True)]
+    own = ("--ray", nodes.address, "--model", "~/filling.gguf")  # of each node's own home
+    told = mapped(tmp_path, *own)
+    assert re.search(r"ray:\S+ and ray:\S+ have other weights under the name (default|filling): ", told.stderr), told
+    assert all(sha256 in told.stderr for sha256 in digests)
+    nodes.remove(both.pop())
+    other = mapped(tmp_path, "--ray", nodes.address)
+    assert re.search(rf"ray:\S+ has other weights than its resource noghost-{digests[0][:16]} says", other.stderr), (
+        other
+    )
+    (tmp_path / "a" / "filling.gguf").unlink()
+    assert re.search(r"no service of noghost starts on ray:\S+", mapped(tmp_path, *own).stderr)
+    nodes.remove(both.pop())
+    nobody = mapped(tmp_path, *own)
+    assert f"no node of Ray at {nodes.address} says that it has weights" in nobody.stderr, nobody
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_release_of_ray_is_told_with_both(nodes: Nodes, tmp_path: Path, caller: dict[str, str]) -> None:
+    """Ray's own check of itself against what the cluster says that it is."""
+    write(tmp_path, completion(0))
+    with nodes.says_release("2.39.0"):
+        done = mapped(tmp_path, "--ray", nodes.address)
+    assert (done.returncode, done.stdout) == (1, "")
+    for words in (f"could not join Ray at {nodes.address}", "mismatch", "2.39.0", version("ray")):
+        assert words in done.stderr, done
     assert not (tmp_path / "out").exists()

@@ -8,11 +8,12 @@ import shutil
 import socket
 import ssl
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 import pytest
@@ -20,7 +21,8 @@ import yaml
 from openai import APIConnectionError, OpenAI
 
 from api.certificates import write_pair
-from fuzz.tiny_kinds import filling
+from engine.families import source_of
+from fuzz.tiny_kinds import filling, glm
 from noghost.client.receipts import open_existing
 from noghost.config import DEFAULT_PORT
 from running import Service, running, wait_for
@@ -31,6 +33,7 @@ FILE = (CONTRIB / "haproxy" / "haproxy.cfg").read_text("utf-8")
 READY_S = 30.0
 CALLERS = 9
 MODELS = [f"m{number}.models.example" for number in range(9)]
+LARGE = "large.models.example"  # the model that not all nodes have
 NAMES = ("a", "b", "c")
 QUESTION = {"role": "user", "content": "Tell me a long story."}
 
@@ -79,15 +82,20 @@ def accepts(port: int) -> bool:
 
 
 @contextmanager
-def three(folder: Path, *options: str, shared: bool) -> Iterator[dict[str, Service]]:
-    """Services on loopback addresses of their own; `shared`: with one certificate, as callers need it."""
+def three(
+    folder: Path, *options: str, shared: bool, each: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+) -> Iterator[dict[str, Service]]:
+    """Services on loopback addresses of their own, `each` with options of its own; `shared`: with one certificate, as
+    callers need it."""
     tls = write_pair(folder)
     with ExitStack() as held:
         found = {}
         for number, name in enumerate(NAMES, 11):
             (home := folder / name).mkdir()
             tls = tls if shared else write_pair(home)
-            found[name] = held.enter_context(running(home, "--host", f"127.0.0.{number}", *tls, *options))
+            found[name] = held.enter_context(
+                running(home, "--host", f"127.0.0.{number}", *tls, *options, *each.get(name, ()))
+            )
         yield found
 
 
@@ -156,6 +164,36 @@ def test_tls_passes_through_and_a_models_name_leads_to_one_node_as_long_as_it_is
         with socket.create_connection(("127.0.0.1", balanced.port)) as plain:
             plain.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             assert plain.recv(1) == b"", "what is no TLS goes nowhere"
+
+
+def test_a_model_that_only_some_nodes_have_is_reached_by_its_name_and_nowhere_else(tmp_path: Path) -> None:
+    """The first has SmolLM2, the two others a GLM of the tests' own."""
+    (tmp_path / "glm.gguf").write_bytes(glm(source_of("glm-4.7").encode()).render())
+    has_glm = ("--model", str(tmp_path / "glm.gguf"), "--context", "256")
+    with (
+        three(tmp_path, shared=False, each={"b": has_glm, "c": has_glm}) as services,
+        balancing(tmp_path, services) as balanced,
+    ):
+        of = {hashlib.sha256(der(tmp_path / name / "certificate.pem")).hexdigest(): name for name in NAMES}
+        first = of[certificate(balanced.port, LARGE)]
+        assert first in ("b", "c")
+        assert {glm_asked(balanced.port, LARGE) for _ in range(3)} == {200}
+        assert glm_asked(services["a"].port, "localhost", services["a"].url) == 404, "control"
+        services[first].process.kill()
+        assert {of[certificate(balanced.port, LARGE)]} == {"b", "c"} - {first}
+        assert glm_asked(balanced.port, LARGE) == 200
+        for name in ("b", "c"):
+            services[name].process.kill()
+        with pytest.raises(httpx.TransportError):  # and not a node that has another model
+            glm_asked(balanced.port, LARGE)
+
+
+def glm_asked(port: int, name: str, url: str = "https://127.0.0.1") -> int:
+    """The status of an answer by that model, asked under that name."""
+    body = {"model": "glm", "messages": [QUESTION], "max_tokens": 4}
+    place, extensions = httpx.URL(url).copy_with(port=port, path="/v1/chat/completions"), {"sni_hostname": name}
+    with httpx.Client(verify=False) as client:
+        return client.post(place, json=body, extensions=extensions, timeout=READY_S).status_code
 
 
 def der(path: Path) -> bytes:

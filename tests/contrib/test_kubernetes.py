@@ -8,15 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import click
+import httpx
 import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
 
+from api.certificates import write_pair
 from noghost.api.keys import OPEN_PATHS
 from noghost.cli.main import cli
 from noghost.cli.settings import effective
 from noghost.config import DEFAULT_PORT, Config
+from noghost.keys.store import Store
+from running import running
 
 MANIFESTS = Path(__file__).parents[2] / "contrib" / "kubernetes"
 VERSIONS = ("1.30", "1.37")  # the oldest that is meant, and the newest whose schema is here
@@ -122,6 +126,29 @@ def test_probes_ask_by_http_what_is_open_to_everybody(name: str) -> None:
         assert probe["httpGet"]["path"] in OPEN_PATHS
         assert probe["httpGet"]["port"] == container["ports"][0]["name"]
         assert probe["httpGet"].get("scheme", "HTTP") == ("HTTPS" if name == "deployment" else "HTTP")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PODS)
+def test_a_service_with_these_arguments_says_to_these_probes_that_it_is_ready(name: str, tmp_path: Path) -> None:
+    """Run here, with the mounts where the container has them; the keys are those of the secret."""
+    container = PODS[name]["spec"]["containers"][0]
+    write_pair(tmp_path)
+    here = {"/tls/tls.crt": "certificate.pem", "/tls/tls.key": "key.pem", "/data/ledger": "ledger"}
+    arguments = []
+    for argument in container["args"][1:]:
+        option, _, value = argument.partition("=")
+        value = str(tmp_path / here[value]) if value in here else value.replace("0.0.0.0", "127.0.0.1")
+        arguments += [f"{option}={value}" if value else option] if option != "--port" else []
+    key, _ = Store(tmp_path / "noghost" / "keys" / "hashes").add("a caller")
+    body = {"prompt": "a", "max_tokens": 1}
+    with running(tmp_path, *arguments) as service, httpx.Client(base_url=service.url, verify=False) as client:
+        for kind in (one for one in container if one.endswith("Probe")):
+            assert client.get(container[kind]["httpGet"]["path"]).status_code == httpx.codes.OK
+        assert client.post("/v1/completions", json=body).status_code == httpx.codes.UNAUTHORIZED
+        answered = client.post("/v1/completions", json=body, headers={"Authorization": f"Bearer {key}"}, timeout=60)
+        assert answered.status_code == httpx.codes.OK
+        assert len(list((tmp_path / "ledger").iterdir())) > 0
 
 
 def test_tls_passes_through_at_layer_4_to_the_one_pod() -> None:

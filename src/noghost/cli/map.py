@@ -26,7 +26,6 @@ from noghost.client.verified import logs_of
 from noghost.errors import ConfigError
 
 FILE = click.Path(path_type=Path, dir_okay=False)
-OTHERS = 8  # lines at once on a service whose seats are not known
 INTERRUPTED = 130
 
 
@@ -69,11 +68,11 @@ def map(  # noqa: A001  the command's own word
     Exit status: 0 if every line has its answer (which may be an error of its own request) and every answer its receipt.
     """
     requests = Requests(source)
-    with nodes_of(urls, fingerprints, models, address, at_once) as (nodes, seats):
+    with nodes_of(urls, fingerprints, models, address) as nodes:
         batch = Batch(requests, out, nodes, resume=resume)
         try:
             with progress(len(requests.lines)) as tell:
-                summary = batch.run(seats, Trust(default_seen_dir()), tell)
+                summary = batch.run(at_once, Trust(default_seen_dir()), tell)
         except KeyboardInterrupt:
             click.echo(f"noghost: interrupted; what was answered is in {out}: go on with --resume", err=True)
             sys.exit(INTERRUPTED)
@@ -83,9 +82,9 @@ def map(  # noqa: A001  the command's own word
 
 @contextlib.contextmanager
 def nodes_of(
-    urls: Sequence[str], prints: Sequence[str], models: Sequence[str], address: str | None, at_once: int | None
-) -> Iterator[tuple[list[Node], int]]:
-    """(where lines are answered, how many at once on each)."""
+    urls: Sequence[str], prints: Sequence[str], models: Sequence[str], address: str | None
+) -> Iterator[list[Node]]:
+    """Where lines are answered."""
     if urls and (models or address):
         raise ConfigError("--url, and what a service is that is started for it", "leave out --model and --ray")
     if prints and len(prints) != len(urls):
@@ -96,20 +95,19 @@ def nodes_of(
         if address is not None:
             from noghost.client.batch.on_ray import nodes_on_ray  # what nothing else needs
 
-            seats = at_once or OTHERS
-            yield held.enter_context(nodes_on_ray(address, models, seats, default_seen_dir())), seats
+            yield held.enter_context(nodes_on_ray(address, models, default_seen_dir()))
         elif urls:
             key = os.environ.get("NOGHOST_API_KEY")
             pins: Sequence[str | None] = prints or [None] * len(urls)
             nodes: list[Node] = [Service.at(url, key, pin) for url, pin in zip(urls, pins, strict=True)]
             for node in nodes:
                 held.callback(node.close)
-            yield nodes, at_once or OTHERS
+            yield nodes
         else:
-            seats = at_once or effective(None, model=tuple(models)).config.most_seats
+            seats = effective(None, model=tuple(models)).config.most_seats
             options = tuple(word for model in models for word in ("--model", model))
             url = held.enter_context(own_service(options, own_data=False))
-            yield [held.enter_context(contextlib.closing(Service.at(url)))], seats
+            yield [held.enter_context(contextlib.closing(Service.at(url, seats=seats)))]
 
 
 @contextlib.contextmanager

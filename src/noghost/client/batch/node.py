@@ -14,6 +14,7 @@ from noghost.client.reach import open_client
 from noghost.errors import HuntError, SealedError
 
 ANSWER_S = 900.0  # an answer comes whole: a service's own deadline is 600 s, and there may be a wait for a seat
+SEATS = 8  # where they are not known
 # Time-out, conflict, rate limit, which the official client tries again as well; a key that is revoked meanwhile.
 AGAIN = frozenset({401, 403, 408, 409, 429})
 
@@ -37,6 +38,7 @@ class Node(Protocol):
     """Each method raises HuntError where the node does not answer, or not whole. Any thread may call any of them."""
 
     name: str
+    seats: int  # how many lines at once, unless it is told
 
     def models(self) -> dict[str, str]:
         """The digest of the weights by the model's name, the first model as "default" too; "" where there is none."""
@@ -54,16 +56,16 @@ class Node(Protocol):
 class Service:
     """A service that a client of httpx reaches."""
 
-    def __init__(self, name: str, client: httpx.Client) -> None:
-        self.name = name
+    def __init__(self, name: str, client: httpx.Client, seats: int = SEATS) -> None:
+        self.name, self.seats = name, seats
         self._client = client
 
     @classmethod
-    def at(cls, url: str, api_key: str | None = None, fingerprint: str | None = None) -> Service:
+    def at(cls, url: str, api_key: str | None = None, fingerprint: str | None = None, *, seats: int = SEATS) -> Service:
         """At an address."""
         client = open_client(url, api_key, fingerprint)
         client.timeout = httpx.Timeout(ANSWER_S, connect=10.0)
-        return cls(url, client)
+        return cls(url, client, seats)
 
     def models(self) -> dict[str, str]:
         """As `Node`."""

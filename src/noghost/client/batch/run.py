@@ -71,7 +71,7 @@ class Batch:
             raise
         self.collectors = {node.name: Collector(node, self.collected, self.weights) for node in nodes}
 
-    def run(self, at_once: int, trust: Trust, tell: Callable[[int], None]) -> Summary:
+    def run(self, at_once: int | None, trust: Trust, tell: Callable[[int], None]) -> Summary:
         """Answer what has no answer. `tell` hears now and then how many lines have one.
 
         Raises BatchError where an answer cannot be written; what was written is kept, then and after a Ctrl-C.

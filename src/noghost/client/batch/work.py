@@ -55,14 +55,14 @@ class Work:
     stopped: bool = False
     changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def begin(self, lines: Iterable[Line], at_once: int, send: Send, keep: Keep) -> list[threading.Thread]:
-        """`at_once` threads for each desk, begun."""
+    def begin(self, lines: Iterable[Line], at_once: int | None, send: Send, keep: Keep) -> list[threading.Thread]:
+        """Threads for each desk, begun: `at_once`, or as many as its node has seats."""
         for line in lines:
             self.waiting[line.model].append(line)
         threads = [
             threading.Thread(target=self._serve, args=(desk, send, keep), daemon=True)
             for desk in self.desks
-            for _ in range(at_once)
+            for _ in range(at_once or desk.node.seats)
         ]
         for thread in threads:
             thread.start()

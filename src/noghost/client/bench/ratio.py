@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 RESAMPLES = 4000
 
@@ -22,10 +22,25 @@ def ratio(base: Sequence[float], subject: Sequence[float]) -> tuple[float, float
 
     Rounds are resampled in pairs, since both were measured in the same minute of the machine.
     """
+    spread = sorted(_ratio([base[i] for i in pick], [subject[i] for i in pick]) for pick in _picks(len(base)))
+    return _ratio(base, subject), *_interval(spread)
+
+
+def difference(base: Sequence[float], subject: Sequence[float]) -> tuple[float, float, float]:
+    """Median of the differences within a round, and the same quantiles of it."""
+    more = [one - other for one, other in zip(subject, base, strict=True)]
+    spread = sorted(statistics.median([more[i] for i in pick]) for pick in _picks(len(more)))
+    return statistics.median(more), *_interval(spread)
+
+
+def _picks(rounds: int) -> Iterator[list[int]]:
+    """Rounds, drawn again from themselves."""
     dice = random.Random(0)  # noqa: S311  resampling, no secret
-    picks = ([dice.randrange(len(base)) for _ in base] for _ in range(RESAMPLES))
-    spread = sorted(_ratio([base[i] for i in pick], [subject[i] for i in pick]) for pick in picks)
-    return _ratio(base, subject), spread[RESAMPLES * 25 // 1000], spread[RESAMPLES * 975 // 1000]
+    return ([dice.randrange(rounds) for _ in range(rounds)] for _ in range(RESAMPLES))
+
+
+def _interval(spread: Sequence[float]) -> tuple[float, float]:
+    return spread[RESAMPLES * 25 // 1000], spread[RESAMPLES * 975 // 1000]
 
 
 def _ratio(base: Sequence[float], subject: Sequence[float]) -> float:
