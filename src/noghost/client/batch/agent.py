@@ -62,11 +62,12 @@ class Agent:
             self._batches.pop(batch, None)
 
     def _end(self) -> None:
-        """In a thread: end this process, and by that the service, once no batch is there."""
+        """In a thread: end the service, and this process, once no batch is there."""
         while True:
             time.sleep(LOOK_S)
             with self._batches_lock:  # so that none is told that it was heard, and finds nobody
                 if not any(time.monotonic() - heard_s < SILENT_S for heard_s in self._batches.values()):
+                    self._held.close()
                     os._exit(0)
 
     async def begin(self, upgrade: bytes) -> tuple[int, bytes]:
