@@ -6,9 +6,9 @@ One service without TLS, asked in the clear and sealed, and one with TLS, both w
 time, on the same GGUF, asked in turns by the same client (httpx) on a connection of its own for each request:
 handshakes are in all times. What is sought is two thousandths of a second, so nothing else may be large: a prompt of
 one random word, one token of answer, one thread, many rounds, and a pause before a request, in which the instance
-before it is wiped: who signs the key of the one wipes the other. A row says what it is without that pause. What sealing costs more is the median of the
-differences within a round, with the interval that holds 95 % of that median over resampled rounds. Writes
-DIR/benchmarks/sealed.md and sealed.json (every sample).
+before it is wiped: who signs the key of the one wipes the other. A row says what it is without that pause. What
+sealing costs more is the median of the differences within a round, with the interval that holds 95 % of that median
+over resampled rounds. Writes DIR/benchmarks/sealed.md and sealed.json (every sample).
 """
 
 from __future__ import annotations
