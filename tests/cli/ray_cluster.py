@@ -57,9 +57,14 @@ class Nodes:
             num_cpus=1, object_store_memory=STORE_BYTES, resources=resources, env_vars=own | {MINE: str(self.folder)}
         )
 
-    def remove(self, node: Any) -> None:
-        """Kill it, as a machine that is gone."""
+    def kill(self, node: Any) -> None:
+        """As a machine that is gone."""
         self.cluster.remove_node(node, allow_graceful=False)
+
+    def clear(self) -> None:
+        """End all that were added, so that the cluster knows that at once."""
+        for node in list(self.cluster.worker_nodes):
+            self.cluster.remove_node(node, allow_graceful=True)
 
     @contextmanager
     def says_release(self, release: str) -> Iterator[None]:

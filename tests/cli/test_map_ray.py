@@ -52,7 +52,7 @@ input()
 
 
 @pytest.fixture(scope="module")
-def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
     folder = tmp_path_factory.mktemp("ray")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
@@ -60,6 +60,12 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
         made = Nodes.begin(folder)
         yield made
         made.cluster.shutdown()
+
+
+@pytest.fixture
+def nodes(cluster: Nodes) -> Iterator[Nodes]:
+    yield cluster
+    cluster.clear()
 
 
 @pytest.fixture
@@ -86,7 +92,7 @@ def test_three_nodes_one_killed_each_line_once_and_nothing_of_it_in_ray(
     write(tmp_path, *map(marked, range(LINES)))
     process = begun(tmp_path, nodes, caller, "--at-once", str(AT_ONCE))
     wait_for(lambda: nodes.keep() and logs(tmp_path / BUNDLE) == 3, DONE_S, "a receipt of each, and spilled files")
-    nodes.remove(three[1])
+    nodes.kill(three[1])
     wait_for(lambda: nodes.keep() and len(answers(tmp_path)) > LINES // 2, DONE_S, "half the answers")
     assert nodes.copies(MARKER) == []
     wait_for(lambda: nodes.keep() and process.poll() is not None, DONE_S, "the end")
@@ -129,7 +135,7 @@ def services(nodes: Nodes) -> list[int]:
 def test_two_batches_at_once_share_the_seats_of_a_node(nodes: Nodes, tmp_path: Path, caller: dict[str, str]) -> None:
     """Neither waits for the other's end, and never do more lines compute than there are seats."""
     (tmp_path / "filling.gguf").write_bytes(filling().render())
-    node = nodes.add(tmp_path / "a", digest(tmp_path / "filling.gguf"), SEATS)
+    nodes.add(tmp_path / "a", digest(tmp_path / "filling.gguf"), SEATS)
     model = ("--model", str(tmp_path / "filling.gguf"))
     batches = [tmp_path / "one", tmp_path / "two"]
     for folder in batches:
@@ -155,7 +161,6 @@ def test_two_batches_at_once_share_the_seats_of_a_node(nodes: Nodes, tmp_path: P
     first = max(turns.index(True), turns.index(False))  # from here on both are there
     last = len(turns) - max(turns[::-1].index(True), turns[::-1].index(False))
     assert 0.25 < sum(turns[first:last]) / (last - first) < 0.75, turns
-    nodes.remove(node)
 
 
 def test_what_does_not_fit_is_told_before_anything_is_asked(
@@ -169,19 +174,21 @@ def test_what_does_not_fit_is_told_before_anything_is_asked(
         home.mkdir()
         (home / "filling.gguf").write_bytes(data)
     digests = [digest(home / "filling.gguf") for home in homes]
-    both = [nodes.add(home, sha256) for home, sha256 in zip(homes, digests, strict=True)]
+    for home, sha256 in zip(homes, digests, strict=True):
+        nodes.add(home, sha256)
     own = ("--ray", nodes.address, "--model", "~/filling.gguf")  # of each node's own home
     told = mapped(tmp_path, *own)
     assert re.search(r"ray:\S+ and ray:\S+ have other weights under the name (default|filling): ", told.stderr), told
     assert all(sha256 in told.stderr for sha256 in digests)
-    nodes.remove(both.pop())
+    nodes.clear()
+    nodes.add(tmp_path / "a", digests[0])
     other = mapped(tmp_path, "--ray", nodes.address)
     assert re.search(rf"ray:\S+ has other weights than its resource noghost-{digests[0][:16]} says", other.stderr), (
         other
     )
     (tmp_path / "a" / "filling.gguf").unlink()
     assert re.search(r"no service of noghost starts on ray:\S+", mapped(tmp_path, *own).stderr)
-    nodes.remove(both.pop())
+    nodes.clear()
     nobody = mapped(tmp_path, *own)
     assert f"no node of Ray at {nodes.address} says that it has weights" in nobody.stderr, nobody
     assert not (tmp_path / "out").exists()
