@@ -179,13 +179,19 @@ def test_a_model_that_only_some_nodes_have_is_reached_by_its_name_and_nowhere_el
         assert first in ("b", "c")
         assert {glm_asked(balanced.port, LARGE) for _ in range(3)} == {200}
         assert glm_asked(services["a"].port, "localhost", services["a"].url) == 404, "control"
-        services[first].process.kill()
+        kill(services[first])
         assert {of[certificate(balanced.port, LARGE)]} == {"b", "c"} - {first}
         assert glm_asked(balanced.port, LARGE) == 200
         for name in ("b", "c"):
-            services[name].process.kill()
+            kill(services[name])
         with pytest.raises(httpx.TransportError):  # and not a node that has another model
             glm_asked(balanced.port, LARGE)
+
+
+def kill(service: Service) -> None:
+    """Nobody listens there when this returns."""
+    service.process.kill()
+    service.process.wait()
 
 
 def glm_asked(port: int, name: str, url: str = "https://127.0.0.1") -> int:

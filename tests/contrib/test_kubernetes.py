@@ -138,11 +138,12 @@ def test_a_service_with_these_arguments_says_to_these_probes_that_it_is_ready(na
     arguments = []
     for argument in container["args"][1:]:
         option, _, value = argument.partition("=")
-        value = str(tmp_path / here[value]) if value in here else value.replace("0.0.0.0", "127.0.0.1")
+        value = str(tmp_path / here[value]) if value in here else value
         arguments += [f"{option}={value}" if value else option] if option != "--port" else []
     key, _ = Store(tmp_path / "noghost" / "keys" / "hashes").add("a caller")
     body = {"prompt": "a", "max_tokens": 1}
-    with running(tmp_path, *arguments) as service, httpx.Client(base_url=service.url, verify=False) as client:
+    with running(tmp_path, *arguments) as service, httpx.Client(verify=False) as client:
+        client.base_url = httpx.URL(service.url).copy_with(host="127.0.0.1")
         for kind in (one for one in container if one.endswith("Probe")):
             assert client.get(container[kind]["httpGet"]["path"]).status_code == httpx.codes.OK
         assert client.post("/v1/completions", json=body).status_code == httpx.codes.UNAUTHORIZED

@@ -62,7 +62,7 @@ def nodes_on_ray(address: str, models: Sequence[str], seen_dir: Path) -> Iterato
             raise ConfigError(f"no node of Ray at {address} says that it has weights", HINT)
         for place in found:  # all begin to start side by side
             agent_on(ray, place, models)
-        batch, agents, nodes = secrets.token_hex(8), [], []
+        batch, agents, nodes = secrets.token_hex(8), list[Any](), list[Node]()
         held.enter_context(staying(ray, agents, batch))
         for place in found:
             agents.append(met(ray, place, models, batch))
