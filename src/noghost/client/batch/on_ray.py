@@ -89,11 +89,11 @@ def joined(address: str) -> Any:
 def places(ray: Any) -> list[Place]:
     """The nodes that say that they have weights."""
     return [
-        Place(f"ray:{node['NodeManagerAddress']}/{node['NodeID'][:8]}", node["NodeID"], resource, max(1, int(amount)))
+        Place(f"ray:{node['NodeManagerAddress']}/{node['NodeID'][:8]}", node["NodeID"], resource, int(amount))
         for node in ray.nodes()
         if node["Alive"]
         for resource, amount in node["Resources"].items()
-        if resource.startswith(RESOURCE)
+        if resource.startswith(RESOURCE) and amount >= 1
     ]
 
 
@@ -126,7 +126,7 @@ def met(ray: Any, place: Place, models: Sequence[str], batch: str) -> Any:
             ray.get(agent.left.remote(batch))
             asked = ", ".join(served) or "the default model"
             wrong = BatchError(f"another batch has {place.name} serve {asked}", "say the same --model, or wait for it")
-        except ray.exceptions.RayActorError:
+        except ray.exceptions.RayActorError:  # it ended, or could not begin
             pass
         except ray.exceptions.RayError:
             break
@@ -151,7 +151,8 @@ def staying(ray: Any, agents: Sequence[Any], batch: str) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
-        ray.wait([agent.left.remote(batch) for agent in agents], num_returns=len(agents), timeout=LEAVE_S)
+        if leaving := [agent.left.remote(batch) for agent in agents]:
+            ray.wait(leaving, num_returns=len(leaving), timeout=LEAVE_S)
 
 
 def node_of(ray: Any, place: Place, agent: Any, seen_dir: Path) -> Service:
