@@ -129,12 +129,15 @@ class Attention:
     threshold: float = 0.5  # of the probability that somebody speaks
     before_s: float = 0.3  # of what came before speech belongs to it
     silence_s: float = 0.5  # so long a silence ends it
+    captions: bool = False  # the text is told while it is still being spoken, as PARTIAL
 
-    FORM = struct.Struct("<BI?ddd")
+    FORM = struct.Struct("<BI?ddd?")
 
     def pack(self) -> bytes:
         """As a frame holds it."""
-        return self.FORM.pack(self.format, self.rate, self.waits, self.threshold, self.before_s, self.silence_s)
+        return self.FORM.pack(
+            self.format, self.rate, self.waits, self.threshold, self.before_s, self.silence_s, self.captions
+        )
 
     @classmethod
     def unpack(cls, data: bytes) -> Attention:

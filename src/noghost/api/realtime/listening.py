@@ -13,6 +13,7 @@ from typing import Protocol
 from noghost.api.realtime.children import Children
 from noghost.errors import NoghostError, RequestError
 from noghost.messages import Voice
+from noghost.speech.captions import Caption, Captions
 from noghost.speech.ends import InstanceEnd
 from noghost.speech.frames import LINE, SECONDS, Attention, Format, Kind
 from noghost.speech.hearing import pieces
@@ -25,6 +26,9 @@ class Turns(Protocol):
 
     async def on_started(self, turn: Turn, at_s: float) -> None:
         """Somebody speaks."""
+
+    async def on_caption(self, turn: Turn, caption: Caption) -> None:
+        """What is understood of it while it lasts."""
 
     async def on_stopped(self, turn: Turn, at_s: float) -> None:
         """The turn is over; its text is not known yet."""
@@ -47,6 +51,7 @@ class Turn:
     over: bool = False
     following: asyncio.Task[None] | None = None
     lines: list[str] = field(default_factory=list)
+    captions: Captions = field(default_factory=Captions)
     sound_s: float = 0.0
     heard: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
@@ -163,6 +168,8 @@ class Listening:
                 await self._turns.on_started(turn, turn.begin_s + SECONDS.unpack(data)[0])
             elif kind is Kind.STOPPED:
                 await self._on_stopped(turn, SECONDS.unpack(data)[0])
+            elif kind is Kind.PARTIAL:
+                await self._on_partial(turn, data.decode())
             elif kind is Kind.LINE:
                 turn.lines.append(data[LINE.size :].decode())
             elif kind is Kind.DONE:
@@ -170,6 +177,11 @@ class Listening:
                 turn.over = True
                 if not turn.heard.done():
                     turn.heard.set_result(" ".join(turn.lines))
+
+    async def _on_partial(self, turn: Turn, text: str) -> None:
+        """Not any more once the turn is committed or cleared: its text is to come as a whole."""
+        if self._turn is turn and (caption := turn.captions.add(text)):
+            await self._turns.on_caption(turn, caption)
 
     async def _on_stopped(self, turn: Turn, at_s: float) -> None:
         """What came after the turn's end is the next one's."""

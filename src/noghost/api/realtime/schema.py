@@ -121,6 +121,12 @@ class Options(Closed):
         return refuse(body, {"prompt": (), "reasoning": ()})
 
 
+class Extension(Closed):
+    """What is not OpenAI's, for who asks for it (docs/realtime.md)."""
+
+    captions: bool = False
+
+
 class Session(Options):
     """What a conversation is set to. `tracing`, `truncation` and `include` are taken and change nothing."""
 
@@ -135,6 +141,7 @@ class Session(Options):
     prompt: None = None
     reasoning: None = None
     expires_at: int | None = None
+    noghost: Extension | None = None
 
 
 class Part(Closed):

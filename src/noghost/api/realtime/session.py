@@ -22,6 +22,7 @@ from noghost.api.realtime.settings import attention_of, check_voice, first_sessi
 from noghost.api.realtime.wire import Wire, fresh_id
 from noghost.errors import NoghostError, RequestError
 from noghost.messages import Voice
+from noghost.speech.captions import Caption
 
 Handler = Callable[[Any], Awaitable[None]]
 
@@ -98,7 +99,7 @@ class Talk:
         item = item_of(event.item)
         for part in item.get("content", ()):
             if sound := part.pop("audio", None):
-                attention = replace(attention_of(self._session), waits=False)
+                attention = replace(attention_of(self._session), waits=False, captions=False)
                 part["transcript"] = await self._listening.hear(sound, attention)
         before = self._conversation.add(item, event.previous_item_id)
         await self._tell_item(item, before)
@@ -159,6 +160,10 @@ class Talk:
         detection = self._session.audio.input.turn_detection
         if detection is not None and detection.interrupt_response:
             await self._interrupt("turn_detected")
+
+    async def on_caption(self, turn: Turn, caption: Caption) -> None:
+        """More of it is understood, or otherwise."""
+        await self._wire.say("noghost.caption", item_id=turn.item_id, firm=caption.firm, open=caption.open)
 
     async def on_stopped(self, turn: Turn, at_s: float) -> None:
         """The turn is over."""

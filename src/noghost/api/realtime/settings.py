@@ -79,8 +79,9 @@ def check_voice(output: SoundOut, own: str) -> None:
 def attention_of(session: Session) -> Attention:
     """How an ear is to hear a turn."""
     sound, found = session.audio.input.format, session.audio.input.turn_detection
+    captions = session.noghost is not None and session.noghost.captions
     if found is None:
-        return Attention(FORMATS[sound.type], RATES[sound.type], waits=False)
+        return Attention(FORMATS[sound.type], RATES[sound.type], waits=False, captions=captions)
     silence_ms = SEMANTIC_MS[found.eagerness] if found.type == "semantic_vad" else found.silence_duration_ms
     return Attention(
         FORMATS[sound.type],
@@ -89,6 +90,7 @@ def attention_of(session: Session) -> Attention:
         threshold=found.threshold,
         before_s=found.prefix_padding_ms / 1000,
         silence_s=silence_ms / 1000,
+        captions=captions,
     )
 
 
