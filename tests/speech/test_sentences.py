@@ -27,6 +27,16 @@ def test_sentences(text: str, parts: list[str]) -> None:
     assert [*sentences.add(text), *sentences.end()] == parts
 
 
+def test_who_is_hasty_speaks_the_first_clause_alone() -> None:
+    sentences = Sentences(hasty=True)
+    text = "No, I need only two pounds, and I will give you bread, and more. That is it, and no more than that."
+    assert [*sentences.add(text), *sentences.end()] == [
+        "No, I need only two pounds,",
+        "and I will give you bread, and more.",
+        "That is it, and no more than that.",
+    ]
+
+
 @given(st.text(alphabet="ab .!?\n", max_size=1500), st.integers(1, 50))
 def test_nothing_is_lost_and_nothing_is_long_however_it_comes(text: str, step: int) -> None:
     sentences = Sentences()

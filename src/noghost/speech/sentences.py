@@ -7,13 +7,17 @@ import re
 # A mark of an end with a space or a line's end after it, and not after a single letter or an abbreviation of the few
 # that are common; or a line's end.
 END = re.compile(r"(?<!\b[A-Za-z])(?<!\bMr)(?<!\bMrs)(?<!\bDr)(?<!\be\.g)(?<!\bi\.e)[.!?…]+[\"')\]]*(?=\s)|\n|[。！？]")
+CLAUSE = re.compile(r"[,;:–—][\"')\]]*(?=\s)")
+LEAST_CHARACTERS = 20  # of a clause that is spoken alone: it lasts until the next part is made
 MOST_CHARACTERS = 400  # of a part; a text without marks is divided at a space before that
 
 
 class Sentences:
-    """Takes text as it comes, gives sentences that are whole."""
+    """Takes text as it comes, gives sentences that are whole. `hasty`: the first may be a clause, so that a text that
+    is still being written is heard sooner."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, hasty: bool = False) -> None:
+        self._hasty = hasty
         self._rest = ""
 
     def add(self, text: str) -> list[str]:
@@ -21,6 +25,7 @@ class Sentences:
         self._rest += text
         found = []
         while cut := self._cut():
+            self._hasty = False
             found.append(self._rest[:cut].strip())
             self._rest = self._rest[cut:]
         return [sentence for sentence in found if sentence]
@@ -33,8 +38,10 @@ class Sentences:
     def _cut(self) -> int:
         """How much of it is a whole part; 0: none is."""
         found = END.search(self._rest)
-        if found and found.end() <= MOST_CHARACTERS:
-            return found.end()
+        clause = CLAUSE.search(self._rest, LEAST_CHARACTERS) if self._hasty else None
+        ends = [one.end() for one in (found, clause) if one]
+        if ends and min(ends) <= MOST_CHARACTERS:
+            return min(ends)
         if len(self._rest) <= MOST_CHARACTERS:
             return 0
         return self._rest.rfind(" ", 1, MOST_CHARACTERS) + 1 or MOST_CHARACTERS

@@ -40,7 +40,7 @@ class Response:
         self._message: Entry | None = None
         self._calls: list[Entry] = []
         self._spoken = Spoken()
-        self._sentences = Sentences()
+        self._sentences = Sentences(hasty=True)
         self._usage: dict[str, Any] | None = None
         self._finish = ""
 
@@ -48,8 +48,7 @@ class Response:
         """`ready`: until all that was said is known as text."""
         await self._wire.say("response.created", response=self._shown("in_progress"))
         try:
-            await ready()
-            await self._answer()
+            await self._answer(ready)
         except asyncio.CancelledError:
             await self._end("cancelled", {"type": "cancelled", "reason": self.cancelled_by})
         except Exception as error:  # noqa: BLE001  of one that is not ours nothing is told
@@ -62,30 +61,38 @@ class Response:
             status = "incomplete" if cut_short else "completed"
             await self._end(status, {"type": status, **reason})
 
-    async def _answer(self) -> None:
-        items = self._conversation.items
-        if self._options.input is not None:
-            items = [
-                self._conversation.find(item.id or "") if item.type == "item_reference" else item_of(item)
-                for item in self._options.input
-            ]
+    async def _answer(self, ready: Callable[[], Awaitable[None]]) -> None:
+        """Mind and mouth are born while what was said is still being understood."""
         async with AsyncExitStack() as stack:
             mind = await stack.enter_async_context(thinking(*await stack.enter_async_context(self._child(Voice.MIND))))
-            await mind.ask(chat_of(self._session, self._options, items))
-            if not self._speaks:
+            mouth = await self._begin_to_speak(stack) if self._speaks else None
+            await ready()
+            await mind.ask(chat_of(self._session, self._options, self._items()))
+            if mouth is None:
                 await self._write(mind, None)
                 return
-            child = await stack.enter_async_context(self._child(Voice.MOUTH))
-            wanted = FORMATS[self._sound.format.type]
-            mouth = await stack.enter_async_context(speaking(*child, wanted=wanted, speed=self._sound.speed))
             sounding = asyncio.create_task(self._send_sound(mouth))
             stack.callback(sounding.cancel)
             await self._write(mind, mouth)
             if self._message is not None:
                 await sounding
 
+    async def _begin_to_speak(self, stack: AsyncExitStack) -> Mouth:
+        child = await stack.enter_async_context(self._child(Voice.MOUTH))
+        wanted = FORMATS[self._sound.format.type]
+        return await stack.enter_async_context(speaking(*child, wanted=wanted, speed=self._sound.speed))
+
     def _child(self, voice: Voice) -> Any:
         return self._children.child(voice)
+
+    def _items(self) -> list[Entry]:
+        """What it answers to."""
+        if self._options.input is None:
+            return self._conversation.items
+        return [
+            self._conversation.find(item.id or "") if item.type == "item_reference" else item_of(item)
+            for item in self._options.input
+        ]
 
     # --- while it is written ------------------------------------------------------------------------------
 
