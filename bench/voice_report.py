@@ -1,0 +1,59 @@
+"""The tables and the plot of `voice.py`."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from voice_turns import PARTS, Turn, all_of
+
+TARGET_S = {"P50": 1.4, "P95": 2.5}  # for all of it, quiet
+COLORS = ("#1b6ca8", "#5aa9d6", "#e0a030", "#c0392b", "#999999")
+
+
+def p50_and_p95(values: Sequence[float]) -> tuple[float, float]:
+    """Of any number of values above 1."""
+    return statistics.median(values), statistics.quantiles(values, n=20, method="inclusive")[-1]
+
+
+def table(rows: Mapping[str, Sequence[float]], head: str = "") -> list[str]:
+    """A row each: P50, P95, how many."""
+    lines = [f"| {head} | P50 | P95 | n |", "|---|---|---|---|"]
+    for name, values in rows.items():
+        middle, late = p50_and_p95(values)
+        lines.append(f"| {name} | {middle:.3f} s | {late:.3f} s | {len(values)} |")
+    return lines
+
+
+def turns_table(turns: Sequence[Turn], head: str) -> list[str]:
+    """All of it, then its parts. Percentiles of parts do not add up."""
+    parts = {label: [turn[part] for turn in turns] for part, label in PARTS.items()}
+    return table({"**voice to voice**": [all_of(turn) for turn in turns], **parts}, head)
+
+
+def plot(ways: Mapping[str, Sequence[Turn]], path: Path) -> None:
+    """One bar for each turn, the parts upon each other, the turns by their length; a panel for each way."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, panels = plt.subplots(1, len(ways), figsize=(9, 3.8), layout="constrained", sharey=True, squeeze=False)
+    for panel, (way, turns) in zip(panels[0], ways.items(), strict=True):
+        _bars(panel, sorted(turns, key=all_of))
+        panel.set(title=way, xlabel="turns, by their length")
+        for name, seconds in TARGET_S.items():
+            panel.axhline(seconds, color="#444444", linewidth=1, linestyle="--" if name == "P50" else ":")
+    panels[0][0].set_ylabel("s from the key's release (lines: 1.4 and 2.5)")
+    panels[0][0].legend(frameon=False, loc="upper left", fontsize=8)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def _bars(panel, turns: Sequence[Turn]) -> None:  # type: ignore[no-untyped-def]  # matplotlib's axes
+    below = [0.0] * len(turns)
+    for (part, label), color in zip(PARTS.items(), COLORS, strict=True):
+        heights = [turn[part] for turn in turns]
+        panel.bar(range(len(turns)), heights, 1.0, bottom=below, color=color, label=label)
+        below = [one + more for one, more in zip(below, heights, strict=True)]
