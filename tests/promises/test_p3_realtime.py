@@ -14,9 +14,10 @@ import pytest
 
 from api.conversing import PUSH_TO_TALK, Talk, conversing
 from noghost.client.hunt import Needle, count_in_pid, needles_for
+from noghost.speech.frames import RATE_HZ, SOUND_RATE
 from promises.test_p3_voice import CANARY, KEPT, copies, lasting, needles_of, outcomes, say, until_gone
-from running import Service, running
-from speech.voiced import needs_voice, speaking_service
+from running import Service, running, wait_for
+from speech.voiced import needs_voice, speaking_service, voices
 
 pytestmark = [
     needs_voice,
@@ -60,6 +61,30 @@ def test_nothing_of_a_conversation_is_left(service: Service) -> None:
     until_gone(service)
     assert copies(service, lasting(service), needles) == 0
     assert {wipe for _, wipe in outcomes(service)} == {"verified"}
+
+
+def resampled(pcm: bytes) -> list[Needle]:
+    """Windows of what an ear makes of 24 kHz: 32-bit samples at 16 kHz."""
+    np = pytest.importorskip("numpy")
+    from noghost.speech.sound import Resampler
+
+    samples = Resampler(RATE_HZ, SOUND_RATE).add(np.frombuffer(pcm, "<i2").astype(np.float32) / np.float32(32768))
+    loud = [at for at in range(0, len(samples) - 64, len(samples) // 16) if np.ptp(samples[at : at + 64]) > 0.06]
+    assert len(loud) > 8
+    return [Needle(samples[at : at + 64].tobytes(), "float32", "sound", at, 256, 0, "float32") for at in loud]
+
+
+def test_what_an_ear_makes_of_the_sound_is_left_nowhere(service: Service) -> None:
+    pcm = say(service, CANARY)
+    until_gone(service)
+    needles = resampled(pcm)
+    with conversing(service, audio=PUSH_TO_TALK) as talk:
+        talk.speak(pcm)
+        wait_for(lambda: copies(service, voices(service), needles) > 0, 20, "the ear to have it: the control")
+        talk.say("input_audio_buffer.commit")
+        talk.until("conversation.item.input_audio_transcription.completed")
+    until_gone(service)
+    assert copies(service, lasting(service), needles) == 0
 
 
 @pytest.mark.parametrize(("zeroes", "is_found"), [("on", False), ("off", True)])

@@ -17,7 +17,7 @@ LINE = struct.Struct("<dd")  # of a line: where it begins and how long it is, in
 SOUND_RATE = 16_000  # of the sound that an ear takes, in Hz
 RATE_HZ = 24_000  # of what a mouth says, as OpenAI's clients expect of PCM
 MOST_FRAME_BYTES = 64 * 1024
-MOST_FILE_S = 1800  # of one file: an ear needs about a twentieth of that for it
+MOST_FILE_S = 1800  # of one file: an ear needs about a tenth of that for it
 
 
 class Kind(IntEnum):
