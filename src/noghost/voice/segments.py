@@ -16,8 +16,8 @@ THRESHOLD = 0.5  # of the probability that somebody speaks, where nobody says an
 LEEWAY = 0.15  # below the threshold it still goes on: Silero's own
 SURE = 2  # pieces with speech in a row: one alone may be a click
 BEFORE_S = 0.5  # of what came before speech is heard with it: a soft begin of a word
-MOST_S = 20.0  # of one segment
-PAUSE_S = 0.8  # so long a silence ends a short one; the longer it is, the shorter a silence does
+MOST_S = 30.0  # of one segment: as long as those that Moonshine was trained with
+PAUSE_S = 1.5  # so long a silence ends a short one; the longer it is, the shorter a silence does
 LEAST_PAUSE_S = 0.1
 
 
