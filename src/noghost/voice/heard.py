@@ -18,7 +18,8 @@ from noghost.speech.sentences import Sentences
 from noghost.speech.sound import Resampler, Samples
 from noghost.voice.segments import PIECE, PIECE_S, Segment, Segments
 
-LOOK_S = 0.5  # of new sound, before the text is looked at anew for captions; a look takes about 0.1 s
+LOOK_S = 0.5  # of new sound, before the text is looked at anew for captions
+LOOK_SHARE = 0.1  # of a long segment likewise: a look takes about 0.04 of it
 HUSH_S = 0.16  # a pause that may be the end: longer than the closure within a word
 
 
@@ -64,9 +65,8 @@ class Hearing:
     def look(self) -> None:
         """Understand what is open, where it may be the end; where captions are wanted, tell what is new."""
         hushed = self._segments.silent_s >= HUSH_S and self._known[0] != self._segments.voiced
-        wanted = self._captions and self._new_s >= LOOK_S
-        segment = self._segments.now()
-        if segment is None or not (hushed or wanted):
+        wanted = self._captions and self._new_s >= max(LOOK_S, LOOK_SHARE * self._segments.open_s)
+        if not (hushed or wanted) or (segment := self._segments.now()) is None:
             return
         self._new_s = 0.0
         text = self._recogniser.transcribe(segment.samples)

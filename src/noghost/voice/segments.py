@@ -55,7 +55,7 @@ class Segments:
         self._open.append(piece)
         if likely >= self._threshold - LEEWAY:
             self.voiced = self._at
-        if self.silent_s >= self._pause_s or len(self._open) * PIECE_S >= MOST_S:
+        if self.silent_s >= self._pause_s or self.open_s >= MOST_S:
             return self.end()
         return None
 
@@ -72,13 +72,18 @@ class Segments:
         return Segment(np.concatenate(self._open), (self._at - len(self._open)) * PIECE_S)
 
     @property
+    def open_s(self) -> float:
+        """How long what is open is."""
+        return len(self._open) * PIECE_S
+
+    @property
     def silent_s(self) -> float:
         """Since the last speech."""
         return (self._at - self.voiced) * PIECE_S
 
     @property
     def _pause_s(self) -> float:
-        return max(LEAST_PAUSE_S, PAUSE_S * (1 - len(self._open) * PIECE_S / MOST_S))
+        return max(LEAST_PAUSE_S, PAUSE_S * (1 - self.open_s / MOST_S))
 
     def _wait(self, piece: Samples, likely: float) -> None:
         self._before.append(piece)
