@@ -39,14 +39,14 @@ def plot(ways: Mapping[str, Sequence[Turn]], path: Path) -> None:
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, panels = plt.subplots(1, len(ways), figsize=(9, 3.8), layout="constrained", sharey=True, squeeze=False)
+    figure, panels = plt.subplots(1, len(ways), figsize=(9, 4.4), layout="constrained", sharey=True, squeeze=False)
     for panel, (way, turns) in zip(panels[0], ways.items(), strict=True):
         _bars(panel, sorted(turns, key=all_of))
         panel.set(title=way, xlabel="turns, by their length")
         for name, seconds in TARGET_S.items():
             panel.axhline(seconds, color="#444444", linewidth=1, linestyle="--" if name == "P50" else ":")
-    panels[0][0].set_ylabel("s from the key's release (lines: 1.4 and 2.5)")
-    panels[0][0].legend(frameon=False, loc="upper left", fontsize=8)
+    panels[0][0].set_ylabel("s from the key's release")
+    figure.legend(*panels[0][0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
     figure.savefig(path, dpi=150)
     plt.close(figure)
 

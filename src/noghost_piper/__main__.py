@@ -31,8 +31,7 @@ def load(plan: Plan) -> Work:
     session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
     config = PiperConfig.from_dict(json.loads(Path(plan.weights[1]).read_text("utf-8")))
     voice = PiperVoice(session, config)
-    for _ in voice.synthesize("Ready."):  # what is made at the first use is made once, for all children
-        pass
+    voice.phonemize("Ready.")
     espeakbridge.set_voice = lambda _name: None  # it is set; setting it again would open its file, in a child
     sound.warm_up()
 
