@@ -169,8 +169,6 @@ def main() -> None:
     rows += ["![Each turn with its parts](../img/voice.png)", "", *table(took, "alone"), ""]
     rows += [f"Words heard wrong of the sentences that were spoken in the quiet turns: {share(sentences, texts)}.", ""]
     rows += [f"Of the recordings: {', '.join(wrong)}. Words are compared as `bench/voice_words.py` says."]
-    for folder in ("benchmarks", "img"):
-        (options.out / folder).mkdir(parents=True, exist_ok=True)
     publish(options.out, "voice", "Voice to voice", rows, described)
     told: dict[str, Any] = {"facts": described, "turns": ways, "heard": texts, "alone": took}
     (options.out / "benchmarks" / "voice.json").write_text(json.dumps(told))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from plots import OTHERS, OURS, QUIET, figure, open_frame
 from voice_turns import PARTS, Turn, all_of
 
 TARGET_S = {"P50": 1.4, "P95": 2.5}  # for all of it, quiet
-COLORS = ("#1b6ca8", "#5aa9d6", "#e0a030", "#c0392b", "#999999")
+COLORS = (OURS, "#5aa9d6", "#e0a030", OTHERS, "#bbbbbb")
 
 
 def p50_and_p95(values: Sequence[float]) -> tuple[float, float]:
@@ -34,24 +36,20 @@ def turns_table(turns: Sequence[Turn], head: str) -> list[str]:
 
 def plot(ways: Mapping[str, Sequence[Turn]], path: Path) -> None:
     """One bar for each turn, the parts upon each other, the turns by their length; a panel for each way."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, panels = plt.subplots(1, len(ways), figsize=(9, 4.4), layout="constrained", sharey=True, squeeze=False)
-    for panel, (way, turns) in zip(panels[0], ways.items(), strict=True):
-        _bars(panel, sorted(turns, key=all_of))
-        panel.set(title=way, xlabel="turns, by their length")
-        for name, seconds in TARGET_S.items():
-            panel.axhline(seconds, color="#444444", linewidth=1, linestyle="--" if name == "P50" else ":")
-    panels[0][0].set_ylabel("s from the key's release")
-    figure.legend(*panels[0][0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    with figure(path, 1, len(ways), size=(9, 4.4), sharey=True, squeeze=False) as panels:
+        for panel, (way, turns) in zip(panels[0], ways.items(), strict=True):
+            _bars(panel, sorted(turns, key=all_of))
+            panel.set(title=way, xlabel="turns, by their length")
+            for name, seconds in TARGET_S.items():
+                panel.axhline(seconds, color=QUIET, linewidth=1, linestyle="--" if name == "P50" else ":")
+            open_frame(panel)
+        first = panels[0][0]
+        first.set_ylabel("s from the key's release")
+        told = first.get_legend_handles_labels()
+        first.figure.legend(*told, frameon=False, loc="outside lower center", ncols=3)
 
 
-def _bars(panel, turns: Sequence[Turn]) -> None:  # type: ignore[no-untyped-def]  # matplotlib's axes
+def _bars(panel: Any, turns: Sequence[Turn]) -> None:
     below = [0.0] * len(turns)
     for (part, label), color in zip(PARTS.items(), COLORS, strict=True):
         heights = [turn[part] for turn in turns]
