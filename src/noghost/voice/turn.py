@@ -8,37 +8,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Protocol
 
 from noghost.speech.ends import VoiceEnd
 from noghost.speech.frames import MOST_FRAME_BYTES, SECONDS, Attention, Format, Kind
 from noghost.speech.sound import Samples, samples_of
+from noghost.voice.heard import Hearing
 from noghost.voice.segments import LEEWAY, PIECE_S, SURE
 
 
-class Listens(Protocol):
-    """What hears what is said (heard.py)."""
-
-    def attend(self, attention: Attention) -> None:
-        """First of all."""
-
-    def add(self, samples: Samples, rate: int) -> None:
-        """Some more."""
-
-    def pieces(self, samples: Samples, rate: int) -> Iterator[tuple[Samples, float]]:
-        """Pieces of it, each with the probability that somebody speaks."""
-
-    def hear(self, piece: Samples, likely: float) -> None:
-        """One of them."""
-
-    def look(self) -> None:
-        """Tell what is new."""
-
-    def stop(self) -> None:
-        """Tell the rest."""
-
-
-def frames(end: VoiceEnd, hearing: Listens) -> Iterator[tuple[Kind, bytes]]:
+def frames(end: VoiceEnd, hearing: Hearing) -> Iterator[tuple[Kind, bytes]]:
     """What is given, as it comes; whenever all that was spoken so far is here, what is new of it is told."""
     while True:
         found = end.take(wait=False)
@@ -49,7 +27,7 @@ def frames(end: VoiceEnd, hearing: Listens) -> Iterator[tuple[Kind, bytes]]:
         yield found
 
 
-def hear_turn(end: VoiceEnd, attention: Attention, hearing: Listens) -> None:
+def hear_turn(end: VoiceEnd, attention: Attention, hearing: Hearing) -> None:
     """Until END. What was given after the turn was over goes back."""
     hearing.attend(attention)
     watch = Watch(end, attention, hearing) if attention.waits else None
@@ -68,7 +46,7 @@ def hear_turn(end: VoiceEnd, attention: Attention, hearing: Listens) -> None:
 class Watch:
     """Tells when speech begins and ends, and lets nothing else be heard."""
 
-    def __init__(self, end: VoiceEnd, attention: Attention, hearing: Listens) -> None:
+    def __init__(self, end: VoiceEnd, attention: Attention, hearing: Hearing) -> None:
         self._end, self._attention, self._hearing = end, attention, hearing
         sample_bytes = 2 if attention.format is Format.PCM else 1
         self._piece_bytes = sample_bytes * round(attention.rate * PIECE_S)
