@@ -11,7 +11,8 @@ import click
 
 from noghost.cli.sealing import sealing, trust_for
 from noghost.client.chat import pipe
-from noghost.client.chat.session import DEFAULT, Session
+from noghost.client.chat.keeper import DEFAULT
+from noghost.client.chat.session import Session
 from noghost.client.conversation import Conversation
 from noghost.config import DEFAULT_HOST, DEFAULT_PORT
 

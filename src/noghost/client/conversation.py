@@ -105,6 +105,10 @@ class Conversation:
         with closing(self._checked(self._client.build_request("GET", path))) as response:
             return response.read()
 
+    def models(self) -> list[str]:
+        """What the service has, its default first; raises HuntError."""
+        return [str(one["id"]) for one in json.loads(self.get("/v1/models"))["data"]]
+
     def fate(self) -> dict[str, Any]:
         """How the last answer's instance ended (docs/api.md, "Life"); empty where the service does not tell. Raises
         HuntError."""

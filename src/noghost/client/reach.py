@@ -71,8 +71,24 @@ def open_client(
         from noghost.client.sealed.transport import SealedTransport  # with what seals: only where it is used
 
         transport = SealedTransport(trust, transport)
-    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-    return httpx.Client(base_url=place.url, timeout=TIMEOUT_S, trust_env=False, headers=headers, transport=transport)
+    return httpx.Client(
+        base_url=place.url, timeout=TIMEOUT_S, trust_env=False, headers=key_header(api_key), transport=transport
+    )
+
+
+def open_async_client(url: str, api_key: str | None = None, fingerprint: str | None = None) -> httpx.AsyncClient:
+    """The same for what waits for several things at once."""
+    place = place_of(url, fingerprint)
+    verify = pinned(place, fingerprint) if fingerprint else True
+    transport = httpx.AsyncHTTPTransport(verify=verify, uds=place.unix)
+    return httpx.AsyncClient(
+        base_url=place.url, timeout=TIMEOUT_S, trust_env=False, headers=key_header(api_key), transport=transport
+    )
+
+
+def key_header(api_key: str | None) -> dict[str, str]:
+    """Of a service that asks for one."""
+    return {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
 
 def url_of(place: Place) -> str:

@@ -1,7 +1,8 @@
 """WebSocket messages (RFC 6455): as much of it as carries sealed ones. PURE; in instance and caller.
 
-wsproto does all of it, and would be 2 MB of the warden's memory (P4): this has binary messages, pings and the end, and
-takes anything else for an error. What is carried is sealed, so that nothing rests on this but that it fails clearly.
+wsproto does all of it, and would be 2 MB of the warden's memory (P4): this has messages of one kind, pings and the end,
+and takes anything else for an error. What is carried is sealed, so that nothing rests on this but that it fails clearly.
+`noghost talk` has its half of a conversation by it, as text.
 
 Covered: a message over its limit, before it is kept; a frame of a form that is not ours.
 Not covered: what a message says; the handshake, which is HTTP.
@@ -18,7 +19,7 @@ from hashlib import sha1
 from noghost.errors import SealedError
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
-MORE, BINARY, CLOSE, PING, PONG = 0, 2, 8, 9, 10
+MORE, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 FIN, MASKED, RESERVED = 0x80, 0x80, 0x70
 CONTROL_BYTES = 125  # a control frame's most, RFC 6455, 5.5
 DONE = 1000  # RFC 6455, 7.4.1
@@ -57,10 +58,11 @@ def close(code: int, reason: str = "", *, masks: bool) -> bytes:
 
 
 class Frames:
-    """What arrives at one end. `masked`: it is the instance's, to whom callers mask."""
+    """What arrives at one end, messages of the kind `carries`. `masked`: it is the instance's, to whom callers mask."""
 
-    def __init__(self, most_bytes: int, *, masked: bool) -> None:
+    def __init__(self, most_bytes: int, *, masked: bool, carries: int = BINARY) -> None:
         self.most_bytes = most_bytes
+        self._carries = carries
         self.closed: tuple[int, str] | None = None  # code and reason that the other side gave
         self.pings: list[bytes] = []  # to be answered
         self._masked = masked
@@ -106,7 +108,7 @@ class Frames:
         if kind in (CLOSE, PING, PONG):
             self._control(kind, payload, last)
             return None
-        if (kind, self._parts is None) not in ((BINARY, True), (MORE, False)):
+        if (kind, self._parts is None) not in ((self._carries, True), (MORE, False)):
             raise malformed()
         parts = [*(self._parts or ()), payload]
         self._parts = None if last else parts

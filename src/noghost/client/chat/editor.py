@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-import termios
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
@@ -80,19 +77,3 @@ def keys() -> KeyBindings:
 def continued(width: int, _line: int, _wrapped: int) -> StyleAndTextTuples:
     """Before each further line."""
     return [("", " " * width)]
-
-
-@contextmanager
-def unechoed() -> Iterator[None]:
-    """Between two prompts keys are not shown, and wait for the next one; Ctrl-C is a signal as ever. For the whole of
-    a conversation: where the terminal goes back to its own lines in between, what is typed just then is lost."""
-    terminal = sys.stdin.fileno()
-    before = termios.tcgetattr(terminal)
-    quiet = termios.tcgetattr(terminal)
-    quiet[0] &= ~termios.ICRNL  # Enter stays what the prompt knows it by
-    quiet[3] = (quiet[3] & ~(termios.ECHO | termios.ICANON)) | termios.NOFLSH
-    termios.tcsetattr(terminal, termios.TCSANOW, quiet)
-    try:
-        yield
-    finally:
-        termios.tcsetattr(terminal, termios.TCSANOW, before)

@@ -13,37 +13,28 @@ Not covered: this process's memory while it lives, and swap.
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable, Generator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from noghost.client.chat import gap
-from noghost.client.chat.branch import Branch, names
-from noghost.client.chat.branches import Branches
 from noghost.client.chat.fold import folded, refuses_order, tells_between, unproved
+from noghost.client.chat.keeper import DEFAULT, Keeper, now
 from noghost.client.conversation import Conversation, RefusedError
 from noghost.client.receipts import fetch
-from noghost.client.transcript import Transcript, TranscriptFile, Turn
+from noghost.client.transcript import Transcript, Turn
 from noghost.client.transcript.facts import stamp
 from noghost.client.transcript.message import of_turn
-from noghost.errors import ConfigError, NoghostError
+from noghost.errors import NoghostError
 
 MOST_SEED = 2**32 - 2
-DEFAULT = "default"
 TITLE = "Conversation"
 TOLD = ("instance", "model", "seed", "options", "key")  # of what is known of an answer, what a turn keeps
 
 
-def now() -> datetime:
-    """With its zone."""
-    return datetime.now(UTC)
-
-
-class Session(Branches):
+class Session(Keeper):
     """Branches of one conversation, and the one that is spoken in.
 
     `tells_gap`: the new instance is told how long there was nothing. Raises TranscriptError for a file that is none.
@@ -59,29 +50,9 @@ class Session(Branches):
         clock: Callable[[], datetime] = now,
     ) -> None:
         """A file that is there is gone on with."""
+        super().__init__(TITLE, path, system=system, tells_gap=tells_gap, clock=clock)
         self.talk = talk
-        self.path = path
-        super().__init__(Branch([Turn("system", system)] if system else []))
-        self.file_model = ""  # as the file's title names it
-        self._tells_gap = tells_gap
         self._folds = False  # this model takes no system line in the middle
-        self._clock = clock
-        self.began = self._started = clock()
-        if path is not None:
-            self._open(path, system)
-
-    def _open(self, path: Path, system: str) -> None:
-        if not path.exists():
-            if not path.absolute().parent.is_dir():
-                raise ConfigError(f"there is no folder for {path}", "make it, or name another file")
-            return
-        if system:
-            raise ConfigError(f"--system, and {path} has begun already", "leave it out; /system begins a branch")
-        file = TranscriptFile(path)
-        transcript = file.read()
-        turns = transcript.turns
-        self.branches = [Branch(turns, file, len(turns))]
-        self.file_model, self._started = transcript.model, transcript.started
 
     @property
     def model(self) -> str:
@@ -94,14 +65,9 @@ class Session(Branches):
         self._folds = False
         self.talk.drop_capsule()
 
-    @property
-    def system(self) -> str:
-        """What the model is told first."""
-        return self.turns[0].text if self.turns and self.turns[0].role == "system" else ""
-
     def models(self) -> list[str]:
         """What the service has, its default first; raises HuntError."""
-        return [str(one["id"]) for one in json.loads(self.talk.get("/v1/models"))["data"]]
+        return self.talk.models()
 
     def choose_model(self) -> tuple[str, str] | None:
         """The model of the file where none was asked for, else the service's own default, by its name.
@@ -114,46 +80,18 @@ class Session(Branches):
             there = self.models()
         except RefusedError:  # a service of another make, without a list
             return None
-        self.model = self.file_model if self.file_model in there else there[0]
-        if self.file_model in ("", DEFAULT, self.model):
-            return None
-        return (
-            f"{self.path} is of the model {self.file_model}, which this service has not; {self.model} is asked",
-            f"it has: {', '.join(there)}; /model NAME asks another",
-        )
+        self.model, told = self.chosen_of(there)
+        return told and (told[0], f"{told[1]}; /model NAME asks another")
 
     def unanswered(self) -> str:
         """A question with which the branch ends, as a file from elsewhere may."""
         return self.turns[-1].text if self.turns and self.turns[-1].role == "user" else ""
 
-    # --- the gap --------------------------------------------------------------------------------------------------
-
-    def ended(self) -> datetime | None:
-        """When the last turn ended, as far as that is known."""
-        return gap.ended_at(turn.facts for turn in self.turns)
-
-    def gap(self) -> str:
-        """For the person: how long there has been nothing; "" where that is not known."""
-        ended = self.ended()
-        return gap.shown(ended, self._clock()) if ended else ""
-
-    def is_resumed(self) -> bool:
-        """The last turn is of an earlier session."""
-        ended = self.ended()
-        return ended is not None and ended < self.began
-
-    def is_long(self) -> bool:
-        """The last turn is of this session, and the silence since then is worth a line."""
-        ended = self.ended()
-        return ended is not None and not self.is_resumed() and (self._clock() - ended).total_seconds() >= gap.LONG_S
-
     def to_tell(self, text: str = "") -> str:
         """For the instance that is asked `text`: the line about the gap, or "". Before a question that stands already,
         nothing is put."""
-        ended = self.ended()
         stands = bool(text) and text == self.unanswered()
-        due = self._tells_gap and not stands and (self.is_resumed() or self.is_long())
-        return gap.told(ended, self._clock()) if ended and due else ""
+        return "" if stands else self.line_of_gap()
 
     # --- speaking -------------------------------------------------------------------------------------------------
 
@@ -207,20 +145,12 @@ class Session(Branches):
             self.turns[at] = replace(self.turns[at], facts=facts)
         return str(facts.get("receipt", ""))
 
-    def refresh(self) -> str:
-        """What to tell of a file that somebody else has changed, and that was read again; else "". Raises
-        TranscriptError for one that is no transcript any more."""
-        return self.branch.refresh()
-
     def save(self) -> str:
         """Append what is new to the branch's file, if there is one, with its receipts; what to tell of it, or ""."""
-        branch = self.branch
-        if self.path is None or branch.is_kept:
-            return ""
-        for at in range(branch.kept, len(self.turns)):
-            self._keep_receipt(at)
-        is_second = branch.file is None and self.current > 0 and self.path.exists()
-        return branch.save(next(names(self.path)) if is_second else self.path, self.transcript())
+        if self.path is not None:
+            for at in range(self.branch.kept, len(self.turns)):
+                self._keep_receipt(at)
+        return self.append(self.model)
 
     def _keep_receipt(self, at: int) -> None:
         try:
@@ -235,8 +165,7 @@ class Session(Branches):
 
     def transcript(self) -> Transcript:
         """Of the current branch."""
-        told = [turn.facts["model"] for turn in self.turns if turn.facts.get("model")]
-        return Transcript(TITLE, str((told or [self.model])[-1]), self._started, list(self.turns))
+        return self.transcript_of(self.model)
 
 
 def messages(turns: list[Turn]) -> list[dict[str, Any]]:

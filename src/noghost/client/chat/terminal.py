@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from noghost.client.chat import commands
-from noghost.client.chat.editor import Editor, unechoed
+from noghost.client.chat.editor import Editor
 from noghost.client.chat.facts import line_of
 from noghost.client.chat.screen import Screen
 from noghost.client.chat.session import Session
+from noghost.client.chat.unechoed import unechoed
 from noghost.errors import NoghostError
 
 SHOWN = 4  # turns of a conversation that is gone on with

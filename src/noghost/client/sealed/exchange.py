@@ -7,17 +7,16 @@ Not covered: whose service it is, which trust.py knows.
 
 from __future__ import annotations
 
-import base64
-import os
 from collections.abc import Iterator
 
 import h11
 import httpx
 
 from noghost.client.sealed.trust import Trust
+from noghost.client.upgrade import Upgrade
 from noghost.errors import SealedError
 from noghost.ledger.statement import OPENING_MAX_BYTES, verify
-from noghost.sealed.frames import BINARY, CODES, PONG, Frames, accept_of, frame
+from noghost.sealed.frames import BINARY, CODES, PONG, Frames, frame
 from noghost.sealed.records import MOST_BYTES, Opener
 from noghost.sealed.request import seal
 
@@ -35,7 +34,7 @@ class Exchange:
         self._request = self._as_bytes(request)
         self._opener: Opener | None = None
         self._frames = Frames(max(OPENING_MAX_BYTES, MOST_BYTES), masked=False)
-        self._challenge = base64.b64encode(os.urandom(16))
+        self._upgrade = Upgrade()
         self._gone = False
 
     def _as_bytes(self, request: httpx.Request) -> bytes:
@@ -46,13 +45,7 @@ class Exchange:
 
     def upgrade(self, request: httpx.Request) -> httpx.Request:
         """What opens the invocation. It says nothing of the request but where it goes."""
-        headers = {
-            "Host": request.url.netloc.decode("ascii"),
-            "Connection": "Upgrade",
-            "Upgrade": "websocket",
-            "Sec-WebSocket-Version": "13",
-            "Sec-WebSocket-Key": self._challenge.decode(),
-        }
+        headers = {"Host": request.url.netloc.decode("ascii")} | self._upgrade.headers
         url = request.url.copy_with(raw_path=PATH.encode())
         return httpx.Request("GET", url, headers=headers, extensions=request.extensions)
 
@@ -61,7 +54,7 @@ class Exchange:
         if response.status_code != httpx.codes.SWITCHING_PROTOCOLS:
             hint = "it, or what is between, does not pass WebSockets on" * (response.status_code < 500)
             raise SealedError(f"no sealed invocation: the answer was {response.status_code}", hint, code="refused")
-        if response.headers.get("sec-websocket-accept", "").encode() != accept_of(self._challenge):
+        if not self._upgrade.is_answered_by(response):
             raise SealedError("no sealed invocation: this is no answer to a WebSocket", code="refused")
 
     def receive(self, data: bytes) -> bytes:
