@@ -23,7 +23,7 @@ from terminal import END, ENTER, NEW_LINE, STOP, Terminal, noghost, terminal, wa
 
 SOURCE = Path(__file__).parents[2] / "src"
 LIBRARIES = {"prompt_toolkit", "rich", "markdown_it", "pygments"}
-WHO_MAY = {"noghost.client.chat.editor", "noghost.client.chat.markdown", "noghost.client.chat.screen"}
+WHO_MAY = {f"noghost.client.chat.{name}" for name in ("editor", "markdown", "screen")} | {"noghost.client.talk.screen"}
 READY = "/help"  # the bottom line's last word
 IN_WRITE = 0x2 | 0x8 | 0x80 | 0x100 | 0x200  # modify, close after writing, moved here, create, delete: inotify(7)
 PAGES = 16

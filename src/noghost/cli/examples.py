@@ -44,6 +44,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "noghost chat --url https://box.example --sealed",
         'noghost chat --url https://box.example:8462 --system "Answer in one sentence."',
     ),
+    "talk": (
+        "noghost talk",
+        "noghost talk evening.md --hands-free",
+        "noghost talk --devices",
+        "noghost talk --input 2 --output headphones --speed 1.2",
+    ),
     "transcript convert": (
         "noghost transcript convert conversations.json talks",
         "noghost transcript convert talk.md --to openai > messages.json",

@@ -23,6 +23,7 @@ COMMANDS = {
     "map": "Answer a file of requests, each line by an instance of its own.",
     "config": "Show and check the configuration of a service.",
     "chat": "Talk with a running service; the conversation stays with you.",
+    "talk": "Speak with a running service, by microphone and speaker.",
     "transcript": "Convert, check, show and redact conversations that you keep as files.",
     "templates": "Add, list and remove public prefixes that a service computes once.",
     "models": "Pull, list, check and remove models; prepare one for this processor.",

@@ -28,4 +28,5 @@ class Upgrade:
 
     def is_answered_by(self, response: httpx.Response) -> bool:
         """By somebody who read the request as a WebSocket's."""
-        return response.headers.get("sec-websocket-accept", "").encode() == accept_of(self._challenge)
+        answer: str = response.headers.get("sec-websocket-accept", "")
+        return answer.encode() == accept_of(self._challenge)

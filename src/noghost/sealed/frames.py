@@ -1,8 +1,8 @@
 """WebSocket messages (RFC 6455): as much of it as carries sealed ones. PURE; in instance and caller.
 
-wsproto does all of it, and would be 2 MB of the warden's memory (P4): this has messages of one kind, pings and the end,
-and takes anything else for an error. What is carried is sealed, so that nothing rests on this but that it fails clearly.
-`noghost talk` has its half of a conversation by it, as text.
+wsproto does all of it, and would be 2 MB of the warden's memory (P4): this has messages of one kind, pings and the
+end, and takes anything else for an error. What is carried is sealed, so that nothing rests on this but that it fails
+clearly. `noghost talk` has its half of a conversation by it, as text.
 
 Covered: a message over its limit, before it is kept; a frame of a form that is not ours.
 Not covered: what a message says; the handshake, which is HTTP.

@@ -68,6 +68,10 @@ class Keeper(Branches):
         """What the model is told first."""
         return self.turns[0].text if self.turns and self.turns[0].role == "system" else ""
 
+    def now(self) -> datetime:
+        """By this conversation's clock."""
+        return self._clock()
+
     # --- the model ------------------------------------------------------------------------------------------------
 
     def chosen_of(self, there: list[str]) -> tuple[str, tuple[str, str] | None]:

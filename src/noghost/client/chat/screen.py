@@ -13,10 +13,12 @@ from rich.text import Text
 from rich.theme import Theme
 
 from noghost.client.chat.markdown import Blocks, harmless, settled
+from noghost.client.transcript import Turn
 from noghost.errors import NoghostError
 
 PROMPT = "› "
 FRAMES_S = 12  # redraws of what is not settled, a second
+SHOWN = 4  # turns of a conversation that is gone on with
 PATIENCE_S = 0.4  # without a word, before something is said about it
 THEME = Theme(
     {
@@ -73,6 +75,18 @@ class Screen:
         """A whole one."""
         self.console.print(Blocks(harmless(text)))
         self.console.print()
+
+    def last_of(self, turns: list[Turn]) -> None:
+        """The last ones of a conversation."""
+        if len(turns) > SHOWN:
+            self.note(f"… {len(turns) - SHOWN} earlier turns")
+        for turn in turns[-SHOWN:]:
+            if turn.role == "user":
+                self.question(turn.text)
+            elif turn.role == "assistant":
+                self.answer(turn.text)
+            else:
+                self.note(f"{turn.role}: {turn.text}")
 
     @contextmanager
     def answering(self) -> Iterator[Answering]:

@@ -14,7 +14,6 @@ from noghost.client.chat.session import Session
 from noghost.client.chat.unechoed import unechoed
 from noghost.errors import NoghostError
 
-SHOWN = 4  # turns of a conversation that is gone on with
 STOPPED = "ended, and its instance with it; your words are back in the editor"
 
 
@@ -124,16 +123,7 @@ class Terminal:
 
     def show_last(self) -> None:
         """The last turns of the branch."""
-        earlier = len(self.session.turns) - SHOWN
-        if earlier > 0:
-            self.screen.note(f"… {earlier} earlier turns")
-        for turn in self.session.turns[-SHOWN:]:
-            if turn.role == "user":
-                self.screen.question(turn.text)
-            elif turn.role == "assistant":
-                self.screen.answer(turn.text)
-            else:
-                self.screen.note(f"{turn.role}: {turn.text}")
+        self.screen.last_of(self.session.turns)
 
     def say_branch(self) -> None:
         """Where there is more than one."""
