@@ -25,11 +25,7 @@ MISSING += [] if ctypes.util.find_library("portaudio") else ["libportaudio2"]
 MISSING += [] if list(Path("/usr/lib").rglob("libasound_module_pcm_pulse.so")) else ["libasound2-plugins"]
 needs_pulse = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 PCM = ("--raw", "--format=s16le", "--rate=24000", "--channels=1")
-SETUP = """\
-load-module module-null-sink sink_name=mic rate=24000 channels=1
-load-module module-null-sink sink_name=ears rate=24000 channels=1
-load-module module-native-protocol-unix socket={socket} auth-anonymous=1
-"""
+SINKS, FORM = ("mic", "ears"), ("rate=24000", "channels=1")
 ALONE = (
     "--daemonize=no",
     "--exit-idle-time=-1",
@@ -52,13 +48,6 @@ class Room:
         """Into the microphone; returns when it has been said."""
         subprocess.run(["pacat", "--playback", *PCM, "--device=mic"], input=pcm, env=self.env, check=True, timeout=60)
 
-    def saying(self, pcm: bytes) -> subprocess.Popen[bytes]:
-        """The same, without waiting."""
-        (self.folder / "said").write_bytes(pcm)
-        return subprocess.Popen(
-            ["pacat", "--playback", *PCM, "--device=mic"], stdin=(self.folder / "said").open("rb"), env=self.env
-        )
-
     @contextmanager
     def heard(self) -> Iterator[Path]:
         """A file with all that is played in this block."""
@@ -80,14 +69,14 @@ class Room:
             ["pactl", *arguments], env=self.env, check=True, capture_output=True, text=True, timeout=20
         ).stdout
 
-    def unplug(self, sink: str) -> None:
-        """The device is gone for who has it."""
-        modules = (line.split("\t") for line in self.control("list", "short", "modules").splitlines())
-        self.control("unload-module", next(line[0] for line in modules if f"sink_name={sink} " in line[2]))
+    def unplug(self) -> None:
+        """Both are gone; of one alone PulseAudio would move the sound to the other."""
+        self.control("unload-module", "module-null-sink")
 
-    def plug_in(self, sink: str) -> None:
-        """It is there again."""
-        self.control("load-module", "module-null-sink", f"sink_name={sink}", "rate=24000", "channels=1")
+    def plug_in(self) -> None:
+        """They are there again."""
+        for sink in SINKS:
+            self.control("load-module", "module-null-sink", f"sink_name={sink}", *FORM)
 
 
 @contextmanager
@@ -96,7 +85,9 @@ def room(folder: Path) -> Iterator[Room]:
     folder.mkdir(mode=0o700)
     own = {"HOME": str(folder), "XDG_RUNTIME_DIR": str(folder), "PULSE_RUNTIME_PATH": str(folder)}
     socket = folder / "native"
-    (folder / "default.pa").write_text(SETUP.format(socket=socket))
+    sinks = [f"load-module module-null-sink sink_name={sink} {' '.join(FORM)}" for sink in SINKS]
+    setup = [*sinks, f"load-module module-native-protocol-unix socket={socket} auth-anonymous=1", ""]
+    (folder / "default.pa").write_text("\n".join(setup))
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             ["pulseaudio", "-n", "-F", str(folder / "default.pa"), *ALONE], env=os.environ | own, stderr=log

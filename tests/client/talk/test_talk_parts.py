@@ -29,9 +29,9 @@ def test_words_are_shown_as_they_are_spoken() -> None:
 
 def test_latency_tells_what_was_measured() -> None:
     assert Latency().line() == ""
-    assert Latency(1.0, 1.25).line() == "release 0.25 s → text"
+    assert Latency(1.0, 1.25).line() == "release → text 0.25 s"
     whole = Latency(1.0, 1.25, 1.5, 2.0).line()
-    assert whole == "release 0.25 s → text 0.25 s → first word 0.50 s → first sound · voice to voice 1.00 s"
+    assert whole == "release → text 0.25 s, → first word 0.25 s, → first sound 0.50 s; voice to voice 1.00 s"
 
 
 def test_turns_as_items() -> None:

@@ -14,7 +14,6 @@ from noghost.errors import ConfigError
 RATE = 24_000  # of audio/pcm at /v1/realtime, 16 bits, one channel
 SAMPLE_BYTES = 2
 WRONG_RATE = -9997  # portaudio.h: paInvalidSampleRate
-SOUND = {"samplerate": RATE, "channels": 1, "dtype": "int16"}
 Device = int | str | None  # its number, a part of its name, or the default one
 STDERR = 2
 

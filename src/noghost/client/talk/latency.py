@@ -16,14 +16,11 @@ class Latency:
 
     def line(self) -> str:
         """Its parts and the whole; "" where nothing was measured."""
-        steps = (("text", self.text_s), ("first word", self.word_s), ("first sound", self.sound_s))
-        told, last_s = ["release"], self.released_s
+        steps = (("release → text", self.text_s), ("→ first word", self.word_s), ("→ first sound", self.sound_s))
+        told, last_s = list[str](), self.released_s
         for name, at_s in steps:
             if at_s is None or last_s is None:
-                break
-            told.append(f"{at_s - last_s:.2f} s → {name}")
+                return ", ".join(told)
+            told.append(f"{name} {at_s - last_s:.2f} s")
             last_s = at_s
-        if self.sound_s is not None and self.released_s is not None:
-            told.append(f"voice to voice {self.sound_s - self.released_s:.2f} s")
-            return " ".join(told[:-1]) + f" · {told[-1]}"
-        return " ".join(told) if len(told) > 1 else ""
+        return f"{', '.join(told)}; voice to voice {(last_s or 0.0) - (self.released_s or 0.0):.2f} s"

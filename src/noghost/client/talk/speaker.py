@@ -2,66 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from array import array
 from collections.abc import Callable
 from typing import Any
 
-from noghost.client.talk.devices import RATE, SAMPLE_BYTES, SOUND, Device, failed, library
+from noghost.client.talk.devices import RATE, SAMPLE_BYTES, Device
+from noghost.client.talk.stream import Stream
 
 LATENCY_S = 0.1  # of the device's buffer: less crackles on a busy machine
 LOUD = 328  # a hundredth of the largest sample: what is softer is silence
 
 
-class Speaker:
-    """Plays one answer at a time: `begin`, `play` …, and `stop` where it is cut. `on_lost` as a microphone's."""
+class Speaker(Stream):
+    """Plays one answer at a time: `begin`, `play` …, and `stop` where it is cut. Silence otherwise."""
+
+    what = "speaker"
 
     def __init__(self, device: Device, on_lost: Callable[[], None]) -> None:
-        self._device, self._on_lost = device, on_lost
-        self._stream: Any = None
+        super().__init__(device, on_lost)
         self._lock = threading.Lock()
         self._rest = bytearray()
         self._given = self._taken = 0  # bytes of this answer: got, and handed to the device
         self._loud_at: int | None = None  # the first byte that is no silence
         self._loud_s: float | None = None
 
-    @property
-    def is_open(self) -> bool:
-        """It can be heard."""
-        return self._stream is not None and bool(self._stream.active)
-
-    def open(self) -> None:
-        """Begin with silence. Raises ConfigError."""
-        sound, loop = library(), asyncio.get_running_loop()
-
+    def _made(self, sound: Any, common: dict[str, Any]) -> Any:
         def give(data: Any, _frames: int, _time: Any, _status: Any) -> None:
             self._fill(data)
 
-        def end() -> None:
-            loop.call_soon_threadsafe(self._ended, stream)
-
-        try:
-            stream = sound.RawOutputStream(
-                **SOUND, device=self._device, latency=LATENCY_S, callback=give, finished_callback=end
-            )
-            stream.start()
-        except (sound.PortAudioError, ValueError) as error:
-            raise failed("speaker", self._device, error) from None
-        self._stream = stream
-
-    def close(self) -> None:
-        """End at once; may be closed already."""
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            stream.close(ignore_errors=True)
-
-    def reopen(self) -> None:
-        """If it is gone. Raises ConfigError."""
-        if not self.is_open:
-            self.close()
-            self.open()
+        return sound.RawOutputStream(**common, latency=LATENCY_S, callback=give)
 
     # --- one answer -----------------------------------------------------------------------------------------------
 
@@ -82,9 +53,9 @@ class Speaker:
 
     def stop(self) -> float:
         """Silence at once, what the device holds included; the seconds that were played."""
+        played_s = self.played_s
         with self._lock:
             self._rest.clear()
-        played_s = self.played_s
         if self.is_open:
             self.close()
             self.open()
@@ -122,11 +93,6 @@ class Speaker:
         out[len(data) :] = bytes(len(out) - len(data))
         if self._loud_s is None and self._loud_at is not None and self._taken > self._loud_at:
             self._loud_s = time.monotonic()
-
-    def _ended(self, stream: Any) -> None:
-        if stream is self._stream:  # else it was closed
-            self.close()
-            self._on_lost()
 
 
 def silence(length_s: float) -> bytes:

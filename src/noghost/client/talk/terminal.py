@@ -15,7 +15,7 @@ from noghost.client.chat.keeper import Keeper
 from noghost.client.chat.unechoed import unechoed
 from noghost.client.talk.devices import Device, hushed
 from noghost.client.talk.exchange import Exchange
-from noghost.client.talk.microphone import Microphone, lost
+from noghost.client.talk.microphone import Microphone
 from noghost.client.talk.screen import TalkScreen
 from noghost.client.talk.session import Session
 from noghost.client.talk.settings import SILENCE_S, Settings
@@ -162,7 +162,7 @@ class Terminal:
             self._on_no_service(error)
 
     def _on_no_microphone(self) -> None:
-        self.screen.error(lost("microphone"))
+        self.screen.error(self._microphone.lost())
         if self._is_pressed:
             self._released_s = time.monotonic()
             self._release()
@@ -170,7 +170,7 @@ class Terminal:
             self._on_sound(silence(2 * SILENCE_S))  # so that what was said until then is a turn
 
     def _on_no_speaker(self) -> None:
-        self.screen.error(lost("speaker"))
+        self.screen.error(self._speaker.lost())
         self._session.interrupt()
 
     def _is_ready(self) -> bool:
