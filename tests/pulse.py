@@ -7,6 +7,7 @@ recorded.
 from __future__ import annotations
 
 import ctypes.util
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ from running import wait_for
 PACKAGES = {"pulseaudio": "pulseaudio", "pactl": "pulseaudio-utils", "pacat": "pulseaudio-utils"}
 MISSING = sorted({package for program, package in PACKAGES.items() if shutil.which(program) is None})
 MISSING += [] if ctypes.util.find_library("portaudio") else ["libportaudio2"]
+MISSING += [] if importlib.util.find_spec("sounddevice") else ["sounddevice"]
 MISSING += [] if list(Path("/usr/lib").rglob("libasound_module_pcm_pulse.so")) else ["libasound2-plugins"]
 needs_pulse = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 PCM = ("--raw", "--format=s16le", "--rate=24000", "--channels=1")

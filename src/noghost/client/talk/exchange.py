@@ -24,6 +24,7 @@ class Exchange:
     asked: str | None = field(default=None, repr=False)  # the question's text, once it is known
     is_asking: bool = True  # somebody speaks
     response: str = ""  # the answer's name
+    answered: datetime | None = None  # when it began
     answer: str = ""  # its item's
     text: str = field(default="", repr=False)  # as far as it is written
     spoken: str = field(default="", repr=False)  # as far as it was heard
@@ -41,8 +42,6 @@ class Exchange:
         question = Turn("user", self.asked, {"began": stamp(self.began)})
         found = [*([self.told] if self.told else []), question]
         if self.spoken:
-            known = {"began": stamp(self.began), "ended": stamp(ended), "model": model}
+            known = {"began": stamp(self.answered or self.began), "ended": stamp(ended), "model": model}
             found.append(Turn("assistant", self.spoken, known))
-        else:
-            question.facts["ended"] = stamp(ended)
         return found

@@ -151,7 +151,7 @@ class Session:
         for unanswered in waiting[:-1]:
             self._settle(unanswered)
         for exchange in waiting[-1:]:
-            exchange.response = event["response"]["id"]
+            exchange.response, exchange.answered = event["response"]["id"], self.keeper.now()
             if exchange is self.last and exchange.cut_s is None:
                 self._speaker.begin()
                 return
