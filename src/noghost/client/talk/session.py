@@ -46,6 +46,7 @@ class Session:
         self._say: Callable[..., None] = unheard
         self._sent_s, self._sent_at = 0.0, 0.0  # of sound, and when
         self._line: Turn | None = None  # about the gap, told to the service and not in a turn yet
+        self._stood = len(keeper.turns)  # before this session
         self._handlers: dict[str, Callable[[Event], None]] = {
             "input_audio_buffer.speech_started": self._on_started,
             "input_audio_buffer.speech_stopped": self._on_stopped,
@@ -132,8 +133,8 @@ class Session:
             exchange.item = event["item_id"]
 
     def _on_caption(self, event: Event) -> None:
-        if exchange := self._asked_as(event["item_id"]):
-            exchange.item = event["item_id"]
+        exchange = self.last
+        if exchange is not None and (exchange.is_asking or exchange.item == event["item_id"]):
             exchange.firm, exchange.open = event["firm"], event["open"]
 
     def _on_heard(self, event: Event) -> None:
@@ -209,11 +210,12 @@ class Session:
         exchange = self.last
         if exchange is None or exchange.cut_s is not None or not exchange.response:
             return
-        whole_s = self._speaker.given_s if exchange.is_written else None
+        is_whole = exchange.is_written and not exchange.failure
+        whole_s = self._speaker.given_s if is_whole else None
         exchange.spoken = exchange.pace.spoken(exchange.text, self._speaker.played_s, whole_s)
         exchange.latency.sound_s = self._speaker.first_s
         if exchange.is_written and self._speaker.is_drained:
-            exchange.spoken = exchange.text.strip()
+            exchange.spoken = exchange.text.strip() if is_whole else exchange.spoken
             self._settle(exchange)
 
     def _cut(self, exchange: Exchange) -> None:
@@ -231,8 +233,7 @@ class Session:
     def break_off(self) -> None:
         """The connection is gone, or the person is: what was heard is kept as far as that is known here."""
         self._say = unheard
-        if self._speaker.is_open:
-            self._speaker.stop()
+        self.interrupt()
         self._give_up(list(self.exchanges))
 
     def _give_up(self, exchanges: list[Exchange]) -> None:
@@ -257,7 +258,8 @@ class Session:
     def _tell_gap(self) -> Turn | None:
         """To the instance, before what is said now."""
         line = self.keeper.line_of_gap()
-        if not line or self.exchanges:
+        is_told = self.keeper.is_resumed() and len(self.keeper.turns) > self._stood
+        if not line or is_told or self.exchanges:
             return None
         turn = Turn("system", line, {"began": stamp(self.keeper.now())})
         for item in items_of([turn]):

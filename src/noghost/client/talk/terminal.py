@@ -20,7 +20,7 @@ from noghost.client.talk.screen import TalkScreen
 from noghost.client.talk.session import Session
 from noghost.client.talk.settings import SILENCE_S, Settings
 from noghost.client.talk.speaker import Speaker, silence
-from noghost.client.talk.wire import Wire
+from noghost.client.talk.wire import Wire, gone
 from noghost.errors import HuntError, NoghostError
 
 TAIL_S = 0.25  # that a press keeps after its end, for the last syllable
@@ -156,10 +156,10 @@ class Terminal:
     def _on_sound(self, sound: bytes) -> None:
         if self._wire is None or self._is_muted or not (self._is_pressed or self._settings.is_hands_free):
             return
-        try:
+        if self._wire.is_behind:
+            self._on_no_service(gone("does not take what is said"))
+        else:
             self._session.hear(sound)
-        except HuntError as error:
-            self._on_no_service(error)
 
     def _on_no_microphone(self) -> None:
         self.screen.error(self._microphone.lost())

@@ -34,7 +34,7 @@ class Wire:
         self._client, self._response = client, response
         self._stream = response.extensions["network_stream"]
         self._frames = Frames(MOST_EVENT_BYTES, masked=False, carries=TEXT)
-        self._waiting = asyncio.Queue[bytes](MOST_WAITING)
+        self._waiting = asyncio.Queue[bytes]()
         self._writing = asyncio.create_task(self._write())
 
     @classmethod
@@ -49,13 +49,12 @@ class Wire:
 
     def say(self, kind: str, **fields: Any) -> None:
         """An event of ours."""
-        self._send(frame(TEXT, json.dumps({"type": kind, **fields}).encode(), masks=True))
+        self._waiting.put_nowait(frame(TEXT, json.dumps({"type": kind, **fields}).encode(), masks=True))
 
-    def _send(self, data: bytes) -> None:
-        try:
-            self._waiting.put_nowait(data)
-        except asyncio.QueueFull:
-            raise HuntError("the service does not take what is said", "see that it runs; space tries again") from None
+    @property
+    def is_behind(self) -> bool:
+        """The service does not take what is said."""
+        return self._waiting.qsize() > MOST_WAITING
 
     async def _write(self) -> None:
         with suppress(httpcore.NetworkError, httpcore.TimeoutException):  # whoever reads finds that out too
@@ -72,7 +71,7 @@ class Wire:
             except (httpcore.NetworkError, httpcore.TimeoutException, SealedError, ValueError):
                 raise gone() from None
             for ping in self._frames.pings:
-                self._send(frame(PONG, ping, masks=True))
+                self._waiting.put_nowait(frame(PONG, ping, masks=True))
             self._frames.pings.clear()
             if self._frames.closed is not None or not data or self._writing.done():
                 raise gone()
@@ -104,6 +103,6 @@ async def upgraded(client: httpx.AsyncClient, url: str, model: str) -> httpx.Res
     raise RefusedError(response.status_code, str(error.get("message") or "nothing else"))
 
 
-def gone() -> HuntError:
+def gone(how: str = "broke the conversation off") -> HuntError:
     """In the middle of a conversation."""
-    return HuntError("the service broke the conversation off", "see that it runs; space tries again")
+    return HuntError(f"the service {how}", "see that it runs; space tries again")
