@@ -11,6 +11,7 @@ exchange    a question and its answer, while they are spoken
 session     what is said and heard; no terminal
 pace        which words of an answer were spoken so far
 latency     how long each part of a turn took
+press       a key that is struck, as a press that begins and ends
 screen      what it looks like
 terminal    keys, microphone, speaker, wire and screen, together
 

@@ -93,7 +93,7 @@ class Session:
         exchange = self.last
         if exchange is not None and exchange.is_asking:
             exchange.is_asking, exchange.latency.released_s = False, released_s
-            self._say("input_audio_buffer.commit")
+            self._say("input_audio_buffer.commit", event_id=ASK)
 
     def forget(self) -> None:
         """Was muted while speaking: nothing was said."""

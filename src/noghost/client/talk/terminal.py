@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from noghost.client.chat.unechoed import unechoed
 from noghost.client.talk.devices import Device, hushed
 from noghost.client.talk.exchange import Exchange
 from noghost.client.talk.microphone import Microphone
+from noghost.client.talk.press import Press
 from noghost.client.talk.screen import TalkScreen
 from noghost.client.talk.session import Session
 from noghost.client.talk.settings import SILENCE_S, Settings
@@ -23,9 +23,7 @@ from noghost.client.talk.speaker import Speaker, silence
 from noghost.client.talk.wire import Wire, gone
 from noghost.errors import HuntError, NoghostError
 
-TAIL_S = 0.25  # that a press keeps after its end, for the last syllable
 FRAME_S = 0.08
-LEAST_PRESS_S = 0.1  # of sound, that the service takes
 BYE_S = 2.0  # for the service to say what was heard of an answer that is cut by the end
 READ_BYTES = 1024
 HELP = (
@@ -56,9 +54,8 @@ class Terminal:
         self._session.model = model
         self._wire: Wire | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._is_pressed = self._is_muted = False
-        self._pressed_s = self._released_s = 0.0
-        self._ending: asyncio.TimerHandle | None = None
+        self._press = Press(self._session.release)
+        self._is_muted = False
         self._keys: dict[str, Callable[[], None]] = {
             **dict.fromkeys(" \r\n", self._talk),
             **dict.fromkeys("mM", self._mute),
@@ -140,7 +137,7 @@ class Terminal:
 
     def _on_no_service(self, error: HuntError) -> None:
         wire, self._wire = self._wire, None
-        self._is_pressed = False
+        self._press.drop()
         self._session.break_off()
         self.screen.error(error)
         if wire is not None:
@@ -154,7 +151,7 @@ class Terminal:
     # --- the devices ----------------------------------------------------------------------------------------------
 
     def _on_sound(self, sound: bytes) -> None:
-        if self._wire is None or self._is_muted or not (self._is_pressed or self._settings.is_hands_free):
+        if self._wire is None or self._is_muted or not (self._press.is_down or self._settings.is_hands_free):
             return
         if self._wire.is_behind:
             self._on_no_service(gone("does not take what is said"))
@@ -163,9 +160,8 @@ class Terminal:
 
     def _on_no_microphone(self) -> None:
         self.screen.error(self._microphone.lost())
-        if self._is_pressed:
-            self._released_s = time.monotonic()
-            self._release()
+        if self._press.is_down:
+            self._press.end()
         elif self._settings.is_hands_free:
             self._on_sound(silence(2 * SILENCE_S))  # so that what was said until then is a turn
 
@@ -198,8 +194,8 @@ class Terminal:
                 self._keys[key]()
 
     def _talk(self) -> None:
-        if self._is_pressed:
-            self._end_press()
+        if self._press.is_down:
+            self._press.strike()
         elif not self._is_ready():
             return
         elif self._settings.is_hands_free:
@@ -208,25 +204,12 @@ class Terminal:
             self.screen.note("muted: m unmutes")
         else:
             self._session.press()
-            self._is_pressed, self._pressed_s = True, time.monotonic()
-
-    def _end_press(self) -> None:
-        """A little later, unless the key goes on: then it is held down, and was released when it ceases."""
-        self._released_s = time.monotonic()
-        if self._ending is not None:
-            self._ending.cancel()
-        self._ending = asyncio.get_running_loop().call_later(TAIL_S, self._release)
-
-    def _release(self) -> None:
-        self._ending = None
-        if self._is_pressed:
-            self._is_pressed = False
-            self._session.release(self._released_s)
+            self._press.begin()
 
     def _mute(self) -> None:
         self._is_muted = not self._is_muted
         if self._is_muted:
-            self._is_pressed = False
+            self._press.drop()
             self._session.forget()
 
     def _help(self) -> None:
@@ -273,7 +256,7 @@ class Terminal:
         last = self._session.last
         if self._wire is None or not (self._microphone.is_open and self._speaker.is_open):
             return "space: try again"
-        if self._is_pressed:
+        if self._press.is_down:
             return "● space: end"
         if self._settings.is_hands_free:
             return "● listening" if last is None or last.is_asking else "speak or space: interrupt"
