@@ -95,6 +95,7 @@ def room(folder: Path) -> Iterator[Room]:
             ["pulseaudio", "-n", "-F", str(folder / "default.pa"), *ALONE], env=os.environ | own, stderr=log
         )
     there = {"PULSE_SERVER": f"unix:{socket}", "PULSE_SOURCE": "mic.monitor", "PULSE_SINK": "ears"}
+    there["PULSE_COOKIE"] = str(folder / "cookie")
     try:
         wait_for(lambda: socket.exists() or process.poll() is not None, 20, "PulseAudio")
         assert process.poll() is None, (folder / "log").read_text()

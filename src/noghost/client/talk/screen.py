@@ -19,6 +19,7 @@ class TalkScreen(Screen):
 
     def __init__(self) -> None:
         super().__init__()
+        self._shown: list[Text] = []
         self._live = Live(
             console=self.console,
             auto_refresh=False,
@@ -38,8 +39,10 @@ class TalkScreen(Screen):
     def draw(self, exchanges: list[Exchange], status: str) -> None:
         """As it is now."""
         lines = [part for exchange in exchanges for part in parts(exchange)]
-        shown = [self._last_of(line) for line in lines]
-        self._live.update(Group(*shown, Text(status, style="told", no_wrap=True, overflow="ellipsis")), refresh=True)
+        shown = [*map(self._last_of, lines), Text(status, style="told", no_wrap=True, overflow="ellipsis")]
+        if shown != self._shown:
+            self._live.update(Group(*shown), refresh=True)
+            self._shown = shown
 
     def _last_of(self, text: Text) -> Text:
         """The lines of it for which there is room."""

@@ -210,6 +210,9 @@ class Session:
         exchange = self.last
         if exchange is None or exchange.cut_s is not None or not exchange.response:
             return
+        if not self._speaker.is_open:
+            self.interrupt()
+            return
         is_whole = exchange.is_written and not exchange.failure
         whole_s = self._speaker.given_s if is_whole else None
         exchange.spoken = exchange.pace.spoken(exchange.text, self._speaker.played_s, whole_s)
