@@ -55,7 +55,7 @@ class Terminal:
         self._wire: Wire | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._press = Press(self._session.release)
-        self._is_muted = False
+        self._is_muted = self._is_connecting = False
         self._keys: dict[str, Callable[[], None]] = {
             **dict.fromkeys(" \r\n", self._talk),
             **dict.fromkeys("mM", self._mute),
@@ -105,6 +105,8 @@ class Terminal:
         self._session.break_off()
         self._speaker.close()
         self.screen.end()
+        if told := self._keeper.append(self._session.model):  # what could not be written before
+            self.screen.warn(told)
         for task in self._tasks:
             task.cancel()
         if self._wire is not None:
@@ -124,16 +126,17 @@ class Terminal:
                 self._session.take(event)
         except HuntError as error:
             self._on_no_service(error)
-        except NoghostError as error:
-            self._end(error)
 
     async def _connect_again(self) -> None:
+        self._is_connecting = True
         try:
             await self._connect()
         except NoghostError as error:
             self.screen.error(error)
         else:
             self.screen.note("the service is there again, and was told what stands here")
+        finally:
+            self._is_connecting = False
 
     def _on_no_service(self, error: HuntError) -> None:
         wire, self._wire = self._wire, None
@@ -146,7 +149,12 @@ class Terminal:
     def _start(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._on_task_done)
+
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            self._end(error)
 
     # --- the devices ----------------------------------------------------------------------------------------------
 
@@ -177,7 +185,7 @@ class Terminal:
         except NoghostError as error:
             self.screen.error(error)
             return False
-        if self._wire is None:
+        if self._wire is None and not self._is_connecting:
             self._start(self._connect_again())
         return self._wire is not None
 
@@ -219,7 +227,7 @@ class Terminal:
     def _quit(self) -> None:
         self._end(None)
 
-    def _end(self, error: NoghostError | None) -> None:
+    def _end(self, error: BaseException | None) -> None:
         if self._over.done():
             return
         if error:
