@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -34,7 +33,6 @@ def library() -> Any:
 @contextmanager
 def hushed() -> Iterator[None]:
     """PortAudio and ALSA write straight to the error output, in the midst of the screen: not meanwhile."""
-    sys.stderr.flush()
     kept, nothing = os.dup(STDERR), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nothing, STDERR)
