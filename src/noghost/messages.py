@@ -309,17 +309,19 @@ class Bring(Sent):
 class Brought(Sent):
     """Reaper to instance: arena and bells come with this message, or there is no such process."""
 
-    FORM = struct.Struct("<BB")
+    FORM = struct.Struct("<BBH")
     TAG = 42
     answer: int
+    number: int = 0  # of the arena: one that was left comes again, and is mapped already
 
 
 class Hush(Sent):
-    """Instance to reaper: end the voice that was brought so many before it."""
+    """Instance to reaper: I look into this arena no more; end its voice, or let it end by itself."""
 
-    FORM = struct.Struct("<BH")
+    FORM = struct.Struct("<BH?")
     TAG = 43
     number: int
+    at_once: bool
 
 
 Message = (

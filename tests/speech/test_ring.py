@@ -51,7 +51,7 @@ def test_more_than_a_ring_holds_waits_for_its_reader(arena: Arena) -> None:
         voice.give(Kind.DONE)
 
     async def say() -> list[bytes]:
-        with InstanceEnd(*arena.descriptors) as end:
+        with InstanceEnd(map_arena(arena.descriptors[0]), *arena.descriptors[1:]) as end:
             echoed = asyncio.create_task(gather(end))
             for piece in pieces:
                 await end.give(Kind.SOUND, piece)
@@ -76,7 +76,7 @@ def test_a_voice_that_has_ended_is_an_error_and_what_it_said_last_is_heard(arena
     arena.tell_ended()
 
     async def listen() -> None:
-        with InstanceEnd(*arena.descriptors) as end:
+        with InstanceEnd(map_arena(arena.descriptors[0]), *arena.descriptors[1:]) as end:
             assert await end.take() == (Kind.LINE, b"last words")
             with pytest.raises(RequestError, match="could not go on"):
                 await end.take()
@@ -88,7 +88,7 @@ def test_a_fault_is_raised_in_words(arena: Arena) -> None:
     VoiceEnd(*arena.descriptors).give(Kind.FAULT, bytes([Fault.TOO_LONG]))
 
     async def listen() -> None:
-        with InstanceEnd(*arena.descriptors) as end:
+        with InstanceEnd(map_arena(arena.descriptors[0]), *arena.descriptors[1:]) as end:
             with pytest.raises(RequestError, match="limit of 1800 s"):
                 await end.take()
             assert end.done

@@ -54,11 +54,11 @@ class Recorder(Protocol):
     def connect(self) -> socket.socket:
         """The connection to the upstream of the model that was opened; RequestError."""
 
-    def bring(self, voice: int) -> tuple[int, int, int]:
-        """A process of this voice: arena and bells; RequestError."""
+    def bring(self, voice: int) -> tuple[int, int, int, int]:
+        """A process of this voice: number of its arena, arena and bells; RequestError."""
 
-    def hush(self, number: int) -> None:
-        """End the voice that was brought so many before it."""
+    def hush(self, number: int, *, at_once: bool) -> None:
+        """That arena is looked into no more; its voice ends."""
 
     def receipt(self, invocation: bytes, since: int = 0) -> str:
         """The receipt's text; ReceiptNotFound."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from noghost.api.compute import Compute
 from noghost.api.here import Here
 from noghost.messages import Voice
-from noghost.speech.ends import Brought
+from noghost.speech.ends import Arenas, Brought
 
 
 class Call:
@@ -28,7 +28,7 @@ class Call:
 
     def hush(self) -> None:
         """End it now."""
-        self._here.recorder.hush(0)
+        self._here.recorder.hush(0, at_once=True)
 
     async def settle(self) -> None:
         """The record is on the disk. Raises LedgerError."""
@@ -39,7 +39,7 @@ class Call:
         """In the thread that may wait."""
         here = self._here
         here.open(len(here.models) + len(here.remotes) + self._voice, commitment)
-        yield here.recorder.bring(self._voice)
+        yield Arenas().take(*here.recorder.bring(self._voice))
         self._whole.wait()
         here.recorder.sync()
         yield None

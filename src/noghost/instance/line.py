@@ -125,21 +125,22 @@ class Line:
             raise LedgerError("the key of this invocation cannot be signed now", LEDGER_HINT)
         return found.text
 
-    def bring(self, voice: int) -> tuple[int, int, int]:
-        """A process of this voice; (arena, the bell that it hears, the bell that it rings). Raises RequestError."""
+    def bring(self, voice: int) -> tuple[int, int, int, int]:
+        """A process of this voice; (number of its arena, arena, the bell that it hears, the bell that it rings). Raises
+        RequestError."""
         self._say(Wish(voice))
         data, descriptors, _, _ = socket.recv_fds(self._end, MAX_BYTES, 3)
-        answer = unpack(data, Brought).answer if data else Answer.VOICELESS
-        if answer == Answer.FULL:
+        found = unpack(data, Brought) if data else Brought(Answer.VOICELESS)
+        if found.answer == Answer.FULL:
             raise RequestError(VOICES_FULL, status=503, code="queue_full")
-        if answer != Answer.YES or len(descriptors) != 3:
+        if found.answer != Answer.YES or len(descriptors) != 3:
             raise RequestError(VOICELESS, status=503, code="no_voice")
         arena, hears, rings = descriptors
-        return arena, hears, rings
+        return found.number, arena, hears, rings
 
-    def hush(self, number: int) -> None:
-        """End the voice that was brought so many before it, at once."""
-        self._say(Hush(number))
+    def hush(self, number: int, *, at_once: bool) -> None:
+        """The arena of this number is looked into no more; end its voice, or let it end by itself."""
+        self._say(Hush(number, at_once))
 
     def receipt(self, invocation: bytes, since: int = 0) -> str:
         """The text of a receipt; raises ReceiptNotFound, or LedgerError when the ledger fails."""

@@ -1,8 +1,9 @@
-"""The memory between an instance and a process of voice: made, and zeroed when both have ended. In the reaper.
+"""The memory between an instance and a process of voice: made, and zeroed when both are done with it. In the reaper.
 
 Covered: sound and text that cross between the two; every page of the arena that was ever touched is zeroed and read
-back before it goes to the kernel; nobody else ever has it, and none is used twice. The two may write to it until they
-are gone: so it is zeroed after the later of them has ended.
+back as soon as the voice has ended and the instance says that it looks there no more, and again once the instance has
+ended too, which may write there until then. Then it goes to the kernel. Only the same instance's next voice is given
+it again, zeroed: an instance can unmap nothing (instance/calls.py), and would need ever more room.
 Not covered: what either holds in memory of its own, which is wiped as an instance's is.
 """
 
@@ -33,7 +34,9 @@ class Arena:
         flags = os.EFD_CLOEXEC | os.EFD_NONBLOCK
         self._bells = (os.eventfd(0, os.EFD_CLOEXEC), os.eventfd(0, flags))  # the voice waits by reading
         self.holders: set[int] = set()
-        self.hushed = False  # its instance wants no more of the voice
+        self.owner = 0  # the instance
+        self.left = False  # which wants no more of it
+        self.spare = False  # zeroed since: the instance's next voice can have it
 
     @property
     def descriptors(self) -> list[int]:
@@ -45,6 +48,15 @@ class Arena:
         with suppress(OSError):
             os.pwrite(self._memory, b"\1", ENDED)
             os.write(self._bells[1], RING)
+
+    def empty(self, zeroer: Zeroer) -> None:
+        """The voice has ended, and its instance is done with it: zero it, read it back. Raises WipeError."""
+        zeroer(self._memory)
+        self.spare = True
+
+    def take(self) -> None:
+        """For another voice."""
+        self.left = self.spare = False
 
     def wipe(self, zeroer: Zeroer) -> Wiped:
         """Nobody has it any more: zero it, read it back, let it go. Raises WipeError."""

@@ -21,7 +21,7 @@ from noghost.reaper.arenas import Arena, Zeroer, zero_arena
 from noghost.reaper.lives import Life
 from noghost.reaper.wipe import Wiped
 
-MOST_OF_ONE = 384  # that one instance may ask for in its life: it maps 768 MiB of their arenas then, of 1 GiB
+MOST_OF_ONE = 64  # that one instance may have at once: it maps 128 MiB of their arenas then
 
 
 class Voices:
@@ -40,8 +40,8 @@ class Voices:
         match message:
             case Wish(voice=voice):
                 self._bring(life, voice)
-            case Hush(number=number):
-                self._hush(life, number)
+            case Hush(number=number, at_once=at_once):
+                self._hush(life, number, at_once=at_once)
 
     def _bring(self, life: Life, voice: int) -> None:
         """Have one forked for this instance, which is told at once: what it says meanwhile waits in the arena."""
@@ -51,27 +51,27 @@ class Voices:
             return
         parent = self.parents[voice]
         try:
-            arena = Arena()
+            number = arena_for(life)
         except OSError:  # short of descriptors or memory
             say(life, Brought(Answer.FULL))
             return
+        arena = life.arenas[number]
         try:
             socket.send_fds(parent, [pack(Bring())], arena.descriptors, socket.MSG_DONTWAIT)
         except OSError:
-            arena.wipe(self._zeroer)
             say(life, Brought(Answer.VOICELESS))
             return
-        arena.holders.add(life.pid)
-        life.arenas.append(arena)
+        arena.take()
         self._waiting[parent.fileno()].append((life, arena))
         with suppress(OSError):
-            socket.send_fds(life.line, [pack(Brought(Answer.YES))], arena.descriptors)
+            socket.send_fds(life.line, [pack(Brought(Answer.YES, number))], arena.descriptors)
 
     def _refusal(self, life: Life, voice: int) -> Answer | None:
         if voice >= len(self.parents) or self.parents[voice].fileno() in self._gone:
             return Answer.VOICELESS
         waiting = sum(map(len, self._waiting.values()))
-        full = len(self._living) + waiting >= self._most or len(life.arenas) >= MOST_OF_ONE
+        used = sum(not arena.spare for arena in life.arenas)
+        full = len(self._living) + waiting >= self._most or used >= MOST_OF_ONE
         return Answer.FULL if full else None
 
     def born(self, parent: socket.socket, life: Life) -> None:
@@ -82,7 +82,7 @@ class Voices:
         life.arenas.append(arena)
         arena.holders.add(life.pid)
         self._living[life.pid] = life
-        if arena.hushed or wanted.pid not in arena.holders:
+        if arena.left or wanted.pid not in arena.holders:
             kill(life.pid)
 
     def failed(self, parent: socket.socket) -> None:
@@ -98,19 +98,21 @@ class Voices:
 
     def _will_not_come(self, wanted: Life, arena: Arena) -> None:
         arena.tell_ended()
-        if not arena.holders:  # its instance has ended meanwhile
-            self._leave(wanted, arena, set())
+        self._leave(wanted, arena, arena.holders)
 
-    def _hush(self, life: Life, number: int) -> None:
-        """End the one that was brought so many before."""
-        if number < len(life.arenas):
-            life.arenas[number].hushed = True  # one that is not born yet will be ended at its birth
-            for pid in life.arenas[number].holders - {life.pid}:
-                kill(pid)
+    def _hush(self, life: Life, number: int, *, at_once: bool) -> None:
+        """Its instance is done with this arena. A voice that is not born yet will be ended at its birth."""
+        if number >= len(life.arenas) or life.arenas[number].spare:
+            return
+        arena = life.arenas[number]
+        arena.left = True
+        for pid in arena.holders - {life.pid} if at_once else ():
+            kill(pid)
+        self._leave(life, arena, arena.holders)
 
     def ended(self, life: Life) -> None:
         """An instance, and all that was brought to it; or a voice, which its instance is told. The last one out of an
-        arena has it wiped."""
+        arena has it wiped; when its instance alone still has it, and is done with it, it is emptied."""
         self._living.pop(life.pid, None)
         for arena in life.arenas:
             others = arena.holders - {life.pid}
@@ -122,10 +124,15 @@ class Voices:
             self._leave(life, arena, others)
 
     def _leave(self, life: Life, arena: Arena, others: set[int]) -> None:
+        """What the instance's end wipes anew is counted then."""
         arena.holders = others
-        if others or any(arena is awaited for queue in self._waiting.values() for _, awaited in queue):
+        is_needed = bool(others) and not (arena.left and others == {arena.owner})
+        if is_needed or any(arena is awaited for queue in self._waiting.values() for _, awaited in queue):
             return
         try:
+            if others:
+                arena.empty(self._zeroer)
+                return
             done = arena.wipe(self._zeroer)
             life.wiped = Wiped(
                 life.wiped.wiped_bytes + done.wiped_bytes, life.wiped.verified_bytes + done.verified_bytes
@@ -133,6 +140,18 @@ class Voices:
         except (WipeError, OSError):
             log(Event.WIPE_FAILED)
             life.wipe = Wipe.FAILED
+
+
+def arena_for(life: Life) -> int:
+    """The number of one that this instance alone has, with nothing in it. Raises OSError."""
+    number = next((number for number, arena in enumerate(life.arenas) if arena.spare), len(life.arenas))
+    if number == len(life.arenas):
+        arena = Arena()
+        arena.owner = life.pid
+        arena.holders.add(life.pid)
+        arena.spare = True
+        life.arenas.append(arena)
+    return number
 
 
 def say(life: Life, message: Message) -> None:

@@ -1,6 +1,7 @@
 """The two ends of an arena: an instance's, which awaits, and a voice's, which blocks.
 
-Covered: an instance whose voice has ended is told so, whatever ended it. Not covered: the caller's patience.
+Covered: an instance whose voice has ended is told so, whatever ended it; once it has left an arena, which may be
+another voice's then, nothing of it looks there any more. Not covered: the caller's patience.
 """
 
 from __future__ import annotations
@@ -14,8 +15,22 @@ from types import TracebackType
 from noghost.speech.frames import Kind, error_of
 from noghost.speech.ring import Frame, Frames, Ring, frame, has_ended, map_arena
 
-Brought = tuple[int, int, int]  # arena and bells, as the line to the reaper brings them
+Brought = tuple[memoryview, int, int]  # arena, the bell that the voice hears, the bell that it rings
 RUNG = (1).to_bytes(8, "little")  # eventfd(2)
+
+
+class Arenas:
+    """An instance's, by number: one that comes again is mapped already, and nothing can be unmapped."""
+
+    def __init__(self) -> None:
+        self._mapped: dict[int, memoryview] = {}
+
+    def take(self, number: int, memory: int, hears: int, rings: int) -> Brought:
+        """As the line to the reaper brings them."""
+        if number not in self._mapped:
+            self._mapped[number] = map_arena(memory)
+        os.close(memory)
+        return self._mapped[number], hears, rings
 
 
 class VoiceEnd:
@@ -46,14 +61,15 @@ class VoiceEnd:
 
 
 class InstanceEnd:
-    """In the instance, on its event loop. `number`: as the reaper counts what this instance was brought."""
+    """In the instance, on its event loop."""
 
-    def __init__(self, memory: int, hears: int, rings: int) -> None:
-        self._arena = map_arena(memory)
+    def __init__(self, arena: memoryview, hears: int, rings: int) -> None:
+        self._arena = arena
         self._out, self._frames = Ring(self._arena, 0), Frames(Ring(self._arena, 1))
         self._voice_hears, self._bell = hears, rings
         self._rung = asyncio.Event()
         self.done = False  # the voice has said its last, and is ending
+        self._left = False
 
     def __enter__(self) -> InstanceEnd:
         asyncio.get_running_loop().add_reader(self._bell, self._on_bell)
@@ -61,6 +77,8 @@ class InstanceEnd:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         asyncio.get_running_loop().remove_reader(self._bell)
+        self._left = True
+        self._rung.set()  # who still waits is told
 
     def _on_bell(self) -> None:
         os.read(self._bell, 8)
@@ -70,8 +88,7 @@ class InstanceEnd:
         """Say it; waits for room. RequestError where the voice has ended."""
         rest = frame(kind, data)
         while True:
-            self._rung.clear()
-            ended = has_ended(self._arena)
+            ended = self._begin_look()
             rest = rest[self._out.write(rest) :]
             os.write(self._voice_hears, RUNG)
             if not rest:
@@ -80,6 +97,7 @@ class InstanceEnd:
 
     def poll(self) -> Frame | None:
         """The next frame, where there is one. Raises what a FAULT means."""
+        self._check_here()
         found = self._frames.take()
         if found is None:
             return None
@@ -92,11 +110,20 @@ class InstanceEnd:
     async def take(self) -> Frame:
         """The next frame. RequestError for a fault, or where the voice has ended before it."""
         while True:
-            self._rung.clear()
-            ended = has_ended(self._arena)  # before the look: what it said last is seen
+            ended = self._begin_look()
             if found := self.poll():
                 return found
             await self._wait(ended=ended)
+
+    def _begin_look(self) -> bool:
+        """Whether the voice has ended; asked before the look, so that what it said last is seen."""
+        self._check_here()
+        self._rung.clear()
+        return has_ended(self._arena)
+
+    def _check_here(self) -> None:
+        if self._left:
+            raise error_of(b"")
 
     async def _wait(self, *, ended: bool) -> None:
         if ended:
