@@ -1,8 +1,8 @@
 """`noghost serve --voice` whose reaper keeps each arena that it is done with, so that one can look into it.
 
-    python arenas_kept.py on|off
+    python arenas_kept.py on|off|unerased
 
-"off": it does not zero them (mutant).
+Mutants: "off" zeroes no sound and no text in them; "unerased" leaves what a conversation frees as it was.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import sys
 
+from noghost.api.realtime import door
+from noghost.arena import HEAD_BYTES
 from noghost.cli.serve import announce
 from noghost.config import Config
 from noghost.reaper.arenas import zero_arena
@@ -18,11 +20,15 @@ from noghost.service import serve
 
 
 def main() -> None:
-    zeroes = sys.argv[1] == "on"
+    if sys.argv[1] == "unerased":
+        door.erase_what_is_freed = lambda: None
 
     def zeroer(memory: int) -> Wiped:
         os.dup(memory)
-        return zero_arena(memory) if zeroes else Wiped(0, 0)
+        if sys.argv[1] != "off":
+            return zero_arena(memory)
+        os.pwrite(memory, bytes(HEAD_BYTES), 0)  # its counters: the next voice could not begin
+        return Wiped(0, 0)
 
     serve(Config(port=0, context_tokens=2048, voice=True), announce, zeroer=zeroer)
 
