@@ -24,9 +24,10 @@ test: $(VENV)/dev.done lint clients ray  ## everything: checks, unit tests, prom
 fast: $(VENV)/dev.done  ## the tests for everyday use, without the engine's: under a minute
 	$(BIN)/pytest -m "not slow" $(addprefix --ignore tests/,promises api cli engine fuzz web clients)
 
-clients: $(VENV)/run.done .venv-clients/done .venv-clients-llm/done  ## programs that nobody here wrote, against a service
+clients: $(VENV)/voice.done .venv-clients/done .venv-clients-llm/done .venv-clients-agents/done tests/clients/npm/done  ## programs that nobody here wrote, against a service
 	NOGHOST_PYTHON=$(BIN)/python .venv-clients/bin/pytest $(addprefix tests/clients/test_,langchain.py litellm.py llama_index.py)
 	NOGHOST_PYTHON=$(BIN)/python .venv-clients-llm/bin/pytest tests/clients/test_llm.py
+	NOGHOST_PYTHON=$(BIN)/python .venv-clients-agents/bin/pytest tests/clients/test_agents_realtime.py
 
 ray: .venv-clients-ray/done  ## `noghost map --ray`, on a cluster of three nodes on this machine
 	.venv-clients-ray/bin/python -m pytest tests/cli/test_map_ray.py
@@ -59,7 +60,7 @@ $(VENV)/dev.done: $(VENV)/voice.done requirements/dev.lock
 	@requirements/install.sh $(VENV) requirements/dev.lock
 	@touch $@
 
-# Two environments, since llm and LlamaIndex want different releases of openai; noghost is in neither.
+# Three environments, since llm, LlamaIndex and the agents want different releases of openai; noghost is in none.
 .venv-%/done: requirements/%.lock
 	@PYTHON=$(PYTHON) requirements/install.sh .venv-$* $<
 	@touch $@
@@ -71,12 +72,17 @@ $(VENV)/dev.done: $(VENV)/voice.done requirements/dev.lock
 	  > $$(.venv-clients-ray/bin/python -c "import site; print(site.getsitepackages()[0])")/noghost.pth
 	@touch $@
 
+# Without npm the test that needs it is skipped, and says so. No script of a package is run.
+tests/clients/npm/done: tests/clients/npm/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --prefix $(@D) --silent --ignore-scripts --no-audit --no-fund; fi
+	@touch $@
+
 lock:  ## resolve the ranges of pyproject.toml anew (needs pip-tools)
 	pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras --extra chat \
 	  --output-file requirements/run.lock pyproject.toml
 	pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras --allow-unsafe \
 	  --extra dev --extra bench --constraint requirements/run.lock --output-file requirements/dev.lock pyproject.toml
-	for one in clients clients-llm; do \
+	for one in clients clients-llm clients-agents; do \
 	  pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras --allow-unsafe \
 	    --output-file requirements/$$one.lock requirements/$$one.in || exit; \
 	done
@@ -84,4 +90,5 @@ lock:  ## resolve the ranges of pyproject.toml anew (needs pip-tools)
 	  --constraint requirements/dev.lock --output-file requirements/clients-ray.lock requirements/clients-ray.in
 
 clean:  ## remove what was built here
-	rm -rf $(VENV) .venv-clients .venv-clients-llm .venv-clients-ray build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-clients .venv-clients-llm .venv-clients-ray .venv-clients-agents tests/clients/npm/node_modules tests/clients/npm/done \
+	  build dist .pytest_cache .mypy_cache .ruff_cache

@@ -21,10 +21,12 @@ MOST_PORT = 65535
 DEFAULT_CONTEXT_TOKENS = 8192
 DEFAULT_OTLP_INTERVAL_S = 60.0
 COLLECTOR = re.compile(r"https?://[^\s/@?#]+(?:/[^\s@?#]*)?")
+LAST_WORDS_S = 5
 MOST = {
     "memory_bytes": 1 << 40,
     "request_s": 86_400,
     "invocation_s": 86_400,
+    "session_s": 86_400,
     "stall_s": 86_400,
     "instances": 4096,
     "silent": 65_536,
@@ -46,6 +48,7 @@ class Limits:
     audio_bytes: int = bound(25 * 1024 * 1024, "Bytes of a request that brings a sound file.")
     request_s: float = bound(30.0, "Seconds from the connection to the last byte of the request.")
     invocation_s: int = bound(600, "Seconds from the connection to the end.")
+    session_s: int = bound(3600, "Seconds from its beginning to the end of a conversation in real time.")
     stall_s: float = bound(30.0, "Seconds in which a caller reads nothing of what waits for it.")
     silent: int = bound(1024, "Connections that have not sent a byte; they wait without a process.")
     unheard: int = bound(64, "Instances alive with an unfinished request; above them the oldest ends.")
@@ -58,6 +61,11 @@ class Limits:
         for name, value in asdict(self).items():
             most = MOST.get(name, 1 << 30)
             check_range(f"limit.{name}", value, isinstance(value, int), most)
+
+    @property
+    def longest_s(self) -> int:
+        """Of any instance that this service may have, from its birth; a conversation says that it is over first."""
+        return max(self.invocation_s, self.session_s + LAST_WORDS_S)
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,11 +97,12 @@ class Gone(Sent):
 
 
 class Heard(Sent):
-    """Reaper to warden: the process has its whole request, and asks for a seat."""
+    """Reaper to warden: the process has its whole request, and asks for a seat, or begins a conversation."""
 
-    FORM = struct.Struct("<BQ")
+    FORM = struct.Struct("<BQ?")
     TAG = 21
     pid: int
+    talks: bool
 
 
 class Gate(Sent):

@@ -208,7 +208,7 @@ def state(
     limits = config.limits
     policy = (
         f"release={__version__} unverified={config.unverified} steps={','.join(step.name for step in STEPS)} "
-        f"invocation_s={limits.invocation_s} body_bytes={limits.body_bytes}"
+        f"invocation_s={limits.invocation_s} session_s={limits.session_s} body_bytes={limits.body_bytes}"
     )
     confinement = (
         f"network={'own' if own_network else 'host'},memory={'locked' if fences.lock else 'unlocked'},"

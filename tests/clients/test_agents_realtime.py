@@ -1,12 +1,16 @@
-"""OpenAI's agents, unchanged: a conversation in sound, and a function that is called in its midst."""
+"""OpenAI's agents, unchanged, in Python and in JavaScript: a conversation in sound, and a function called in it."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import shutil
+import subprocess
+import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from clients.installed import client
@@ -15,12 +19,32 @@ from speech.voiced import needs_voice, speaking_service
 
 pytestmark = [needs_voice, pytest.mark.slow, pytest.mark.filterwarnings("default")]
 ASKED = "What is the capital of France?"
+NPM = Path(__file__).with_name("npm")
+NODE = shutil.which("node")
+needs_node = pytest.mark.skipif(
+    NODE is None or not (NPM / "node_modules").exists(),
+    reason="no node, or not installed: `make clients` installs tests/clients/npm where there is npm",
+)
 
 
 @pytest.fixture(scope="module")
 def voiced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with speaking_service(tmp_path_factory.mktemp("agents")) as service:
         yield service
+
+
+@pytest.fixture(scope="module")
+def asked(voiced: Service) -> bytes:
+    """ASKED, spoken: PCM of 24 kHz."""
+    body = json.dumps({"input": ASKED, "response_format": "pcm"}).encode()
+    headers = {"content-type": "application/json"}
+    request = urllib.request.Request(f"{voiced.url}/v1/audio/speech", body, headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return bytes(answer.read())
+
+
+def address_of(service: Service) -> str:
+    return f"{service.url.replace('http', 'ws')}/v1/realtime?model=gpt-realtime"
 
 
 def runner(agents: Any, **settings: Any) -> Any:
@@ -31,7 +55,7 @@ def runner(agents: Any, **settings: Any) -> Any:
 async def talked(agents: Any, service: Service, pcm: bytes) -> tuple[bytes, list[str], list[Any]]:
     """(sound of the answer, kinds of events, the history at the end)."""
     sound, kinds, history = b"", list[str](), list[Any]()
-    address = {"url": f"{service.url.replace('http', 'ws')}/v1/realtime?model=gpt-realtime", "api_key": "none"}
+    address = {"url": address_of(service), "api_key": "none"}
     detection = {"type": "server_vad", "interrupt_response": True}
     transcription = {"model": "whisper-1"}
     session = await runner(agents, turn_detection=detection, input_audio_transcription=transcription).run(
@@ -50,11 +74,23 @@ async def talked(agents: Any, service: Service, pcm: bytes) -> tuple[bytes, list
     return sound, kinds, history
 
 
-def test_it_is_heard_and_answered(voiced: Service) -> None:
+def test_it_is_heard_and_answered(voiced: Service, asked: bytes) -> None:
     agents = client("agents.realtime")
-    body = {"input": ASKED, "response_format": "pcm"}
-    pcm = httpx.post(f"{voiced.url}/v1/audio/speech", json=body, timeout=60).content
-    sound, kinds, history = asyncio.run(asyncio.wait_for(talked(agents, voiced, pcm), 60))
+    sound, kinds, history = asyncio.run(asyncio.wait_for(talked(agents, voiced, asked), 60))
     assert "error" not in kinds
     assert len(sound) > 24_000
     assert any("France" in str(item) for item in history)
+
+
+@needs_node
+def test_a_function_is_called_from_javascript(voiced: Service, asked: bytes, tmp_path: Path) -> None:
+    (tmp_path / "asked.pcm").write_bytes(asked + bytes(96_000))
+    command = [str(NODE), str(NPM / "talk.mjs"), address_of(voiced), str(tmp_path / "asked.pcm")]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=90)
+    happened = [json.loads(line) for line in ran.stdout.splitlines()]
+    answers = [one for one in happened if "answered" in one]
+    assert not [one for one in happened if "error" in one], ran.stderr
+    assert {"called": "string"} in happened
+    assert len(answers) == 2
+    assert min(one["bytes"] for one in answers) > 24_000
+    assert any("France" in one["history"] for one in happened if "history" in one)

@@ -35,7 +35,7 @@ class Cores:
 
 
 def living(cores: Cores) -> Living:
-    return Living(cores=CORES, deadline_s=100, computing=lambda: cores.computing)
+    return Living(cores=CORES, deadline_s=100, talk_s=1000, computing=lambda: cores.computing)
 
 
 Sleeper = Callable[[], subprocess.Popen[bytes]]
@@ -217,6 +217,18 @@ def test_one_that_is_stopped_is_killed_after_its_deadline(sleeper: Sleeper) -> N
     found.kill_overdue(due_s)
     assert process.wait(PATIENCE_S) == -signal.SIGKILL
     assert found.due_s() is None, "it is killed once, and no clock runs for it any more"
+
+
+def test_a_conversation_has_a_later_deadline(sleeper: Sleeper) -> None:
+    found = living(Cores())
+    talks, answers = sleeper(), sleeper()
+    for process in (talks, answers):
+        found.born(alive(process.pid))
+        found.heard(process.pid, talks=process is talks)
+    assert found.due_s() == 100 + OVERTIME_S
+    found.kill_overdue(100 + OVERTIME_S)
+    assert answers.wait(PATIENCE_S) == -signal.SIGKILL
+    assert (talks.poll(), found.due_s()) == (None, 1000 + OVERTIME_S)
 
 
 def test_nothing_is_kept_of_the_gone() -> None:

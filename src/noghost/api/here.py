@@ -100,6 +100,7 @@ class Tally:
 
     status: int = 0  # HTTP status of the answer; 0 before it
     opened: bool = False  # seat and record are had
+    expired: bool = False  # a conversation's time was over
     prompt_tokens: int = 0
     answer_tokens: int = 0
     life: bytes | None = None  # SHA-256 of the key to this invocation's end, or, for who asks for one, to that one's
@@ -112,7 +113,9 @@ class Tally:
 
     @property
     def failed(self) -> Outcome | None:
-        """How an invocation ends whose answer is an error."""
+        """How an invocation ends whose answer is an error, or whose time was over."""
+        if self.expired:
+            return Outcome.TIMEOUT
         if self.status < 400:
             return None
         return Outcome.CRASHED if self.status == 500 else Outcome.REFUSED

@@ -16,11 +16,13 @@ from typing import Any, cast
 from starlette.applications import Starlette
 from starlette.types import Message, Send
 
+from noghost.api.forgetting import Forgetting
 from noghost.api.here import Here
 from noghost.api.rehearse import scope_of, whole
+from noghost.api.turn import FORGETS
 from noghost.messages import Outcome
 from noghost.speech.ends import VoiceEnd
-from noghost.speech.frames import MOST_FRAME_BYTES, STATUS, Kind
+from noghost.speech.frames import COUNT, MOST_FRAME_BYTES, STATUS, Kind, Memory
 
 PATH = "/v1/chat/completions"
 
@@ -57,17 +59,23 @@ def think(app: Starlette, equipment: MindEquipment, now: Here) -> Outcome:
 async def answer(app: Starlette, end: VoiceEnd) -> None:
     """Take the request, have the app answer it."""
     body = bytearray()
-    while (found := end.take()) is not None and found[0] is Kind.ASK:
-        body += found[1]
-    await app(scope_of("POST", PATH), whole(bytes(body)), sender(end))
+    forgetting: Forgetting | None = None
+    while (found := end.take()) is not None and found[0] is not Kind.END:
+        if found[0] is Kind.REMEMBER:
+            forgetting = Forgetting(Memory.unpack(found[1]))
+        else:
+            body += found[1]
+    await app(scope_of("POST", PATH) | {FORGETS: forgetting}, whole(bytes(body)), sender(end, forgetting))
     end.give(Kind.DONE)
 
 
-def sender(end: VoiceEnd) -> Send:
+def sender(end: VoiceEnd, forgetting: Forgetting | None) -> Send:
     """A `send` into the arena."""
 
     async def send(message: Message) -> None:
         if message["type"] == "http.response.start":
+            if forgetting is not None and forgetting.forgotten:
+                end.give(Kind.FORGOTTEN, COUNT.pack(forgetting.forgotten))
             end.give(Kind.STATUS, STATUS.pack(message["status"]))
             return
         data = message.get("body", b"")

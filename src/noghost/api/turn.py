@@ -29,6 +29,8 @@ from noghost.engine.logprobs import TokenLogprob
 from noghost.engine.sampler import SamplingParams
 from noghost.instance.identity import fresh_seed
 
+FORGETS = "noghost.forgets"  # in the scope: what a conversation that is too long may lose (forgetting.py)
+
 
 @dataclass(frozen=True, repr=False)  # no repr: it would hold content
 class Told:
@@ -120,6 +122,9 @@ async def begin_turn(body: ChatRequest, request: Request) -> Turn:
     now.timeline.reach("template")
     model, manner = loaded.model, asked.manner
     tokens = model.tokenize_prompt(asked.prompt)
+    if forgetting := request.scope.get(FORGETS):
+        asked, tokens = forgetting.fit(loaded, body, asked, tokens)
+        manner = asked.manner
     now.timeline.reach("tokenise")
     work = work_for(body, index, tokens, body.most_tokens, "messages", request)
     work = replace(work, held=asked.held, markers=manner.markers, ends=manner.ends)

@@ -107,10 +107,13 @@ LOADING = (
 )
 
 # Besides, where the service has a voice: takes an arena from the reaper, and maps it. What is written there the reaper
-# zeroes; every other descriptor that can be mapped is open for reading only.
+# zeroes; every other descriptor that can be mapped is open for reading only. A conversation sets itself a later
+# deadline, by alarm(2), which on aarch64 the C library makes of setitimer(2) with ITIMER_REAL (0).
 VOICE = (
     Call("recvmsg", 47, 212),
     Call("mmap", 9, 222, (When(2, 0, PROT_EXEC), When(3, mmap.MAP_SHARED))),
+    Call("alarm", 37, None),
+    Call("setitimer", None, 103, (When(0, 0),)),
 )
 
 # Refused without being counted, since the C library asks and then does without. (The call, the error; 0 returns 0.)

@@ -272,7 +272,7 @@ class Reaper:
         """Its request is complete, which the warden is told; a seat, a place in line, or neither."""
         if not life.voice_of:
             with contextlib.suppress(OSError):  # the warden may have gone first
-                self._births.send(pack(Heard(life.pid)))
+                self._births.send(pack(Heard(life.pid, wants.seatless)))
         # nothing is computed here; or it is, in the seat of the instance that this ear or mouth is for
         seatless = self._outward.is_remote(wants) or wants.seatless or (life.voice_of and not life.is_mind)
         if self._seats.full and not seatless:

@@ -33,6 +33,7 @@ class Kind(IntEnum):
     MANNER = 4  # first of all: format and speed
     SAY = 5  # a sentence
     # to a mind
+    REMEMBER = 9  # first of all, where a conversation that is too long may lose its beginning: a Memory
     ASK = 7  # a piece of the body of a chat completion's request
     # from an ear
     PARTIAL = 16  # all of the text as it is now
@@ -41,6 +42,7 @@ class Kind(IntEnum):
     STOPPED = 23  # nobody does any more, at so many seconds (8 bytes): the turn is over
     REST = 24  # sound that was given and came after that; an empty one is the last
     # from a mind
+    FORGOTTEN = 27  # so many of the oldest messages were left out (4 bytes)
     STATUS = 25  # of the answer, as in HTTP (2 bytes)
     PIECE = 26  # of the answer's body
     # from a mouth
@@ -146,7 +148,28 @@ class Attention:
         return cls(Format(number), *others)
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is kept of a conversation that has outgrown its bounds."""
+
+    instructions: int  # messages at its begin that are always kept
+    retained: float  # of what could be kept, so much is
+    most_tokens: int  # besides instructions and tools; 0: as many as the context has
+
+    FORM = struct.Struct("<BdI")
+
+    def pack(self) -> bytes:
+        """As a frame holds it."""
+        return self.FORM.pack(self.instructions, self.retained, self.most_tokens)
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Memory:
+        """From a frame."""
+        return cls(*cls.FORM.unpack(data))
+
+
 SECONDS = struct.Struct("<d")
+COUNT = struct.Struct("<I")
 STATUS = struct.Struct("<H")
 
 

@@ -21,6 +21,8 @@ BLOCK_S = 5.0  # decoded at once
 BLOCK = 4096  # samples, resampled at once
 LOBES = 16  # of a resampler's sinc
 PASSED = 0.95  # of the lower rate's band
+MOST_BLOCK = 1 << 22  # samples of that, of all channels: 16 MiB
+LEAST_HZ, MOST_HZ = 4_000, 768_000
 CODECS = {Format.MP3: ("MP3", "MPEG_LAYER_III"), Format.OPUS: ("OGG", "OPUS"), Format.FLAC: ("FLAC", "PCM_16")}
 TELEPHONES = {Format.ULAW: ("RAW", "ULAW"), Format.ALAW: ("RAW", "ALAW")}
 TELEPHONE_HZ = 8_000
@@ -47,19 +49,31 @@ class Stream(soundfile.SoundFile):  # type: ignore[misc]  # the package has no t
 
 
 def decode(data: bytearray) -> Iterator[tuple[Samples, int]]:
-    """(samples of one channel, rate in Hz) of a file, block by block. Raises UnreadableError."""
+    """(samples of one channel, rate in Hz) of a file, block by block. Raises UnreadableError, before the first for one
+    that is too long: nobody hears half an hour of it to find that out."""
     if not is_known(data):
         raise UnreadableError(Fault.NO_SOUND)
     try:
-        with Stream(io.BytesIO(data)) as file:
-            left = MOST_FILE_S * file.samplerate
-            while len(block := file.read(int(BLOCK_S * file.samplerate), dtype="float32", always_2d=True)):
-                left -= len(block)
-                if left < 0:
-                    raise UnreadableError(Fault.TOO_LONG)
-                yield np.ascontiguousarray(block.mean(axis=1)), file.samplerate
+        if sum(len(block) / rate for block, rate in blocks(data)) > MOST_FILE_S:
+            raise UnreadableError(Fault.TOO_LONG)
+        for block, rate in blocks(data):
+            yield np.ascontiguousarray(block.mean(axis=1)), rate
     except (soundfile.SoundFileError, RuntimeError, ValueError, TypeError):
         raise UnreadableError(Fault.NO_SOUND) from None
+
+
+def blocks(data: bytearray) -> Iterator[tuple[Samples, int]]:
+    """(samples of each channel, rate in Hz), from the begin, a little more than MOST_FILE_S at most. Raises
+    UnreadableError for a rate that no sound has."""
+    with Stream(io.BytesIO(data)) as file:
+        rate = file.samplerate
+        if not LEAST_HZ <= rate <= MOST_HZ:
+            raise UnreadableError(Fault.NO_SOUND)
+        length = min(int(BLOCK_S * rate), MOST_BLOCK // file.channels)
+        left = MOST_FILE_S * rate + length
+        while left > 0 and len(block := file.read(length, dtype="float32", always_2d=True)):
+            left -= len(block)
+            yield block, rate
 
 
 def is_known(data: bytearray) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from noghost.errors import RequestError
 from noghost.speech.ends import Brought, InstanceEnd, end_of
-from noghost.speech.frames import STATUS, Kind
+from noghost.speech.frames import COUNT, STATUS, Kind, Memory
 from noghost.speech.hearing import pieces
 
 DATA = b"data: "
@@ -21,9 +21,13 @@ class Mind:
 
     def __init__(self, end: InstanceEnd) -> None:
         self._end = end
+        self.forgotten = 0  # messages that it did not look at; known with the first chunk
 
-    async def ask(self, request: dict[str, Any]) -> None:
-        """All of a chat completion's request, which must be one that is streamed."""
+    async def ask(self, request: dict[str, Any], memory: Memory | None = None) -> None:
+        """All of a chat completion's request, which must be one that is streamed. `memory`: what of a conversation that
+        is too long is kept; None: that is an error."""
+        if memory is not None:
+            await self._end.give(Kind.REMEMBER, memory.pack())
         for piece in pieces(memoryview(json.dumps(request).encode())):
             await self._end.give(Kind.ASK, piece)
         await self._end.give(Kind.END)
@@ -34,7 +38,9 @@ class Mind:
         status, waiting = 0, bytearray()
         while True:
             kind, data = await self._end.take()
-            if kind is Kind.STATUS:
+            if kind is Kind.FORGOTTEN:
+                (self.forgotten,) = COUNT.unpack(data)
+            elif kind is Kind.STATUS:
                 (status,) = STATUS.unpack(data)
             elif kind is Kind.PIECE:
                 waiting += data

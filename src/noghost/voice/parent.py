@@ -18,7 +18,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -93,7 +93,7 @@ class Lives:
         live(
             newborn,
             lambda _: self._equip(arena),
-            limits=limits,
+            limits=replace(limits, invocation_s=limits.longest_s),  # an ear waits for a word; it ends with who asked
             silent=True,
             fences=self.fences,
             title=self.names.child,

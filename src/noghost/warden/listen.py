@@ -68,7 +68,7 @@ class Warden:
         self._computing = computing
         self._poll = select.epoll()
         self._lobby = Lobby(self._poll, most=limits.silent, patience_s=limits.request_s)
-        self._living = Living(cores=cores, deadline_s=limits.invocation_s, computing=computing)
+        self._living = Living(cores=cores, deadline_s=limits.invocation_s, talk_s=limits.longest_s, computing=computing)
         self._holders = Holders()
         self._ear = Ear(door.listener)
         self._stopping = False
@@ -253,8 +253,8 @@ class Warden:
             self._living.kill_all()
             raise HostError("the reaper has ended", "see what ended it (out of memory, kill), and start again")
         match unpack(data, Gone, Heard):
-            case Heard(pid=pid):
-                self._living.heard(pid)
+            case Heard(pid=pid, talks=talks):
+                self._living.heard(pid, talks=talks)
             case Gone(pid=pid):
                 self._living.gone(pid)
                 if self._hatch:

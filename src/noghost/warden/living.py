@@ -44,6 +44,7 @@ class Alive:
     born_s: float  # CLOCK_MONOTONIC
     likely: bool  # to ask for a seat, by how much its caller has said
     said_bytes: int = 0  # so many waited to be read when it was born
+    talks: bool = False  # it is a conversation, whose deadline is later
     ended: bool = False
     condemned: bool = False  # it has been sent its end
 
@@ -61,9 +62,10 @@ class Alive:
 class Living:
     """Process ids, oldest first, and the births under way."""
 
-    def __init__(self, *, cores: int, deadline_s: float, computing: Callable[[], int]) -> None:
+    def __init__(self, *, cores: int, deadline_s: float, talk_s: float, computing: Callable[[], int]) -> None:
         self._cores = cores
         self._deadline_s = deadline_s + OVERTIME_S
+        self._talk_s = talk_s + OVERTIME_S
         self._computing = computing
         self._alive: dict[int, Alive] = {}
         self._unheard: dict[int, Alive] = {}
@@ -112,8 +114,10 @@ class Living:
         """Whether the last request that looked the same computed nothing, a short while ago."""
         return look in self._idle_looks
 
-    def heard(self, pid: int) -> None:
-        """Its request is complete, and it asks for a seat."""
+    def heard(self, pid: int, *, talks: bool = False) -> None:
+        """Its request is complete, and it asks for a seat, or is a conversation."""
+        if talks and pid in self._alive:
+            self._alive[pid].talks = True
         if alive := self._unheard.get(pid):
             self._forget_look(alive.look)
         self._leave_unheard(pid)
@@ -182,15 +186,15 @@ class Living:
 
     def due_s(self) -> float | None:
         """When the next one will have outlived its deadline."""
-        born_s = next((alive.born_s for alive in self._alive.values() if not alive.condemned), None)
-        return None if born_s is None else born_s + self._deadline_s
+        return min((self._due_s(alive) for alive in self._alive.values() if not alive.condemned), default=None)
+
+    def _due_s(self, alive: Alive) -> float:
+        return alive.born_s + (self._talk_s if alive.talks else self._deadline_s)
 
     def kill_overdue(self, now_s: float) -> None:
         """SIGKILL, which ends a stopped process too; wiped like any other."""
         for alive in self._alive.values():
-            if alive.born_s + self._deadline_s > now_s:
-                return
-            if not alive.condemned:
+            if not alive.condemned and self._due_s(alive) <= now_s:
                 alive.condemned = True
                 send(alive, signal.SIGKILL)
 

@@ -13,6 +13,7 @@ from noghost.api.realtime.wire import Wire
 from noghost.api.websocket import check_origin
 from noghost.errors import NoghostError
 from noghost.instance.memory import erase_what_is_freed
+from noghost.instance.sandbox import talk_until
 
 PATH = "/v1/realtime"
 SUBPROTOCOL = "realtime"  # OpenAI's clients in a browser offer it
@@ -29,6 +30,7 @@ async def realtime(socket: WebSocket) -> None:
     except NoghostError as error:
         await socket.send_denial_response(error_response(error, PATH))
         return
+    talk_until(now.limits.longest_s)
     erase_what_is_freed()  # of sound, long before the end
     await socket.accept(SUBPROTOCOL if SUBPROTOCOL in socket.scope["subprotocols"] else None)
     try:

@@ -6,6 +6,7 @@ Sound is not kept: of what was spoken, by either side, the text is.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 from noghost.api.realtime.schema import Choice, ChosenTool, Item, Options, ResponseOptions, Session, Tool, Truncate
@@ -23,6 +24,7 @@ class Conversation:
 
     def __init__(self) -> None:
         self.items: list[Entry] = []
+        self.forgotten: set[str] = set()  # too old for the context; they can still be retrieved
         self.spoken: dict[str, Spoken] = {}
 
     def find(self, name: str) -> Entry:
@@ -41,6 +43,10 @@ class Conversation:
             at = 0 if after == ROOT else self.items.index(self.find(after)) + 1
         self.items.insert(at, item)
         return self.items[at - 1]["id"] if at else None
+
+    def remembered(self) -> list[Entry]:
+        """What an answer is given."""
+        return [item for item in self.items if item["id"] not in self.forgotten]
 
     def delete(self, name: str) -> None:
         """RequestError where there is none."""
@@ -110,21 +116,40 @@ def merged_options(session: Session, options: ResponseOptions) -> Options:
 
 def messages_of(items: list[Entry]) -> Iterator[dict[str, Any]]:
     """The conversation; an answer without words is none, and calls of one turn belong to one message."""
-    calls: list[Entry] = []
-    for item in items:
-        if item["type"] == "function_call":
-            function = {"name": item["name"], "arguments": item["arguments"]}
-            calls.append({"id": item["call_id"], "type": "function", "function": function})
-            continue
-        if calls:
-            yield {"role": "assistant", "content": "", "tool_calls": calls}
-            calls = []
-        if item["type"] == "function_call_output":
-            yield {"role": "tool", "tool_call_id": item["call_id"], "content": item["output"]}
-        elif text := text_of(item):
-            yield {"role": item["role"], "content": text}
-    if calls:
-        yield {"role": "assistant", "content": "", "tool_calls": calls}
+    return (message for group in groups_of(items) if (message := message_of(group)))
+
+
+def first_of(items: list[Entry], count: int) -> Iterator[Entry]:
+    """The items of so many messages at the begin."""
+    for group in groups_of(items):
+        if count == 0:
+            return
+        count -= message_of(group) is not None
+        yield from group
+
+
+def groups_of(items: list[Entry]) -> Iterator[list[Entry]]:
+    """Each item, or calls that follow each other."""
+    for is_call, run in groupby(items, lambda item: item["type"] == "function_call"):
+        alike = list(run)
+        yield from [alike] if is_call else ([item] for item in alike)
+
+
+def message_of(group: list[Entry]) -> dict[str, Any] | None:
+    """What they say; None for nothing."""
+    item = group[0]
+    if item["type"] == "function_call":
+        return {"role": "assistant", "content": "", "tool_calls": [call_of(call) for call in group]}
+    if item["type"] == "function_call_output":
+        return {"role": "tool", "tool_call_id": item["call_id"], "content": item["output"]}
+    text = text_of(item)
+    return {"role": item["role"], "content": text} if text else None
+
+
+def call_of(item: Entry) -> Entry:
+    """A call as a chat request has it."""
+    function = {"name": item["name"], "arguments": item["arguments"]}
+    return {"id": item["call_id"], "type": "function", "function": function}
 
 
 def text_of(item: Entry) -> str:

@@ -10,9 +10,18 @@ from typing import Any
 
 from noghost.api.errors import told
 from noghost.api.realtime.children import Children
-from noghost.api.realtime.items import Conversation, Entry, chat_of, cut, fresh_message, item_of, merged_options
+from noghost.api.realtime.items import (
+    Conversation,
+    Entry,
+    chat_of,
+    cut,
+    first_of,
+    fresh_message,
+    item_of,
+    merged_options,
+)
 from noghost.api.realtime.schema import ResponseOptions, Session, SoundOut
-from noghost.api.realtime.settings import FORMATS, second_bytes
+from noghost.api.realtime.settings import FORMATS, memory_of, second_bytes
 from noghost.api.realtime.spoken import Spoken
 from noghost.api.realtime.wire import Wire, fresh_id
 from noghost.messages import Voice
@@ -67,7 +76,10 @@ class Response:
             mind = await stack.enter_async_context(thinking(*await stack.enter_async_context(self._child(Voice.MIND))))
             mouth = await self._begin_to_speak(stack) if self._speaks else None
             await ready()
-            await mind.ask(chat_of(self._session, self._options, self._items()))
+            items = self._items()
+            memory = memory_of(self._session, self._said.instructions)
+            await mind.ask(chat_of(self._session, self._options, items), memory)
+            stack.callback(self._forget, mind, items)
             if mouth is None:
                 await self._write(mind, None)
                 return
@@ -82,13 +94,18 @@ class Response:
         wanted = FORMATS[self._sound.format.type]
         return await stack.enter_async_context(speaking(*child, wanted=wanted, speed=self._sound.speed))
 
+    def _forget(self, mind: Mind, items: list[Entry]) -> None:
+        """What was left out is left out from here on, of this conversation."""
+        if self._options.input is None:
+            self._conversation.forgotten |= {item["id"] for item in first_of(items, mind.forgotten)}
+
     def _child(self, voice: Voice) -> Any:
         return self._children.child(voice)
 
     def _items(self) -> list[Entry]:
         """What it answers to."""
         if self._options.input is None:
-            return self._conversation.items
+            return self._conversation.remembered()
         return [
             self._conversation.find(item.id or "") if item.type == "item_reference" else item_of(item)
             for item in self._options.input

@@ -127,8 +127,22 @@ class Extension(Closed):
     captions: bool = False
 
 
+class TokenLimits(Closed):
+    """Of a conversation."""
+
+    post_instructions: Annotated[int, Field(ge=1, le=1 << 30)] | None = None
+
+
+class Retention(Closed):
+    """How much of a conversation that is too long is kept."""
+
+    type: Literal["retention_ratio"]
+    retention_ratio: Annotated[float, Field(ge=0, le=1)]
+    token_limits: TokenLimits = TokenLimits()
+
+
 class Session(Options):
-    """What a conversation is set to. `tracing`, `truncation` and `include` are taken and change nothing."""
+    """What a conversation is set to. `tracing` and `include` are taken and change nothing."""
 
     type: Literal["realtime"] = "realtime"
     object: Literal["realtime.session"] = "realtime.session"
@@ -136,7 +150,7 @@ class Session(Options):
     model: str = "default"
     audio: Sound = Sound()
     tracing: Any = None
-    truncation: Any = None
+    truncation: Literal["auto", "disabled"] | Retention = "auto"
     include: list[str] | None = None
     prompt: None = None
     reasoning: None = None

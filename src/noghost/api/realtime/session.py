@@ -31,9 +31,9 @@ class Talk:
     """`run` until the caller leaves."""
 
     def __init__(self, now: Here, wire: Wire, children: Children, model: str) -> None:
-        self._wire, self._children = wire, children
+        self._now, self._wire, self._children = now, wire, children
         self._voice = now.voices[Voice.MOUTH]
-        self._session = first_session(fresh_id("sess"), model, self._voice, now.limits.invocation_s)
+        self._session = first_session(fresh_id("sess"), model, self._voice, now.limits.session_s)
         self._conversation = Conversation()
         self._listening = Listening(children, lambda: attention_of(self._session), lambda: fresh_id("item"), self)
         self._response: Response | None = None
@@ -53,10 +53,18 @@ class Talk:
         }
 
     async def run(self) -> None:
-        """Raises WebSocketDisconnect at the end."""
-        await self._wire.say("session.created", session=shown(self._session))
-        while True:
-            await self._handle(await self._wire.hear())
+        """Raises WebSocketDisconnect when the caller has left; returns when its time is over."""
+        limit_s = self._now.limits.session_s
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._wire.say("session.created", session=shown(self._session))
+                while True:
+                    await self._handle(await self._wire.hear())
+        except TimeoutError:
+            self._now.tally.expired = True
+            over = f"this conversation has lasted for {limit_s} s, this service's limit; begin another"
+            await self._wire.complain(RequestError(over, code="session_expired"))
+            await self._wire.close()
 
     async def _handle(self, text: str | None) -> None:
         name: str | None = None

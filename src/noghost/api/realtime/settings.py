@@ -11,7 +11,7 @@ from noghost.api.audio_schema import EARS, VOICES
 from noghost.api.errors import validated
 from noghost.api.realtime.schema import Session, SoundFormat, SoundOut, TurnDetection
 from noghost.errors import RequestError
-from noghost.speech.frames import Attention, Format
+from noghost.speech.frames import Attention, Format, Memory
 
 FORMATS = {"audio/pcm": Format.PCM, "audio/pcmu": Format.ULAW, "audio/pcma": Format.ALAW}
 RATES = {"audio/pcm": 24_000, "audio/pcmu": 8_000, "audio/pcma": 8_000}
@@ -64,6 +64,16 @@ def shown(session: Session) -> dict[str, Any]:
         other = {"eagerness"} if detection.type == "server_vad" else SERVER_ONLY
         told["audio"]["input"]["turn_detection"] = detection.model_dump(exclude=other, exclude_none=True)
     return told
+
+
+def memory_of(session: Session, instructions: str) -> Memory | None:
+    """What an answer is given of a conversation that has outgrown the context; None: that is an error."""
+    kept = session.truncation
+    if kept == "disabled":
+        return None
+    if kept == "auto":
+        return Memory(bool(instructions), 1.0, 0)
+    return Memory(bool(instructions), kept.retention_ratio, kept.token_limits.post_instructions or 0)
 
 
 SERVER_ONLY = {"threshold", "prefix_padding_ms", "silence_duration_ms", "idle_timeout_ms"}

@@ -32,6 +32,10 @@ class Wire:
         event = {"type": kind, "event_id": fresh_id("event"), **fields}
         await self._socket.send_text(json.dumps(event, ensure_ascii=False, separators=(",", ":")))
 
+    async def close(self) -> None:
+        """There is no more to say."""
+        await self._socket.close()
+
     async def complain(self, error: Exception, event_id: str | None = None) -> None:
         """What an event of the caller's came to; the conversation goes on."""
         body = told(error)[1]["error"]
