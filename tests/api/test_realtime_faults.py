@@ -11,6 +11,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +19,8 @@ from openai import OpenAI
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from api.conversing import PUSH_TO_TALK, Talk, conversing
-from promises.test_p3_voice import outcomes, until_gone
+from api.conversing import PUSH_TO_TALK, QUIET, Talk, conversing
+from promises.test_p3_voice import outcomes, slow_speech, until_gone
 from running import Service, children, state, title, wait_for
 from speech.voiced import needs_voice, parent_of, speaking_service, words
 
@@ -124,12 +125,16 @@ def test_a_conversation_ends_with_a_word_when_its_time_is_over(tmp_path_factory:
 # --- killed in its midst --------------------------------------------------------------------------------------
 
 
-def kill(service: Service, name: str) -> None:
+def who(service: Service, name: str) -> list[int]:
     """All that do this now."""
     parents = (service.pid, parent_of(service, "ear"), parent_of(service, "mouth"))
     found = [pid for one in parents for pid in children(one) if title(pid) == f"noghost: {name}"]
     assert found, f"somebody is {name}"
-    for pid in found:
+    return found
+
+
+def kill(service: Service, name: str) -> None:
+    for pid in who(service, name):
         os.kill(pid, signal.SIGKILL)
         wait_for(lambda pid=pid: state(pid) in ("", "Z"), GONE_S, f"one that is {name} to be gone")
 
@@ -144,6 +149,15 @@ def test_an_ear_that_is_killed_is_an_error_and_the_next_turn_is_heard(voiced: Se
         talk.say("input_audio_buffer.commit")
         heard = talk.until("conversation.item.input_audio_transcription.completed")["transcript"]
         assert "france" in words(heard)
+
+
+def test_an_ear_has_one_thread(voiced: Service, asked: bytes) -> None:
+    """The libraries that hear would start more: in a child of a parent that has them they would be missing."""
+    with conversing(voiced) as talk:
+        talk.speak(QUIET + asked)
+        talk.until("input_audio_buffer.speech_started")
+        for pid in (parent_of(voiced, "ear"), *who(voiced, "hearing")):
+            assert len(list(Path(f"/proc/{pid}/task").iterdir())) == 1
 
 
 @pytest.mark.parametrize("name", ["thinking", "speaking"])
@@ -206,6 +220,15 @@ def test_a_caller_that_reads_nothing_is_left(voiced: Service) -> None:
         caller.sendall(text_frame({"type": "conversation.item.create", "item": item}) + 400 * ask)
         until_gone(voiced)
     assert outcomes(voiced)[before:] == [("timeout", "verified")]
+
+
+def test_a_caller_that_does_not_listen_is_left(voiced: Service) -> None:
+    """What is spoken waits in the arena, where there is room for 20 s of it, and its mouth with it."""
+    until_gone(voiced)
+    before = len(outcomes(voiced))
+    with slow_speech(voiced):
+        until_gone(voiced)
+    assert sorted(outcomes(voiced)[before:]) == [("killed", "verified"), ("timeout", "verified")]
 
 
 def test_an_event_that_is_too_large_ends_the_conversation_in_words(voiced: Service) -> None:
