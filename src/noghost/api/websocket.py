@@ -23,6 +23,7 @@ from noghost.api.uvicorn_parts import Config, ServerState
 from noghost.errors import RequestError
 
 MOST_EVENT_BYTES = 16 * 1024 * 1024  # OpenAI's client may append 15 MiB at once
+MOST_PONG_S = 120.0  # while an ear takes minutes of sound that came at once, nothing is read, and no pong
 FOREIGN = RequestError(
     "a page of another site cannot speak with this service unless it has an API key", status=403, code="unknown_origin"
 )
@@ -65,4 +66,9 @@ def rehearse_websocket() -> None:
 
 def settings() -> dict[str, Any]:
     """Of uvicorn's configuration. Nothing is compressed: sizes would tell of the content, and sound does not shrink."""
-    return {"ws": Conversation, "ws_max_size": MOST_EVENT_BYTES, "ws_per_message_deflate": False}
+    return {
+        "ws": Conversation,
+        "ws_max_size": MOST_EVENT_BYTES,
+        "ws_per_message_deflate": False,
+        "ws_ping_timeout": MOST_PONG_S,
+    }
