@@ -96,6 +96,24 @@ def test_a_fault_is_raised_in_words(arena: Arena) -> None:
     asyncio.run(listen())
 
 
+def test_who_has_left_an_arena_looks_there_no_more(arena: Arena) -> None:
+    """It may be another voice's by then."""
+    memory = map_arena(arena.descriptors[0])
+
+    async def leave() -> None:
+        with InstanceEnd(memory, *arena.descriptors[1:]) as end:
+            waits = asyncio.create_task(end.take())
+            await asyncio.sleep(0)
+        VoiceEnd(*arena.descriptors).give(Kind.LINE, b"for another")
+        for late in (waits, end.take(), end.give(Kind.END)):
+            with pytest.raises(RequestError, match="could not go on"):
+                await late
+
+    asyncio.run(leave())
+    assert COUNTER.unpack_from(memory, COUNTERS[0])[0] == 0, "nothing was written"
+    assert COUNTER.unpack_from(memory, COUNTERS[1] + COUNTER.size)[0] == 0, "nothing was read"
+
+
 @pytest.mark.parametrize("counts", [(1, 2), (RING_BYTES + 1, 0), (2**63, 0)])
 def test_counters_that_cannot_be_are_not_followed(arena: Arena, counts: tuple[int, int]) -> None:
     memory = map_arena(arena.descriptors[0])
