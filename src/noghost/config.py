@@ -21,7 +21,7 @@ MOST_PORT = 65535
 DEFAULT_CONTEXT_TOKENS = 8192
 DEFAULT_OTLP_INTERVAL_S = 60.0
 COLLECTOR = re.compile(r"https?://[^\s/@?#]+(?:/[^\s@?#]*)?")
-LAST_WORDS_S = 5
+LAST_WORDS_S = 5  # after its time, in which a conversation says that it is over
 MOST = {
     "memory_bytes": 1 << 40,
     "request_s": 86_400,
