@@ -31,6 +31,7 @@ LAYERS = (
 
 # (module, what it imports from beside it, why)
 SIDEWAYS = {
+    ("noghost.api.realtime.door", "noghost.instance.talk"): "a conversation has another deadline than it was born with",
     ("noghost.api.turn", "noghost.instance.identity"): "a seed comes from the instance's own fresh randomness",
     ("noghost.keys.store", "noghost.ledger.files"): "a file is replaced and locked in one way only",
     ("noghost.weights.names", "noghost.ledger.files"): "a file is replaced and locked in one way only",

@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import sys
 
-from noghost.api.realtime import door
 from noghost.arena import HEAD_BYTES
 from noghost.cli.serve import announce
 from noghost.config import Config
+from noghost.instance import talk
 from noghost.reaper.arenas import zero_arena
 from noghost.reaper.wipe import Wiped
 from noghost.service import serve
@@ -21,7 +21,7 @@ from noghost.service import serve
 
 def main() -> None:
     if sys.argv[1] == "unerased":
-        door.erase_what_is_freed = lambda: None
+        talk.erase_what_is_freed = lambda: None
 
     def zeroer(memory: int) -> Wiped:
         os.dup(memory)

@@ -45,15 +45,6 @@ def keep_malloc_pages() -> None:
     set_malloc((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, NEVER))
 
 
-def erase_what_is_freed() -> None:
-    """In an instance that lives long: a block is overwritten when it is freed, not only at the end.
-
-    Not covered: blocks of at most 1,032 bytes, which glibc's cache and CPython's own allocator keep as they are until
-    they are used again.
-    """
-    set_malloc((M_PERTURB, 0xFF))
-
-
 def set_malloc(*options: tuple[int, int]) -> None:
     """Set options of mallopt(3). Raises HostError where malloc is not glibc's."""
     libc = ctypes.CDLL(None)

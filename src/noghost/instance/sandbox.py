@@ -128,11 +128,6 @@ def keep_deadline(bounds: Bounds) -> None:
     signal.alarm(bounds.deadline_s)
 
 
-def talk_until(deadline_s: int) -> None:
-    """Later, where the instance is a conversation; of one that is none, the warden keeps the first (living.py)."""
-    signal.alarm(deadline_s)
-
-
 def refuse_paths(bounds: Bounds) -> None:
     """Landlock: no path can be opened, whoever asks."""
     if bounds.fences.paths is not None:

@@ -12,8 +12,7 @@ from noghost.api.realtime.settings import THEIRS
 from noghost.api.realtime.wire import Wire
 from noghost.api.websocket import check_origin
 from noghost.errors import NoghostError
-from noghost.instance.memory import erase_what_is_freed
-from noghost.instance.sandbox import talk_until
+from noghost.instance.talk import begin_talk
 
 PATH = "/v1/realtime"
 SUBPROTOCOL = "realtime"  # OpenAI's clients in a browser offer it
@@ -30,8 +29,7 @@ async def realtime(socket: WebSocket) -> None:
     except NoghostError as error:
         await socket.send_denial_response(error_response(error, PATH))
         return
-    talk_until(now.limits.longest_s)
-    erase_what_is_freed()  # of sound, long before the end
+    begin_talk(now.limits.longest_s)
     await socket.accept(SUBPROTOCOL if SUBPROTOCOL in socket.scope["subprotocols"] else None)
     try:
         await Talk(now, Wire(socket), children, model).run()
