@@ -117,7 +117,7 @@ def test_a_conversation_ends_with_a_word_when_its_time_is_over(tmp_path_factory:
             events = [json.loads(event) for event in talk]
         assert [event["type"] for event in events] == ["session.created", "error"]
         assert events[-1]["error"]["code"] == "session_expired"
-        assert talk.close_code == 1000
+        assert talk.protocol.close_code == 1000
         until_gone(service)
         assert outcomes(service) == [("timeout", "verified")]
 
@@ -238,7 +238,7 @@ def test_an_event_that_is_too_large_ends_the_conversation_in_words(voiced: Servi
             talk.send(json.dumps({"type": "input_audio_buffer.append", "audio": "A" * (17 << 20)}))
         with pytest.raises(ConnectionClosed):
             talk.recv()
-    assert talk.close_code in (1009, 1006), "1006: the rest of it destroyed the word"
+    assert talk.protocol.close_code in (1009, 1006), "1006: the rest of it destroyed the word"
 
 
 def test_half_of_a_sample_waits_for_its_other_half(voiced: Service, asked: bytes) -> None:

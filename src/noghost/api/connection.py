@@ -91,7 +91,8 @@ class OneRequest(H11Protocol):
             return self._inner.request_complete
         return self._talk is not None or (self.cycle is not None and not self.cycle.more_body)
 
-    def _on_parted(self) -> None:
+    def _on_parted(self, exc: Exception | None) -> None:
+        self._timed_out |= isinstance(exc, TimeoutError)  # ETIMEDOUT: it read nothing of what waited for it
         if not self.ended.done():
             self.ended.set_result(self._outcome())
 
@@ -100,8 +101,7 @@ class OneRequest(H11Protocol):
         if self._inner:
             self._inner.connection_lost(exc)
         super().connection_lost(exc)
-        self._timed_out |= isinstance(exc, TimeoutError)  # ETIMEDOUT: it read nothing of what waited for it
-        self._on_parted()
+        self._on_parted(exc)
 
     def data_received(self, data: bytes) -> None:
         """Of HTTP, or what is sealed."""

@@ -30,9 +30,11 @@ FOREIGN = RequestError(
 
 
 class Conversation(WSProtocol):
-    """uvicorn's protocol; `on_end` is called when the caller has left, or we have."""
+    """uvicorn's protocol; `on_end` is called when the caller has left, or we have, with what went wrong."""
 
-    def __init__(self, config: Config, loop: asyncio.AbstractEventLoop, on_end: Callable[[], None]) -> None:
+    def __init__(
+        self, config: Config, loop: asyncio.AbstractEventLoop, on_end: Callable[[Exception | None], None]
+    ) -> None:
         state = ServerState()
         super().__init__(config=config, server_state=state, app_state={}, _loop=loop)
         self._on_end = on_end
@@ -40,7 +42,7 @@ class Conversation(WSProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The end."""
         super().connection_lost(exc)
-        self._on_end()
+        self._on_end(exc)
 
 
 def check_origin(scope: Scope, now: Here) -> None:

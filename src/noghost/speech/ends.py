@@ -88,12 +88,13 @@ class InstanceEnd:
         """Say it; waits for room. RequestError where the voice has ended."""
         rest = frame(kind, data)
         while True:
-            ended = self._begin_look()
+            if self._begin_look():
+                raise error_of(b"")
             rest = rest[self._out.write(rest) :]
             os.write(self._voice_hears, RUNG)
             if not rest:
                 return
-            await self._wait(ended=ended)
+            await self._rung.wait()
 
     def poll(self) -> Frame | None:
         """The next frame, where there is one. Raises what a FAULT means."""
@@ -113,7 +114,9 @@ class InstanceEnd:
             ended = self._begin_look()
             if found := self.poll():
                 return found
-            await self._wait(ended=ended)
+            if ended:
+                raise error_of(b"")
+            await self._rung.wait()
 
     def _begin_look(self) -> bool:
         """Whether the voice has ended; asked before the look, so that what it said last is seen."""
@@ -124,11 +127,6 @@ class InstanceEnd:
     def _check_here(self) -> None:
         if self._left:
             raise error_of(b"")
-
-    async def _wait(self, *, ended: bool) -> None:
-        if ended:
-            raise error_of(b"")
-        await self._rung.wait()
 
 
 @contextmanager
