@@ -35,8 +35,10 @@ from noghost.config import Config
 from noghost.messages import MAX_BYTES, Answer, Birth, Bring, Gate, Open, Opened, Voice, pack, unpack
 from noghost.reaper.arenas import Arena, zero_arena
 from noghost.reaper.spawn import connected
+from noghost.speech.ends import Brought
 from noghost.speech.frames import SOUND_RATE, SPOKEN_FORM, Form
 from noghost.speech.hearing import hearing
+from noghost.speech.ring import map_arena
 from noghost.speech.speaking import speaking
 from noghost.voice.start import find_all, folder_of, start, wait_until_ready
 from noghost.weights.find import find
@@ -59,7 +61,7 @@ class Parents:
         wait_until_ready(started)
 
     @contextlib.contextmanager
-    def bring(self, voice: Voice) -> Iterator[tuple[tuple[int, int, int], float]]:
+    def bring(self, voice: Voice) -> Iterator[tuple[Brought, float]]:
         """(what a child and an instance share, seconds until the child was ready)."""
         arena, began = Arena(), time.perf_counter()
         socket.send_fds(self.asked[voice], [pack(Bring())], arena.descriptors)
@@ -73,7 +75,7 @@ class Parents:
                     break
             line.send(pack(Opened(Answer.YES)))
             memory, hears, rings = arena.descriptors
-            yield (memory, hears, rings), time.perf_counter() - began
+            yield (map_arena(memory), hears, rings), time.perf_counter() - began
             while line.recv(MAX_BYTES):
                 pass
         arena.wipe(zero_arena)
