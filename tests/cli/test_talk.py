@@ -77,11 +77,11 @@ def bottom(seen: Terminal) -> str:
 
 
 def ask(seen: Terminal, here: Room, sound: bytes) -> None:
-    """By push-to-talk."""
+    """By push-to-talk; the key that ends it repeats, as one that is held down does."""
     seen.type(" ")
     seen.see(lambda: "● space: end" in bottom(seen))
     here.say(sound)
-    seen.type(" ")
+    seen.type("   ")
     seen.see(lambda: "●" not in bottom(seen))
 
 

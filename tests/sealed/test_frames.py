@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noghost.errors import SealedError
-from noghost.sealed.frames import BINARY, CLOSE, MORE, PING, Frames, accept_of, close, frame
+from noghost.sealed.frames import BINARY, CLOSE, MORE, PING, TEXT, Frames, accept_of, close, frame
 
 MOST = 1 << 17
 
@@ -39,6 +39,12 @@ def test_a_message_in_several_frames_with_a_ping_between() -> None:
     frames = Frames(MOST, masked=False)
     assert list(frames.take(parts)) == [b"abcd"]
     assert frames.pings == [b"?"]
+
+
+def test_text_where_text_is_carried_and_nothing_else() -> None:
+    assert list(Frames(MOST, masked=False, carries=TEXT).take(frame(TEXT, b"{}", masks=False))) == [b"{}"]
+    with pytest.raises(SealedError, match="no frame"):
+        list(Frames(MOST, masked=False, carries=TEXT).take(frame(BINARY, b"{}", masks=False)))
 
 
 def test_the_end_has_its_code_and_nothing_comes_after_it() -> None:
