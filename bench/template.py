@@ -5,8 +5,10 @@
 All three run at the same time on the same GGUF with the same threads, and are asked in turns, the order changing from
 round to round, each on a connection of its own for each request. A prompt is the prefix, as the system message, and a
 question of random words, new each time. The stock server has one slot and `cache_prompt` on; right before each timed
-request it is asked another question with that prefix, so that it has exactly that in its cache. Writes DIR/benchmarks
-template.md and template.json (every sample), to DIR/img template.png.
+request it is asked another question with that prefix, so that it has exactly that in its cache. So is the service with
+the template: meanwhile the long prompt of the service without one, which may come before it, is wiped; with a core
+taken by that, an instance would compute with one thread. Writes DIR/benchmarks template.md and template.json (every
+sample), to DIR/img template.png.
 """
 
 from __future__ import annotations
@@ -121,7 +123,7 @@ def _round(trio: list[Peer], length: int, prefix: str) -> None:
     """Each server once, with one prefix."""
     timings = {}
     for peer in trio:
-        if peer.name == STOCK:
+        if peer.name != BARE:
             _ask(peer, prefix)
         timings[peer.name] = _ask(peer, prefix)
         peer.ttft_s[length].append(timings[peer.name].ttft_s)

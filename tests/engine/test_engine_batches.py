@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from noghost.engine.batches import (
     BATCH_TOKENS,
+    FIRST_TOKENS,
     TILE_TOKENS,
     batches_of,
     cut_of,
@@ -22,7 +23,7 @@ from noghost.engine.context import Context
 from noghost.engine.model import Model
 
 CONTROL = 1
-# what decides: few control tokens, lengths around 64 and 128
+# what decides: few control tokens, lengths around 64, 128 and 256
 sparse = st.builds(
     lambda length, marks: [CONTROL if at in marks else 2 for at in range(length)],
     st.integers(1, 1300),
@@ -45,6 +46,7 @@ def test_batches_cover_a_prompt_and_are_neither_too_large_nor_needlessly_small(p
     batches = list(batches_of(0, cut, total))
     assert [at for begin, end in batches for at in range(begin, end)] == list(range(total))
     assert all(end - begin <= BATCH_TOKENS for begin, end in batches)
+    assert batches[0][1] <= FIRST_TOKENS, "threads are chosen anew soon after the first look"
     small = [(begin, end) for begin, end in batches if end - begin < TILE_TOKENS]
     assert len(small) <= 1
     assert all(end == total and begin == cut for begin, end in small), "a small batch is a whole segment"

@@ -5,7 +5,7 @@ differently. Within one path the batches' sizes change nothing: measured, KV sta
 same bytes for every division into batches of 64 to 512, at 1 and 2 threads, and others as soon as one batch of the
 two divisions has 2 to 63. So a prompt is divided by its own tokens alone, into at most two segments:
 
-    0 ............ cut | ................ end       a segment of 64 tokens or more: batches of 64 to 128
+    0 ............ cut | ................ end       a segment of 64 tokens or more: batches of 64 to 256
         a segment          the other                a shorter one: one batch
 
 The cut follows the first control token from the 64th token on: the end of a system message, in most models'
@@ -20,7 +20,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
-BATCH_TOKENS = 128  # as fast as 512 (`bench/batches.py`), and threads are chosen anew four times as often
+BATCH_TOKENS = 256  # as fast as 512 (`bench/batches.py`), and threads are chosen anew twice as often
+# Of the first batch: what ran when its threads were chosen, such as the wipe of an instance before, may soon be over.
+FIRST_TOKENS = 128
 BATCH_RULE = "tile-64"  # what receipts say; to be changed with any division that gives other bytes
 TILE_TOKENS = 64  # GGML_FA_TILE_Q in ggml/src/ggml-cpu/common.h
 # After the last message there are 4 or 5 tokens that open the answer: a batch for those alone would gain nothing.
@@ -65,16 +67,16 @@ def same_of(cut: int, total: int) -> int:
 
 def batches_of(start: int, cut: int, total: int) -> Iterator[tuple[int, int]]:
     """Yield (begin, end) of each batch of a prompt that is computed already up to `start`."""
+    most = FIRST_TOKENS
     for first, end in ((start, cut), (max(start, cut), total)):
         begin = first
         while begin < end:
-            size = _next_size(end - begin)
+            size = _next_size(end - begin, most)
             yield begin, begin + size
             begin += size
+            most = BATCH_TOKENS
 
 
-def _next_size(left: int) -> int:
-    """At most 128, and never so many that fewer than 64 are left of more than 128."""
-    if left <= BATCH_TOKENS:
-        return left
-    return min(BATCH_TOKENS, left - TILE_TOKENS)
+def _next_size(left: int, most: int) -> int:
+    """At most so many, and never so many that fewer than 64 are left of more than that."""
+    return left if left <= most else min(most, left - TILE_TOKENS)
