@@ -211,73 +211,20 @@ const Page = (() => {
 
   // --- this device ---------------------------------------------------------------------------------------------
 
-  function remember() {
-    if (!Device.isOn()) return null;
+  const remember = () => Remembered.remember();
+
+  /** What is kept of this page, where its user has it remembered. */
+  function state() {
     const { value: system } = byId("system");
     const signer = Invocation.known();
-    return Device.keep({ transcript: render(), name: conversation.name, draft: byId("ask").value, system, signer });
+    return { transcript: render(), name: conversation.name, draft: byId("ask").value, system, signer };
   }
 
-  async function switchRemember(event) {
-    const box = event.target;
-    if (!box.checked) return Device.forget();
-    box.checked = false;
-    if (!Check.isPossible())
-      return notice("Over plain HTTP a browser lets no page encrypt: nothing is kept on this device.");
-    if (Device.isSet()) return notice("A conversation is kept on this device already: open it, or forget it first.");
-    if (!(await Device.lock())) return notice("Another tab remembers its conversation on this device: close it first.");
-    const passphrase = await Dialogs.askPassphrase();
-    if (!passphrase) return Device.unlock();
-    await Device.begin(passphrase);
-    box.checked = true;
-    return remember();
-  }
-
-  /** What an earlier visit has left here, if its user had asked for that. */
-  function offerRemembered() {
-    if (!Device.isSet()) return;
-    const pass = element("input", { type: "password", id: "recall", autocomplete: "off" });
-    const wrong = element("p", { class: "wrong", role: "alert" });
-    const form = element(
-      "form",
-      { class: "recall" },
-      element("label", { for: "recall" }, "A conversation is kept on this device, encrypted. Its passphrase:"),
-      pass,
-      element("button", { type: "submit", class: "first" }, "Open it"),
-      button("Forget it", forget),
-      wrong,
-    );
-    const shown = byId("remembered");
-    shown.replaceChildren(form);
-    shown.hidden = false;
-    form.addEventListener("submit", async (event) => {
-      event.preventDefault();
-      const why = await recall(pass.value);
-      wrong.textContent = why ?? "";
-      shown.hidden = why === null;
-    });
-
-    function forget() {
-      if (!confirm("Forget what is kept on this device?")) return;
-      Device.forget();
-      shown.hidden = true;
-    }
-  }
-
-  /** Why not, or null. */
-  async function recall(passphrase) {
-    if (!(await Device.lock())) return "Another tab has it open: close that one first.";
-    const kept = await Device.open(passphrase);
-    if (!kept) {
-      await Device.unlock();
-      return "That is not its passphrase.";
-    }
+  function restore(kept) {
     show(Conversation.from(Transcript.parse(kept.transcript), kept.name));
     Invocation.know(kept.signer ?? Invocation.known());
     byId("system").value = kept.system;
     byId("ask").value = kept.draft;
-    byId("remember").checked = true;
-    return null;
   }
 
   // --- the controls --------------------------------------------------------------------------------------------
@@ -363,14 +310,13 @@ const Page = (() => {
     on("configure", "click", toggleSettings);
     on("system", "change", remember);
     on("seal", "change", ({ target }) => (service.isSealing = target.checked));
-    on("remember", "change", switchRemember);
     addEventListener("keydown", (event) => event.key === "Escape" && !document.querySelector("dialog[open]") && stop());
     addEventListener("beforeunload", (event) => isKept() || event.preventDefault());
   }
 
   listen();
   redraw();
-  offerRemembered();
+  Remembered.begin({ state, restore, notice });
   offerSealing();
   listModels();
   byId("ask").focus();
