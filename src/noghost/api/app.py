@@ -30,7 +30,11 @@ def make_app(*, voice: bool = False) -> Starlette:
     """All endpoints, with the API's own errors; with `voice` those that hear and speak. `app.state.here` is set in the
     instance."""
     routes: list[BaseRoute] = [one.route() for one in ENDPOINTS]
-    routes += [Route(sealed.PATH, sealed.unsealed, methods=["GET", "POST"]), *document_routes(), page_route()]
+    routes += [
+        Route(sealed.PATH, sealed.unsealed, methods=["GET", "POST"]),
+        *document_routes(),
+        page_route(voice=voice),
+    ]
     if voice:
         routes += voice_routes()
     app = Starlette(routes=routes, middleware=[Middleware(one) for one in (KnownHost, AsksKey, WholeBody)])

@@ -2,11 +2,14 @@
 in an instance.
 
 Each `<link rel=stylesheet>` and `<script src>` of `index.html` becomes the text of its file, so that a visit is one
-birth and not ten, and no file has to be built.
+birth and not ten, and no file has to be built. Those of `web/voice/` are in the page of a service with a voice only.
 
 Covered: the page asks nobody else and runs nothing that was not in it at the start: its policy names each script and
-style by its SHA-256, and no other source. It is not stored by the browser. It holds nothing of anybody's.
-Not covered: extensions of the browser, which see what it shows.
+style by its SHA-256, and no other source. It is not stored by the browser. It holds nothing of anybody's. It may use no
+camera, and a microphone only where there is a voice.
+Not covered: extensions of the browser, which see what it shows. Where there is a voice, a script that runs in the page
+could make another one, as a blob: an AudioWorklet's script is made so, since no policy can name its digest (that is
+compared with an `integrity`, which `addModule` does not take). Workers are refused all the same.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from starlette.routing import Route
 from noghost.api.sheet import Sheet, mapped
 
 FOLDER = Path(__file__).parents[1] / "web"
+VOICE = "voice/"
 TAG = re.compile(rb'<link rel="stylesheet" href="([a-z./-]+)">|<script src="([a-z./-]+)"></script>')
 HEADERS = (
     (b"cache-control", b"no-store"),
@@ -36,12 +40,15 @@ HEADERS = (
 class Page:
     """The files, and the policy that names them. Made in the warden, before fork."""
 
-    def __init__(self, folder: Path = FOLDER) -> None:
+    def __init__(self, folder: Path = FOLDER, *, voice: bool = False) -> None:
         self._frame = mapped(folder / "index.html")
         names = [(style or script).decode() for style, script in TAG.findall(self._frame)]
-        self._files = {name: mapped(folder / name) for name in names}
-        policy = (b"content-security-policy", policy_of(self._files).encode())
-        self.headers = [(b"content-type", b"text/html; charset=utf-8"), *HEADERS, policy]
+        self._files = {name: mapped(folder / name) for name in names if voice or not name.startswith(VOICE)}
+        policies = (
+            (b"content-security-policy", policy_of(self._files, voice=voice).encode()),
+            (b"permissions-policy", b"camera=(), geolocation=(), microphone=(%b)" % (b"self" if voice else b"")),
+        )
+        self.headers = [(b"content-type", b"text/html; charset=utf-8"), *HEADERS, *policies]
 
     def pieces(self) -> Iterator[bytes]:
         """The document, file by file."""
@@ -49,15 +56,17 @@ class Page:
         for tag in TAG.finditer(self._frame):
             yield self._frame[end : tag.start()]
             kind, name = (b"style", tag[1]) if tag[1] else (b"script", tag[2])
-            yield b"<%b>%b</%b>" % (kind, self._files[name.decode()][:], kind)
+            if content := self._files.get(name.decode()):
+                yield b"<%b>%b</%b>" % (kind, content[:], kind)
             end = tag.end()
         yield self._frame[end:]
 
 
-def policy_of(files: dict[str, mmap.mmap]) -> str:
+def policy_of(files: dict[str, mmap.mmap], *, voice: bool) -> str:
     """The Content-Security-Policy: nothing from anywhere but what stands in the page, connections to this service.
 
-    Trusted types: no script of the page can turn a text into markup but DOMPurify.
+    Trusted types: no script of the page can turn a text into markup but DOMPurify. `voice`: an AudioWorklet's script,
+    which Chromium and Firefox hold to `script-src`, comes from a blob that the page made.
     """
     sources: dict[str, list[str]] = {"css": [], "js": []}
     for name, content in files.items():
@@ -66,7 +75,8 @@ def policy_of(files: dict[str, mmap.mmap]) -> str:
     return "; ".join(
         (
             "default-src 'none'",
-            f"script-src {' '.join(sources['js'])}",
+            f"script-src {' '.join(sources['js'])}{' blob:' if voice else ''}",
+            "worker-src 'none'",
             f"style-src {' '.join(sources['css'])}",
             "connect-src 'self'",
             "img-src data:",
@@ -79,7 +89,7 @@ def policy_of(files: dict[str, mmap.mmap]) -> str:
     )
 
 
-def page_route() -> Route:
+def page_route(*, voice: bool) -> Route:
     """`/`, a plain route: nothing of it is of the API. In the warden, before fork."""
-    page = Page()
+    page = Page(voice=voice)
     return Route("/", Sheet(page.headers, page.pieces), methods=["GET"])

@@ -5,7 +5,7 @@
  *
  * A turn is {role, text, parent, children, chosen}, `kept` if a file has it (as Transcript.parse gives it), and what is
  * known of it: `at` and `ended` (ms), `life`, `key` and `options` of its request, `thought`, `cut` (why it is not
- * whole), `failed` (why it got no answer).
+ * whole), `failed` (why it got no answer); `isSpoken`, and what voice/turns.js says of such a one.
  */
 class Conversation {
   constructor() {
@@ -27,7 +27,8 @@ class Conversation {
   /** As a transcript: the path that is shown. `model`: for the title of a new one. */
   toTranscript(model) {
     const path = this.path();
-    const fresh = { title: "Conversation", model, started: localTime(path[0]?.at ?? Date.now()), newline: "\n" };
+    const title = path.some(({ isSpoken }) => isSpoken) ? "Voice Conversation" : "Conversation";
+    const fresh = { title, model, started: localTime(path[0]?.at ?? Date.now()), newline: "\n" };
     const turns = path.map((turn) => turn.kept ?? { role: turn.role, text: turn.text, facts: factsToKeep(turn) });
     return { ...(this.head ?? fresh), turns };
   }
@@ -64,10 +65,11 @@ class Conversation {
     return turn;
   }
 
-  /** Take a turn back. */
+  /** Take a turn back; what came after it comes after the one before. */
   drop(turn) {
-    const { parent } = turn;
-    parent.children.splice(parent.children.indexOf(turn), 1);
+    const { parent, children } = turn;
+    for (const child of children) child.parent = parent;
+    parent.children.splice(parent.children.indexOf(turn), 1, ...children);
     parent.chosen = Math.max(0, parent.children.length - 1);
   }
 

@@ -9,6 +9,8 @@ class Life {
 
   constructor() {
     this.instance = null;
+    this.isSpoken = false; // a session of voice/: its instance has no name here, and its steps are not told
+    this.isMet = false; // it has answered all the same
     this.isSealed = null; // whether its question has been sealed to it; null where none was to be
     this.firstMs = null; // as seen from here
     this.lastMs = null;
@@ -24,6 +26,10 @@ class Life {
   /** One that a file tells of: it is gone. */
   static past(instance) {
     return Object.assign(new Life(), { instance, ending: "answered" });
+  }
+
+  get isThere() {
+    return this.instance !== null || this.isMet;
   }
 
   now() {

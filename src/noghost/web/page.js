@@ -10,16 +10,20 @@ const Page = (() => {
   const thread = new Thread({ answer, edit, turnTo, fetchReceipt, redraw });
   let conversation = new Conversation();
   let running = null; // {turn, abort}
+  let talk = { isOn: false, turn: null, draw() {}, end() {} }; // voice/talk.js, where the service has a voice
   let drafted = null; // the timer after which what is being typed is remembered too, where anything is
 
   // --- asking --------------------------------------------------------------------------------------------------
 
   /** A question that got no answer stays beside the next one: two in a row are not what models know. */
-  function ask(text, parent = conversation.lastAnswered()) {
+  const ask = (text, parent = conversation.lastAnswered()) =>
+    answer(conversation.add(questionAfter(parent), "user", text));
+
+  /** What a question after this turn comes after: other instructions are a turn of their own. */
+  function questionAfter(turn) {
     const instructions = byId("system").value;
-    const isSame = instructions.trim() === instructionsAt(parent).trim();
-    const before = isSame ? parent : conversation.add(parent, "system", instructions);
-    return answer(conversation.add(before, "user", text));
+    const isSame = instructions.trim() === instructionsAt(turn).trim();
+    return isSame ? turn : conversation.add(turn, "system", instructions);
   }
 
   /** Have a turn answered, by an instance that knows nothing but what is sent to it now. */
@@ -41,7 +45,7 @@ const Page = (() => {
         await service.ask(bodyOf(turn), await headersFor(turn), listener(turn, running.abort.signal)),
       );
       life.end("answered");
-      turn.cut = life.reason === "length" ? "It came to its most tokens: the answer ends here." : null;
+      turn.cut = life.reason === "length" ? ENDED_BY_LENGTH : null;
     } catch (error) {
       broken(turn, question, error);
     }
@@ -114,6 +118,7 @@ const Page = (() => {
 
   function stop() {
     running?.abort.abort();
+    talk.end();
   }
 
   function edit(turn, text) {
@@ -230,7 +235,8 @@ const Page = (() => {
   // --- the controls --------------------------------------------------------------------------------------------
 
   function redraw() {
-    thread.draw(conversation.path(), running?.turn ?? null);
+    thread.draw(conversation.path(), running?.turn ?? talk.turn, running !== null || talk.isOn);
+    talk.draw();
     byId("send").hidden = running !== null;
     byId("stop").hidden = running === null;
     byId("save").disabled = !conversation.path().length;
@@ -247,6 +253,7 @@ const Page = (() => {
     const text = box.value;
     box.value = "";
     fit(box);
+    talk.end();
     notice("");
     ask(text);
   }
@@ -309,7 +316,10 @@ const Page = (() => {
     on("save", "click", save);
     on("configure", "click", toggleSettings);
     on("system", "change", remember);
-    on("seal", "change", ({ target }) => (service.isSealing = target.checked));
+    on("seal", "change", ({ target }) => {
+      service.isSealing = target.checked;
+      talk.end();
+    });
     addEventListener("keydown", (event) => event.key === "Escape" && !document.querySelector("dialog[open]") && stop());
     addEventListener("beforeunload", (event) => isKept() || event.preventDefault());
   }
@@ -320,5 +330,9 @@ const Page = (() => {
   offerSealing();
   listModels();
   byId("ask").focus();
-  return { conversation: () => conversation };
+  return {
+    ...{ service, room, thread, conversation: () => conversation, isAnswering: () => running !== null },
+    ...{ options, questionAfter, redraw, remember, notice, listModels },
+    setTalk: (other) => (talk = other),
+  };
 })();

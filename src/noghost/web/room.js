@@ -38,7 +38,7 @@ class Room {
     const state = this.#state();
     byId("room").dataset.state = state;
     byId("state").textContent = STATES[state];
-    byId("life").hidden = life === null;
+    byId("life").hidden = life === null || life.isSpoken;
     if (life) {
       byId("steps").replaceChildren(...life.steps().map(stepItem));
       byId("receipt").replaceChildren(receiptLine(life), fateLine(life));
@@ -49,7 +49,7 @@ class Room {
   #state() {
     if (!this.#life || this.#emptySince !== null) return "empty";
     if (this.#life.ending) return "leaving";
-    return this.#life.instance ? "alive" : "knock";
+    return this.#life.isThere ? "alive" : "knock";
   }
 
   #tick() {

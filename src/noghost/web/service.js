@@ -67,6 +67,12 @@ class Service {
     return end;
   }
 
+  /** A WebSocket to /v1/realtime, on which nothing was said yet. */
+  realtime(model) {
+    const address = `${location.origin.replace("http", "ws")}/v1/realtime?model=${encodeURIComponent(model)}`;
+    return new WebSocket(address, ["realtime", ...(this.#key ? [`openai-insecure-api-key.${this.#key}`] : [])]);
+  }
+
   async #fetch(path, options = {}) {
     const headers = { ...options.headers };
     if (this.#key) headers.authorization = `Bearer ${this.#key}`;
@@ -88,12 +94,14 @@ class Service {
 /** What an error of the API says. */
 async function told(response) {
   try {
-    const { message } = (await response.json()).error;
-    return message[0].toUpperCase() + message.slice(1) + (/[.!?)]$/.test(message) ? "" : ".");
+    return inWords((await response.json()).error.message);
   } catch {
     return `The service answered ${response.status}.`;
   }
 }
+
+/** A message of the API as a sentence. */
+const inWords = (message) => message[0].toUpperCase() + message.slice(1) + (/[.!?)]$/.test(message) ? "" : ".");
 
 /** What says itself why nothing came. */
 const isTold = (error) => error.name === "AbortError" || error instanceof ServiceError;

@@ -10,9 +10,9 @@ class Thread {
     this.acts = acts;
   }
 
-  /** Draw the whole path. `running`: the turn that is being answered. */
-  draw(path, running = null) {
-    const shown = new Map(path.map((turn) => [turn, this.#draw(turn, running)]));
+  /** Draw the whole path. `running`: the turn that is being answered or spoken; `isOff`: no other may be begun. */
+  draw(path, running, isOff) {
+    const shown = new Map(path.map((turn) => [turn, this.#draw(turn, running, isOff)]));
     this.#shown = shown;
     const parts = path.flatMap((turn, index) => [gapBefore(turn, path[index - 1]), shown.get(turn)]);
     byId("thread").replaceChildren(...parts.filter(Boolean));
@@ -36,18 +36,16 @@ class Thread {
     this.#waiting.clear();
   }
 
-  #draw(turn, running) {
+  #draw(turn, running, isOff) {
     const body = element("div", { class: "body" }, ...contentOf(turn));
     const isRunning = turn === running;
     const title = element("h2", {}, NAMES[turn.role] ?? turn.role);
-    const parts = [title, body, noteOf(turn), this.#footOf(turn, running)];
+    const parts = [title, body, noteOf(turn), isRunning ? null : this.#footOf(turn, isOff)];
     const role = Object.hasOwn(NAMES, turn.role) ? turn.role : "other";
     return element("article", { class: `turn ${role}`, "aria-busy": String(isRunning) }, ...parts.filter(Boolean));
   }
 
-  #footOf(turn, running) {
-    if (turn === running) return null;
-    const off = running !== null;
+  #footOf(turn, off) {
     const acts = [];
     const act = (label, act, attributes = {}) => acts.push(button(label, act, { disabled: off, ...attributes }));
     if (turn.role === "user") act("Edit", () => this.#edit(turn));
@@ -105,13 +103,21 @@ class Thread {
 
 const NAMES = { user: "You", assistant: "Somebody", system: "Instructions", tool: "Tool" };
 
-/** The words of a person as they are; of a model, its Markdown. */
+/** The words of a person as they are; of a model, its Markdown. While they are spoken, grey until they are firm. */
 function contentOf(turn) {
+  if (turn.caption) return captionOf(turn.caption);
   if (turn.role !== "assistant") return [turn.text];
   const thought =
     turn.thought && element("details", { class: "thought" }, element("summary", {}, "Thought first"), turn.thought);
   return [thought, turn.text ? Markdown.render(turn.text) : element("span", { class: "wait" }, "…")].filter(Boolean);
 }
+
+function captionOf({ firm, open }) {
+  if (!firm && !open) return [element("span", { class: "wait" }, "…")];
+  return [element("span", { class: "firm" }, firm), element("span", { class: "wait" }, open)];
+}
+
+const ENDED_BY_LENGTH = "It came to its most tokens: the answer ends here.";
 
 function noteOf(turn) {
   const text = turn.failed ?? turn.cut;
@@ -121,6 +127,7 @@ function noteOf(turn) {
 /** What is known of the instance that answered. */
 function factsOf(turn) {
   const { life } = turn;
+  if (!life && turn.role === "assistant" && turn.isSpoken) return element("span", { class: "facts" }, UNCHECKED);
   if (!life) return null;
   const { birth_ms: born, first_token_ms: first, tokens_per_second: rate } = life.facts;
   const facts = [
@@ -134,6 +141,7 @@ function factsOf(turn) {
   return life.receipt.text ? button(text, () => showReceipt(life), attributes) : element("span", attributes, text);
 }
 
+const UNCHECKED = "spoken: no receipt is checked here";
 const SHORT = {
   checked: "gone, checked",
   wrong: "receipt does not hold",
@@ -144,6 +152,7 @@ const SHORT = {
 /** The time between two turns in which nothing of the conversation existed; the longer, the more room it takes. */
 function gapBefore(turn, before) {
   if (turn.role !== "user" || !before?.ended || !turn.at) return null;
+  if (turn.session && turn.session === before.session) return null; // somebody was there
   const ms = Math.max(0, turn.at - before.ended);
   const gap = element("p", { class: "between" }, `nothing, for ${longDuration(ms)}`);
   gap.style.setProperty("--gap", Math.min(12, Math.log2(1 + ms / 1000)).toFixed(2));
