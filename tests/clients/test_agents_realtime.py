@@ -1,4 +1,4 @@
-"""OpenAI's agents, unchanged, in Python and in JavaScript: a conversation in sound, and a function called in it."""
+"""OpenAI's agents, unchanged, in Python and in JavaScript: a conversation in sound."""
 
 from __future__ import annotations
 
@@ -83,14 +83,13 @@ def test_it_is_heard_and_answered(voiced: Service, asked: bytes) -> None:
 
 
 @needs_node
-def test_a_function_is_called_from_javascript(voiced: Service, asked: bytes, tmp_path: Path) -> None:
+def test_it_is_heard_and_answered_in_javascript(voiced: Service, asked: bytes, tmp_path: Path) -> None:
     (tmp_path / "asked.pcm").write_bytes(asked + bytes(96_000))
     command = [str(NODE), str(NPM / "talk.mjs"), address_of(voiced), str(tmp_path / "asked.pcm")]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=90)
     happened = [json.loads(line) for line in ran.stdout.splitlines()]
     answers = [one for one in happened if "answered" in one]
     assert not [one for one in happened if "error" in one], ran.stderr
-    assert {"called": "string"} in happened
-    assert len(answers) == 2
-    assert min(one["bytes"] for one in answers) > 24_000
+    assert len(answers) == 1
+    assert answers[0]["bytes"] > 24_000
     assert any("France" in one["history"] for one in happened if "history" in one)
