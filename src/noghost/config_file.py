@@ -45,6 +45,7 @@ UPSTREAM_KEYS: dict[str, type] = {
 }
 MODEL_KEYS: dict[str, type] = dict.fromkeys(("name", "load"), str)
 TABLE, TEMPLATES, UPSTREAMS, MODELS = LIMIT.removesuffix("."), "template", "upstream", "model"
+NAMES_OR_PATHS = ("model", "on_demand", "mouth")
 LOADS = {"always": "model", "on-demand": "on_demand"}  # the key that says the same
 
 
@@ -95,10 +96,10 @@ class Reader:
         return Setting(made if key.many else made[0], source)
 
     def _converted(self, key: Key, value: Any) -> Any:
-        """Paths are relative to the folder of the file; so is a model, if it is there."""
+        """Paths are relative to the folder of the file; so is a model or a mouth, if it is there."""
         if key.kind is Path:
             return self._path.parent / Path(value).expanduser()
-        if key.name in LOADS.values() and (self._path.parent / value).is_file():
+        if key.name in NAMES_OR_PATHS and (self._path.parent / value).is_file():
             return str(self._path.parent / value)
         return float(value) if key.kind is float else value
 

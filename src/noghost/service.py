@@ -40,7 +40,7 @@ from noghost.reaper.arenas import Zeroer, zero_arena
 from noghost.reaper.duty import Duty, Stated
 from noghost.reaper.spawn import Spawned
 from noghost.reaper.wipe import Wiper, wipe_in_steps
-from noghost.voice.wiring import find_voices, minds_for, start_others, thinker_for
+from noghost.voice.wiring import find_voices, minds_for, start_others, thinker_for, told_of
 from noghost.warden.births import Nursery, bear
 from noghost.warden.command import be_traced, wait_until_gone
 from noghost.warden.network import leave_network, leave_network_as_root
@@ -52,8 +52,8 @@ if TYPE_CHECKING:
     from noghost.api.certificate import Secured
     from noghost.keys.ring import Ring
     from noghost.models import Loading
+    from noghost.voice.find import Voiced
     from noghost.voice.minds import Think
-    from noghost.voice.start import Voiced
     from noghost.warden.door import Door
     from noghost.warden.hatch import Hatch
 
@@ -290,7 +290,7 @@ def prepare_serving(
             hosts=spoken.hosts,
             pads=config.pads,
             pads_sealed=config.pad is not False,
-            voices=voices,
+            **told_of(voices),
         )
         outcome = spoken.serve(equipment, now)
         instance.line.last_word(outcome, *now.tally.last)

@@ -16,6 +16,8 @@ from noghost.config import (
     DEFAULT_HOST,
     DEFAULT_OTLP_INTERVAL_S,
     DEFAULT_PORT,
+    EARS,
+    MOUTHS,
     Limits,
     TemplateSource,
 )
@@ -152,6 +154,15 @@ KEYS = (
         metavar="NAME=URL",
     ),
     Key("voice", bool, "Hear and speak: /v1/audio (needs the extra `voice`).", False),
+    Key("ear", str, "What hears: moonshine, or whisper (needs the extra `accurate`).", EARS[0], metavar="NAME"),
+    Key(
+        "mouth",
+        str,
+        "What speaks: piper, kokoro or espeak (each needs the extra of its name), or a Piper voice, VOICE.onnx with "
+        "VOICE.onnx.json.",
+        MOUTHS[0],
+        metavar="NAME_OR_PATH",
+    ),
     Key("seats", int, "Instances that compute at once (0: four for each core).", 0),
     Key("threads", int, "Most threads of one instance (0: the cores).", 0),
     Key("context", int, "Most tokens of prompt and answer.", DEFAULT_CONTEXT_TOKENS),

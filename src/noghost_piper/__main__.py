@@ -16,6 +16,7 @@ from piper.voice import PiperVoice
 
 from noghost.errors import WeightsError
 from noghost.speech import sound
+from noghost.speech.frames import Manner
 from noghost.voice.mouth import speak
 from noghost.voice.parent import Names, Work, main
 from noghost.voice.plan import Plan
@@ -28,15 +29,21 @@ def load(plan: Plan) -> Work:
         raise WeightsError("the voice's weights changed while the service started", "start it again")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # none is started: a child could not have it
-    session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
-    config = PiperConfig.from_dict(json.loads(Path(plan.weights[1]).read_text("utf-8")))
-    voice = PiperVoice(session, config)
-    voice.phonemize("Ready.")
+    try:
+        session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+        config = PiperConfig.from_dict(json.loads(Path(plan.weights[1]).read_text("utf-8")))
+        voice = PiperVoice(session, config)
+        voice.phonemize("Ready.")
+    except Exception as error:  # each library has its own
+        raise WeightsError(
+            "the mouth's weights are not those of a Piper voice", "get them anew: docs/voice.md"
+        ) from error
     espeakbridge.set_voice = lambda _name: None  # it is set; setting it again would open its file, in a child
     sound.warm_up()
 
-    def synthesise(text: str, speed: float) -> Iterator[sound.Samples]:
-        manner = SynthesisConfig(length_scale=config.length_scale / speed)
+    def synthesise(text: str, wanted: Manner) -> Iterator[sound.Samples]:
+        speaker = wanted.speaker if config.num_speakers > 1 else None
+        manner = SynthesisConfig(speaker_id=speaker, length_scale=config.length_scale / wanted.speed)
         for chunk in voice.synthesize(unicodedata.normalize("NFC", text), manner):
             yield chunk.audio_float_array
 

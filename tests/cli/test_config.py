@@ -88,7 +88,9 @@ def test_every_key_has_a_variable_that_sets_it(monkeypatch: pytest.MonkeyPatch, 
         "upstream",
         "metrics",
         "otlp",
-    }  # "a, b" is no address, no template and no upstream; with idle_exit no metrics
+        "ear",
+        "mouth",
+    }  # "a, b" is no address, no template, no upstream and no voice; with idle_exit no metrics
     for key in KEYS:
         if key.name not in left_out:
             monkeypatch.setenv(key.variable, texts[key.kind])
@@ -99,6 +101,8 @@ def test_every_key_has_a_variable_that_sets_it(monkeypatch: pytest.MonkeyPatch, 
         "upstream",
         "metrics",
         "otlp",
+        "ear",
+        "mouth",
         "templates_in_file",
         "upstreams_in_file",
     }

@@ -24,7 +24,7 @@ from noghost.client.hunt import Needle, count_in_pid, needles_for
 from noghost.client.hunt.files import changed_since, count_in_file, in_shared_memory
 from noghost.client.hunt.processes import open_for_writing
 from running import Service, running, state, wait_for
-from speech.voiced import at_rate, needs_voice, parent_of, speaking_service, voices, wav
+from speech.voiced import OTHERS, at_rate, needs_others, needs_voice, parent_of, speaking_service, voices, wav
 
 pytestmark = [needs_voice, pytest.mark.slow]
 KEPT = str(Path(__file__).with_name("arenas_kept.py"))
@@ -33,9 +33,11 @@ WINDOW = 64  # samples
 GONE_S = 20.0
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with speaking_service(tmp_path_factory.mktemp("hunted")) as found:
+@pytest.fixture(
+    scope="module", params=[pytest.param((), id="default"), pytest.param(OTHERS, id="others", marks=needs_others)]
+)
+def service(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Service]:
+    with speaking_service(tmp_path_factory.mktemp("hunted"), *request.param) as found:
         yield found
 
 

@@ -19,6 +19,14 @@ FIND = "import sys, importlib.util as u; print(*[name for name in sys.argv[1:] i
 # Asked of noghost's own interpreter, which is another than that of the clients' tests.
 MISSING = subprocess.run((PYTHON, "-c", FIND, *NEEDED), capture_output=True, text=True, check=True).stdout.split()
 needs_voice = pytest.mark.skipif(bool(MISSING), reason=f"the extra `voice` is not installed: no {', '.join(MISSING)}")
+# The ear and the mouth of the extras `accurate` and `kokoro`.
+OTHERS = ("--ear", "whisper", "--mouth", "kokoro")
+OTHERS_NEEDED = ("ctranslate2", *WHISPER_PARTS, "kokoro_onnx", *KOKORO_PARTS)
+OTHERS_MISSING = [name for name in OTHERS_NEEDED if importlib.util.find_spec(name) is None]
+OTHERS_MISSING += [] if VOICES.is_dir() else [f"voices in {VOICES}"]
+needs_others = pytest.mark.skipif(
+    bool(OTHERS_MISSING), reason=f"run `make accurate kokoro`: there are no {', '.join(OTHERS_MISSING)}"
+)
 RATE = 16_000
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -122,6 +122,11 @@ class SpeechRequest(Strict):
     speed: Annotated[float, Field(ge=0.25, le=4)] = 1.0
     stream_format: Literal["audio", "sse"] = "audio"
 
+    @property
+    def speaker(self) -> str:
+        """The voice's name."""
+        return self.voice if isinstance(self.voice, str) else self.voice.id
+
     @field_validator("speed", mode="before")
     @classmethod
     def any_number(cls, value: Any) -> Any:
@@ -135,15 +140,25 @@ class SpeechRequest(Strict):
         return refuse(body, {"instructions": ("",)})
 
 
-def check_names(body: SpeechRequest, own: str) -> None:
-    """`own` is the name of the mouth. RequestError for a model or a voice that is not here."""
-    if body.model != own and not MOUTHS.fullmatch(body.model):
+def check_mouth(model: str, own: str) -> None:
+    """`own` is the name of the mouth. RequestError for a model that is not here."""
+    if model != own and not MOUTHS.fullmatch(model):
         raise RequestError(
             f"no such model to speak with: take default ({own})",
             status=404,
             code="model_not_found",
             param="model",
         )
-    voice = body.voice if isinstance(body.voice, str) else body.voice.id
-    if voice != own and voice not in VOICES:
-        raise RequestError(f"there is no such voice here: take default ({own})", code="invalid_value", param="voice")
+
+
+def speaker_of(name: str, speakers: Sequence[str]) -> int:
+    """Which of them a voice's name means: the first, unless it is another's. RequestError for one that is not here."""
+    if name in speakers:
+        return speakers.index(name)
+    if name in VOICES:
+        return 0
+    default, *others = speakers
+    more = f", or {', '.join(others)}" if others else ""
+    raise RequestError(
+        f"there is no such voice here: take default ({default}){more}", code="invalid_value", param="voice"
+    )

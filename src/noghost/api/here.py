@@ -151,6 +151,7 @@ class Here:
     templates: tuple[str, ...] = ()  # names, in the order in which the reaper knows them
     remotes: tuple[Remote, ...] = ()  # models that somebody else serves, counted on after `models`
     voices: tuple[str, ...] = ()  # names of the voices' weights, counted on after `remotes`
+    speakers: tuple[str, ...] = ()  # whom the mouth can speak as, the default first
     tally: Tally = field(default_factory=Tally)
 
     @property

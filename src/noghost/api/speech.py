@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from noghost.api import pad
 from noghost.api.answer import EVENTS
-from noghost.api.audio_schema import SpeechRequest, check_names
+from noghost.api.audio_schema import SpeechRequest, check_mouth, speaker_of
 from noghost.api.commitment import PARAMETER, commit_to_answer, commitment_of
 from noghost.api.endpoints import Endpoints
 from noghost.api.errors import told
@@ -42,14 +42,15 @@ endpoints = Endpoints()
 async def speech(body: SpeechRequest, request: Request) -> Response:
     """Have a process of its own say it, sentence by sentence."""
     now = here(request)
-    check_names(body, now.voices[Voice.MOUTH])
+    check_mouth(body.model, now.voices[Voice.MOUTH])
+    speaker = speaker_of(body.speaker, now.speakers)
     now.timeline.reach("request")
     commit_to_answer(now.tally, request, is_one_text=False)
     call = Call(now, Voice.MOUTH, commitment_of(request))
     async with AsyncExitStack() as stack:
         wanted = FORMATS[body.response_format]
         mouth = await stack.enter_async_context(
-            speaking(await call.bring(), call.hush, wanted=wanted, speed=body.speed)
+            speaking(await call.bring(), call.hush, wanted=wanted, speed=body.speed, speaker=speaker)
         )
         await say(mouth, body.input)
         sound = mouth.sound()
@@ -61,6 +62,14 @@ async def speech(body: SpeechRequest, request: Request) -> Response:
     if body.stream_format == "sse":
         return StreamingResponse(events(now, pieces), media_type=EVENTS)
     return StreamingResponse(pieces, media_type=TYPES[body.response_format])
+
+
+@router.get("/v1/audio/voices", summary="Whom this service can speak as; the first is the default")
+async def voices(request: Request) -> dict[str, Any]:
+    """The names that `voice` takes, and what hears and speaks here."""
+    now = here(request)
+    ear, mouth = now.voices
+    return {"voices": [{"id": name, "name": name} for name in now.speakers], "ear": ear, "mouth": mouth}
 
 
 async def say(mouth: Mouth, text: str) -> None:

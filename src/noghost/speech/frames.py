@@ -107,18 +107,19 @@ class Manner:
 
     format: Format
     speed: float  # 1: as the voice was made
+    speaker: int = 0  # of those that the mouth has
 
-    FORM = struct.Struct("<Bd")
+    FORM = struct.Struct("<BdH")
 
     def pack(self) -> bytes:
         """As a frame holds it."""
-        return self.FORM.pack(self.format, self.speed)
+        return self.FORM.pack(self.format, self.speed, self.speaker)
 
     @classmethod
     def unpack(cls, data: bytes) -> Manner:
         """From a frame."""
-        number, speed = cls.FORM.unpack(data)
-        return cls(Format(number), speed)
+        number, *others = cls.FORM.unpack(data)
+        return cls(Format(number), *others)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,9 +40,9 @@ class Mouth:
 
 @asynccontextmanager
 async def speaking(
-    brought: Brought, hush: Callable[[], None], *, wanted: Format = Format.PCM, speed: float = 1.0
+    brought: Brought, hush: Callable[[], None], *, wanted: Format = Format.PCM, speed: float = 1.0, speaker: int = 0
 ) -> AsyncIterator[Mouth]:
     """A mouth that was brought to this instance; it is ended when this is left, in the middle of a word too."""
     with end_of(brought, hush) as end:
-        await end.give(Kind.MANNER, Manner(wanted, speed).pack())
+        await end.give(Kind.MANNER, Manner(wanted, speed, speaker).pack())
         yield Mouth(end)

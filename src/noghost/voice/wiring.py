@@ -7,7 +7,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from noghost.board import Board
 from noghost.config import Config
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from noghost.api.here import Here
     from noghost.instance.life import Instance
     from noghost.instance.sandbox import Fences
+    from noghost.voice.find import Voiced
     from noghost.voice.minds import Think
-    from noghost.voice.start import Voiced
     from noghost.warden.minds import Minds
 
 
@@ -30,9 +30,14 @@ def find_voices(config: Config) -> tuple[Voiced, ...]:
     """What hears and what speaks, where that is asked for. Raises ConfigError."""
     if not config.voice:
         return ()
-    from noghost.voice.start import find_all
+    from noghost.voice.find import find_all
 
-    return find_all()
+    return find_all(config)
+
+
+def told_of(voices: tuple[Voiced, ...]) -> dict[str, Any]:
+    """What an instance knows of them (api/here.py)."""
+    return {"voices": tuple(voice.name for voice in voices), "speakers": voices[-1].speakers if voices else ()}
 
 
 def start_others(

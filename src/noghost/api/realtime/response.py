@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
+from noghost.api.audio_schema import speaker_of
 from noghost.api.errors import told
 from noghost.api.realtime.children import Children
 from noghost.api.realtime.items import (
@@ -36,7 +37,13 @@ class Response:
     """`run` once, in a task; a cancelled one says what was said until then."""
 
     def __init__(
-        self, wire: Wire, conversation: Conversation, children: Children, session: Session, options: ResponseOptions
+        self,
+        wire: Wire,
+        conversation: Conversation,
+        children: Children,
+        session: Session,
+        options: ResponseOptions,
+        speakers: Sequence[str],
     ) -> None:
         self.id = fresh_id("resp")
         self.cancelled_by = "client_cancelled"
@@ -45,6 +52,7 @@ class Response:
         self._said = merged_options(session, options)
         self._speaks = self._said.output_modalities == ["audio"]
         self._sound: SoundOut = (options.audio or {}).get("output", session.audio.output)
+        self._speaker = speaker_of(self._sound.speaker, speakers)
         self._output: list[Entry] = []
         self._message: Entry | None = None
         self._calls: list[Entry] = []
@@ -256,8 +264,7 @@ class Response:
         return names[at - 1] if at else None
 
     def _shown(self, status: str, details: Status | None = None) -> dict[str, Any]:
-        voice = self._sound.voice if isinstance(self._sound.voice, str) else self._sound.voice.id
-        output = {"format": self._sound.format.model_dump(exclude_none=True), "voice": voice}
+        output = {"format": self._sound.format.model_dump(exclude_none=True), "voice": self._sound.speaker}
         return {
             "object": "realtime.response",
             "id": self.id,

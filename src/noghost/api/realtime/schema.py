@@ -77,6 +77,11 @@ class SoundOut(Closed):
     voice: str | OwnVoice = "default"
     speed: Annotated[float, Field(ge=0.25, le=1.5)] = 1.0
 
+    @property
+    def speaker(self) -> str:
+        """The voice's name."""
+        return self.voice if isinstance(self.voice, str) else self.voice.id
+
 
 class Sound(Closed):
     """Both ways."""

@@ -18,7 +18,7 @@ from noghost.api.realtime.children import Children
 from noghost.api.realtime.items import Conversation, Entry, fresh_message, item_of
 from noghost.api.realtime.listening import Listening, Turn
 from noghost.api.realtime.response import Response
-from noghost.api.realtime.settings import attention_of, check_voice, first_session, shown, updated
+from noghost.api.realtime.settings import attention_of, first_session, shown, updated
 from noghost.api.realtime.wire import Wire, fresh_id
 from noghost.errors import NoghostError, RequestError
 from noghost.messages import Voice
@@ -86,7 +86,7 @@ class Talk:
     # --- the caller's events ------------------------------------------------------------------------------
 
     async def _update(self, event: schema.Update) -> None:
-        self._session = updated(self._session, event.session, self._voice)
+        self._session = updated(self._session, event.session, self._speakers)
         await self._wire.say("session.updated", session=shown(self._session))
         if self._session.audio.input.turn_detection is not None:
             await self._listening.begin()
@@ -126,8 +126,6 @@ class Talk:
 
     async def _create_response(self, event: schema.Create) -> None:
         options = event.response or schema.ResponseOptions()
-        if options.audio:
-            check_voice(options.audio["output"], self._voice)
         self._respond(options)
 
     async def _cancel(self, event: schema.Cancel) -> None:
@@ -141,7 +139,9 @@ class Talk:
         if self._response is not None:
             message = "a response is under way; cancel it, or wait for its end"
             raise RequestError(message, code="conversation_already_has_active_response")
-        self._response = Response(self._wire, self._conversation, self._children, self._session, options)
+        self._response = Response(
+            self._wire, self._conversation, self._children, self._session, options, self._speakers
+        )
         self._answering = asyncio.create_task(self._response.run(self._all_heard))
         self._answering.add_done_callback(self._on_answered)
 

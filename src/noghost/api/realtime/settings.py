@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from noghost.api.audio_schema import EARS, VOICES
+from noghost.api.audio_schema import EARS, speaker_of
 from noghost.api.errors import validated
-from noghost.api.realtime.schema import Session, SoundFormat, SoundOut, TurnDetection
+from noghost.api.realtime.schema import Session, SoundFormat, TurnDetection
 from noghost.errors import RequestError
 from noghost.speech.frames import Attention, Format, Memory
 
@@ -28,7 +28,7 @@ def first_session(name: str, model: str, voice: str, seconds: int) -> Session:
     return validated(Session, {"id": name, "model": model, "audio": audio, "expires_at": int(time.time()) + seconds})
 
 
-def updated(session: Session, changes: Mapping[str, Any], own_voice: str) -> Session:
+def updated(session: Session, changes: Mapping[str, Any], speakers: Sequence[str]) -> Session:
     """With what an update says. RequestError for what cannot be; nothing is changed then."""
     if changes.get("type", "realtime") != "realtime":
         raise RequestError("there are sessions of the type realtime only", code="invalid_value", param="type")
@@ -38,7 +38,7 @@ def updated(session: Session, changes: Mapping[str, Any], own_voice: str) -> Ses
     if model not in (None, "default", session.model) and not (isinstance(model, str) and THEIRS.fullmatch(model)):
         raise RequestError("the model is chosen with the connection", code="invalid_value", param="model")
     found = validated(Session, merged(session.model_dump(exclude_unset=True), kept))
-    check_voice(found.audio.output, own_voice)
+    speaker_of(found.audio.output.speaker, speakers)
     heard = found.audio.input.transcription
     if heard is not None and not EARS.fullmatch(heard.model):
         raise RequestError("there is no such model to transcribe with: take default", param="model")
@@ -77,13 +77,6 @@ def memory_of(session: Session, instructions: str) -> Memory | None:
 
 
 SERVER_ONLY = {"threshold", "prefix_padding_ms", "silence_duration_ms", "idle_timeout_ms"}
-
-
-def check_voice(output: SoundOut, own: str) -> None:
-    """RequestError for one that is not here."""
-    name = output.voice if isinstance(output.voice, str) else output.voice.id
-    if name != own and name not in VOICES:
-        raise RequestError(f"there is no such voice here: take default ({own})", code="invalid_value", param="voice")
 
 
 def attention_of(session: Session) -> Attention:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from noghost import __version__
 from noghost.api.here import Here
-from noghost.messages import Voice
 
 NAME = "noghost"
 OURS = {"name": NAME, "url": ""}
 MOONSHINE = {"name": "Useful Sensors", "url": "https://github.com/moonshine-ai/moonshine"}
+WHISPER = {"name": "OpenAI", "url": "https://github.com/openai/whisper"}
 PIPER = {"name": "Piper", "url": "https://github.com/OHF-Voice/piper1-gpl"}
+KOKORO = {"name": "hexgrad", "url": "https://huggingface.co/hexgrad/Kokoro-82M"}
+ESPEAK = {"name": "eSpeak NG", "url": "https://github.com/espeak-ng/espeak-ng"}
+EARS = {"moonshine-tiny-en": (MOONSHINE, "Moonshine"), "whisper-base": (WHISPER, "Whisper")}
+MOUTHS = {"kokoro-82m": (KOKORO, "Kokoro"), "espeak-ng": (ESPEAK, "eSpeak NG")}
+OF_A_NAME = re.compile("([a-z]{2}_[A-Z]{2})-")  # the language of a Piper voice
 
 
 def info(now: Here) -> dict[str, Any]:
     """One program of each kind. An empty list of languages: whatever the model knows."""
-    ear, mouth = now.voices[Voice.EAR], now.voices[Voice.MOUTH]
-    heard = [artifact(ear, MOONSHINE, "Moonshine", languages=["en"])]
-    spoken = [artifact(mouth, PIPER, "Piper", languages=["en_US"])]
+    ear, mouth = now.voices
+    heard = [artifact(ear, *EARS[ear], languages=["en"])]
+    by = MOUTHS.get(mouth, (PIPER, "Piper"))
+    spoken = [artifact(name, *by, languages=[language_of(mouth, name)]) for name in now.speakers]
     answered = [artifact(one.name, OURS, one.name, languages=list[str]()) for one in now.models[:1]]
     return {
         "asr": [program("hears", models=heard, supports_transcript_streaming=True)],
@@ -29,6 +36,14 @@ def info(now: Here) -> dict[str, Any]:
         "mic": [],
         "snd": [],
     }
+
+
+def language_of(mouth: str, speaker: str) -> str:
+    """What somebody speaks; English, unless the name of the mouth says otherwise."""
+    if mouth in MOUTHS:
+        return "en_GB" if speaker.startswith("b") else "en_US"
+    found = OF_A_NAME.match(mouth)
+    return found[1] if found else "en_US"
 
 
 def program(does: str, **more: Any) -> dict[str, Any]:

@@ -35,6 +35,7 @@ TALKS = (
     render("synthesize-start", {"voice": {"name": "rehearsal"}}),
     b"rehearsal\n",
 )
+VOICES = ("moonshine-tiny-en", "mouth")
 TIMES = 10  # CPython 3.11 and later specialise a function once it was called 8 times
 
 
@@ -52,7 +53,7 @@ def hold(talk: bytes, limits: Limits) -> Outcome:
         there.sendall(talk)
         equipment = equip(here, limits.stall_s)
         nobody = cast(Recorder, None)  # nothing is recorded of a rehearsal
-        now = Here(bytes(16), Timeline(), (), nobody, limits, 1, lambda: 1, voices=("ear", "mouth"))
+        now = Here(bytes(16), Timeline(), (), nobody, limits, 1, lambda: 1, voices=VOICES, speakers=VOICES[1:])
         outcome = equipment.loop.run_until_complete(converse(equipment, now))
     equipment.after.close()
     equipment.loop.close()

@@ -6,7 +6,7 @@ Source: README.md of OHF-Voice/wyoming, "Event Types".
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -15,9 +15,10 @@ from noghost.api.strict import Strict
 from noghost.speech.frames import Form
 
 
-def is_english(language: str | None) -> bool:
-    """Of a language tag, or none."""
-    return language is None or language.lower().replace("_", "-").split("-")[0] in ENGLISH
+def main_language(tag: str) -> str:
+    """Of a language tag: en of en_GB."""
+    main = tag.lower().replace("_", "-").split("-")[0]
+    return "en" if main in ENGLISH else main
 
 
 class Sound(Strict):
@@ -43,7 +44,7 @@ class Transcribe(Strict):
     @classmethod
     def english_only(cls, language: str | None) -> str | None:
         """No other is heard."""
-        if not is_english(language):
+        if language is not None and main_language(language) != "en":
             raise ValueError("this ear knows English only")
         return language
 
@@ -60,14 +61,6 @@ class SynthesizeStart(Strict):
 
     voice: NamedVoice | None = None
     text_format: Literal["text"] | None = None
-
-    @field_validator("voice")
-    @classmethod
-    def english_only(cls, voice: NamedVoice | None) -> Any:
-        """No other is spoken; a voice that is named has a language of its own."""
-        if voice is not None and voice.name is None and not is_english(voice.language):
-            raise ValueError("this voice speaks English only")
-        return voice
 
 
 class SynthesizeChunk(Strict):

@@ -9,9 +9,10 @@ from typing import Any
 from noghost.api.errors import validated
 from noghost.api.speech import say
 from noghost.api.voice import Call
+from noghost.api.wyoming.about import language_of
 from noghost.api.wyoming.caller import Caller
 from noghost.api.wyoming.events import Event, invalid
-from noghost.api.wyoming.schema import Synthesize, SynthesizeChunk, SynthesizeStart
+from noghost.api.wyoming.schema import NamedVoice, Synthesize, SynthesizeChunk, SynthesizeStart, main_language
 from noghost.errors import RequestError
 from noghost.messages import Voice
 from noghost.speech.frames import RATE_HZ
@@ -25,18 +26,18 @@ OUT_OF_PLACE = "while a text comes in pieces, only synthesize-chunk, synthesize 
 async def speak(caller: Caller, event: Event) -> None:
     """A whole text."""
     wanted = validated(Synthesize, event.data)
-    check_voice(wanted, caller)
+    speaker = speaker_of(wanted, caller)
     call = Call(caller.now, Voice.MOUTH, None)
-    async with speaking(await call.bring(), call.hush) as mouth:
+    async with speaking(await call.bring(), call.hush, speaker=speaker) as mouth:
         await say(mouth, wanted.text)
         await tell_sound(caller, call, mouth)
 
 
 async def speak_pieces(caller: Caller, event: Event) -> None:
     """A text that is still being written."""
-    check_voice(validated(SynthesizeStart, event.data), caller)
+    speaker = speaker_of(validated(SynthesizeStart, event.data), caller)
     call = Call(caller.now, Voice.MOUTH, None)
-    async with speaking(await call.bring(), call.hush) as mouth:
+    async with speaking(await call.bring(), call.hush, speaker=speaker) as mouth:
         await both(say_pieces(caller, mouth), tell_sound(caller, call, mouth))
     await caller.tell("synthesize-stopped", {})
 
@@ -83,9 +84,16 @@ async def tell_sound(caller: Caller, call: Call, mouth: Mouth) -> None:
     await caller.tell("audio-stop", {})
 
 
-def check_voice(wanted: SynthesizeStart, caller: Caller) -> None:
-    """RequestError for a voice that is not here."""
-    own = caller.now.voices[Voice.MOUTH]
-    if wanted.voice is not None and wanted.voice.name not in (None, "", "default", own):
-        message = f"there is no such voice here: take {own}, or none"
+def speaker_of(wanted: SynthesizeStart, caller: Caller) -> int:
+    """Which of the mouth's voices is meant. RequestError for one, or a language, that is not here."""
+    speakers, mouth = caller.now.speakers, caller.now.voices[Voice.MOUTH]
+    voice = wanted.voice or NamedVoice()
+    if voice.name in speakers:
+        return speakers.index(voice.name)
+    if voice.name not in (None, "", "default"):
+        message = f"there is no such voice here: take one of {', '.join(speakers)}, or none"
         raise RequestError(message, status=404, code="voice_not_found", param="voice")
+    own = language_of(mouth, speakers[0])
+    if main_language(voice.language or own) != main_language(own):
+        raise invalid(f"this voice speaks no other language than {own}")
+    return 0
