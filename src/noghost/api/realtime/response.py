@@ -100,7 +100,9 @@ class Response:
     async def _begin_to_speak(self, stack: AsyncExitStack) -> Mouth:
         child = await stack.enter_async_context(self._child(Voice.MOUTH))
         wanted = FORMATS[self._sound.format.type]
-        return await stack.enter_async_context(speaking(*child, wanted=wanted, speed=self._sound.speed))
+        return await stack.enter_async_context(
+            speaking(*child, wanted=wanted, speed=self._sound.speed, speaker=self._speaker)
+        )
 
     def _forget(self, mind: Mind, items: list[Entry]) -> None:
         """What was left out is left out from here on, of this conversation."""

@@ -21,7 +21,6 @@ from noghost.api.realtime.response import Response
 from noghost.api.realtime.settings import attention_of, first_session, shown, updated
 from noghost.api.realtime.wire import Wire, fresh_id
 from noghost.errors import NoghostError, RequestError
-from noghost.messages import Voice
 from noghost.speech.captions import Caption
 
 Handler = Callable[[Any], Awaitable[None]]
@@ -32,8 +31,8 @@ class Talk:
 
     def __init__(self, now: Here, wire: Wire, children: Children, model: str) -> None:
         self._now, self._wire, self._children = now, wire, children
-        self._voice = now.voices[Voice.MOUTH]
-        self._session = first_session(fresh_id("sess"), model, self._voice, now.limits.session_s)
+        self._speakers = now.speakers
+        self._session = first_session(fresh_id("sess"), model, now.speakers[0], now.limits.session_s)
         self._conversation = Conversation()
         self._listening = Listening(children, lambda: attention_of(self._session), lambda: fresh_id("item"), self)
         self._response: Response | None = None
