@@ -49,6 +49,11 @@ def heard(client: OpenAI, file: bytes) -> str:
     return client.audio.transcriptions.create(model="whisper-1", file=("a.wav", file)).text
 
 
+def others(text: str) -> int:
+    """How many words of SAID are not in it."""
+    return len(set(words(SAID)) - set(words(text)))
+
+
 @needs_others
 def test_a_client_can_see_who_is_here(service: Service) -> None:
     answer = httpx.get(f"{service.url}/v1/audio/voices").json()
@@ -60,7 +65,7 @@ def test_a_client_can_see_who_is_here(service: Service) -> None:
 @needs_others
 @pytest.mark.parametrize("voice", ["alloy", "am_michael", "bf_emma"])
 def test_what_each_voice_says_is_heard(client: OpenAI, voice: str) -> None:
-    assert words(heard(client, said(client, voice))) == words(SAID)
+    assert others(heard(client, said(client, voice))) <= 1
 
 
 @needs_others
@@ -111,7 +116,7 @@ def test_nothing_is_written_but_the_ledger(service: Service) -> None:
 def test_espeak_can_speak(tmp_path: Path) -> None:
     with speaking_service(tmp_path, "--mouth", "espeak") as service:
         client = client_of(service)
-        assert words(heard(client, said(client, "alloy")))[:6] == words(SAID)[:6]
+        assert others(heard(client, said(client, "alloy"))) <= 3
         assert httpx.get(f"{service.url}/v1/audio/voices").json()["voices"] == [{"id": "en-us", "name": "en-us"}]
 
 
