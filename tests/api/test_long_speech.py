@@ -1,0 +1,56 @@
+"""Ten minutes of speech, as one file and as one turn of a conversation: all of it is heard, and the next is as ever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from openai import OpenAI
+
+from api.conversing import PUSH_TO_TALK, conversing
+from running import Service
+from speech.voiced import at_rate, needs_voice, speaking_service, wav, words
+
+pytestmark = [needs_voice, pytest.mark.slow, pytest.mark.filterwarnings("default")]
+SAID = "The captain walked along the quiet bridge and counted the boats. "
+RATE = 24_000
+TEN_MINUTES_BYTES = 600 * RATE * 2
+
+
+@pytest.fixture(scope="module")
+def voiced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with speaking_service(tmp_path_factory.mktemp("long")) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def once(voiced: Service) -> bytes:
+    """SAID, and a second of silence: PCM."""
+    client = OpenAI(base_url=f"{voiced.url}/v1", api_key="none", max_retries=0)
+    said = client.audio.speech.create(model="tts-1", voice="alloy", input=SAID, response_format="pcm").content
+    return said + bytes(RATE * 2)
+
+
+def is_all(text: str, times: int) -> bool:
+    """Each time it is heard, but for a few words that are heard as others."""
+    heard = words(text)
+    return all(0.9 * times <= heard.count(word) <= times for word in ("quiet", "bridge", "boats"))
+
+
+def test_as_a_file(voiced: Service, once: bytes) -> None:
+    times = TEN_MINUTES_BYTES // len(once)
+    file = wav(at_rate(once, RATE, 16_000) * times)
+    answer = httpx.post(f"{voiced.url}/v1/audio/transcriptions", files={"file": ("a.wav", file)}, timeout=280)
+    assert answer.status_code == 200, answer.text
+    assert is_all(answer.json()["text"], times)
+
+
+def test_as_a_turn(voiced: Service, once: bytes) -> None:
+    times = TEN_MINUTES_BYTES // len(once)
+    with conversing(voiced, audio=PUSH_TO_TALK) as talk:
+        for pcm, count in ((once * times, times), (once, 1)):  # and then a short one
+            talk.speak(pcm)
+            talk.say("input_audio_buffer.commit")
+            heard = talk.until("conversation.item.input_audio_transcription.completed")
+            assert is_all(heard["transcript"], count)
