@@ -12,8 +12,13 @@ from api.conversing import PUSH_TO_TALK, conversing
 from running import Service
 from speech.voiced import at_rate, needs_voice, speaking_service, wav, words
 
-pytestmark = [needs_voice, pytest.mark.slow, pytest.mark.filterwarnings("default")]
-SAID = "The captain walked along the quiet bridge and counted the boats. "
+pytestmark = [
+    needs_voice,
+    pytest.mark.slow,
+    # websockets 17 says so to OpenAI's client, which calls it in the old way
+    pytest.mark.filterwarnings("ignore:connect.. must be used:DeprecationWarning"),
+]
+SAID = "The quick brown fox jumps over the lazy dog. "
 RATE = 24_000
 TEN_MINUTES_BYTES = 600 * RATE * 2
 
@@ -33,9 +38,11 @@ def once(voiced: Service) -> bytes:
 
 
 def is_all(text: str, times: int) -> bool:
-    """Each time it is heard, but for a few words that are heard as others."""
-    heard = words(text)
-    return all(0.9 * times <= heard.count(word) <= times for word in ("quiet", "bridge", "boats"))
+    """Nothing was left out or said twice; one word or another may be heard as its like, each time that it is said."""
+    said, heard = words(SAID) * times, words(text)
+    print(times, len(heard), len(said), {w: heard.count(w) for w in set(heard)})
+    known = sum(min(heard.count(word), said.count(word)) for word in set(said))
+    return known >= 0.7 * len(said) and abs(len(heard) - len(said)) <= 0.1 * len(said)
 
 
 def test_as_a_file(voiced: Service, once: bytes) -> None:

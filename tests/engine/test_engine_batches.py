@@ -66,6 +66,13 @@ def test_what_is_left_of_a_prompt_is_computed_as_the_whole_would_be(prefix: list
     assert start < total, "the last token is always computed: its logits are wanted"
 
 
+@given(sparse)
+def test_what_decodes_a_batch_divides_it_no_more(prompt: list[int]) -> None:
+    """`Context.decode` takes batches of a prompt, each of which it would divide as it does here."""
+    for begin, end in batches_of(0, cut_of(prompt, is_control), len(prompt)):
+        assert list(batches_of(0, 0, end - begin, first=BATCH_TOKENS)) == [(0, end - begin)]
+
+
 def test_a_system_message_is_saved_whole() -> None:
     """The case that it is made for: a message of 2,000 tokens, its end, and what opens the user's."""
     prefix = [2] * 2000 + [CONTROL, 3, CONTROL, 4, 5]

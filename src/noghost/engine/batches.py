@@ -65,11 +65,12 @@ def same_of(cut: int, total: int) -> int:
     return total if total - cut >= TILE_TOKENS else cut
 
 
-def batches_of(start: int, cut: int, total: int) -> Iterator[tuple[int, int]]:
-    """Yield (begin, end) of each batch of a prompt that is computed already up to `start`."""
-    most = FIRST_TOKENS
-    for first, end in ((start, cut), (max(start, cut), total)):
-        begin = first
+def batches_of(start: int, cut: int, total: int, *, first: int = FIRST_TOKENS) -> Iterator[tuple[int, int]]:
+    """Yield (begin, end) of each batch of a prompt that is computed already up to `start`; the first has at most `first`
+    tokens."""
+    most = first
+    for segment, end in ((start, cut), (max(start, cut), total)):
+        begin = segment
         while begin < end:
             size = _next_size(end - begin, most)
             yield begin, begin + size

@@ -136,8 +136,9 @@ class Context:
             self._decode_batch(tokens[begin:end])
 
     def batches(self, count: int) -> Iterator[tuple[int, int]]:
-        """Yield (begin, end) of each batch of so many tokens; one where every token looks at every other."""
-        yield from batches_of(0, 0, count) if self._in_batches else ((0, count),)
+        """Yield (begin, end) of each batch of so many tokens, none of which would be divided again; one where every
+        token looks at every other."""
+        yield from batches_of(0, 0, count, first=BATCH_TOKENS) if self._in_batches else ((0, count),)
 
     def give_all(self, on: bool) -> None:
         """From now on each decode gives logits and last hidden state of all its tokens, or of the last one alone."""
