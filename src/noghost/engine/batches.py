@@ -66,8 +66,8 @@ def same_of(cut: int, total: int) -> int:
 
 
 def batches_of(start: int, cut: int, total: int, *, first: int = FIRST_TOKENS) -> Iterator[tuple[int, int]]:
-    """Yield (begin, end) of each batch of a prompt that is computed already up to `start`; the first has at most `first`
-    tokens."""
+    """Yield (begin, end) of each batch of a prompt that is computed already up to `start`; the first has at most
+    `first` tokens."""
     most = first
     for segment, end in ((start, cut), (max(start, cut), total)):
         begin = segment
