@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from noghost.engine.ahead import begin
-from noghost.engine.context import Context
+from noghost.engine.context import Context, Room
 from noghost.engine.model import Model
 from noghost.engine.prefill import prefill
 from noghost.errors import EngineError, WeightsError
@@ -48,7 +48,7 @@ def test_no_page_of_it_becomes_an_instances_own(found: dict[str, Any]) -> None:
 
 def test_a_folder_that_takes_no_file_is_said(q4_0: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="could not hold the repacked model"):
-        begin(q4_0, repack=True, hold_in=tmp_path / "gone")()
+        begin(q4_0, Room(512), repack=True, hold_in=tmp_path / "gone")()
 
 
 @pytest.mark.slow
