@@ -71,7 +71,7 @@ def main() -> None:
     config = Config(context_tokens=2048, threads=1, tls=Tls() if sys.argv[1] == "tls" else None)
     ring, key = ring_and_key()
     tls = None if (secured := secure(config)) is None else secured.context
-    equip, _ = prepare_serving(config, find_models(config), Board(), ring, tls)
+    equip, _, _ = prepare_serving(config, find_models(config), Board(), ring, tls)
     if keep:
         keep_malloc_pages()
     gc.collect()
