@@ -1,7 +1,7 @@
 """Memory that an instance shares with one process of voice: its form, and the mark that the other has ended.
 
     0        ended (1 byte, the reaper writes it)
-    64, 128  two rings' counters: bytes written, bytes read (8 bytes each, little-endian), to the voice and from it
+    64, 128  two rings' counters: bytes written, bytes read (8 bytes each, as the processor has them), to the voice and from it
     4096     the first ring's bytes, then the second's
 
 Made by the reaper for that one process, never used again. What flows through the rings is speech/ring.py's.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,9 @@ from noghost.errors import EngineError, RequestError
 from noghost.reaper.arenas import Arena
 from noghost.speech.ends import InstanceEnd, VoiceEnd
 from noghost.speech.frames import MOST_FRAME_BYTES, Fault, Kind
-from noghost.speech.ring import COUNTER, Frames, Ring, frame, map_arena
+from noghost.speech.ring import Frames, Ring, counters, frame, map_arena
+
+LOOKS = 1_000_000
 
 
 @pytest.fixture
@@ -110,15 +113,15 @@ def test_who_has_left_an_arena_looks_there_no_more(arena: Arena) -> None:
                 await late
 
     asyncio.run(leave())
-    assert COUNTER.unpack_from(memory, COUNTERS[0])[0] == 0, "nothing was written"
-    assert COUNTER.unpack_from(memory, COUNTERS[1] + COUNTER.size)[0] == 0, "nothing was read"
+    assert counters(memory, 0)[0] == 0, "nothing was written"
+    assert counters(memory, 1)[1] == 0, "nothing was read"
 
 
 @pytest.mark.parametrize("counts", [(1, 2), (RING_BYTES + 1, 0), (2**63, 0)])
 def test_counters_that_cannot_be_are_not_followed(arena: Arena, counts: tuple[int, int]) -> None:
     memory = map_arena(arena.descriptors[0])
     for at, count in enumerate(counts):
-        COUNTER.pack_into(memory, COUNTERS[1] + at * COUNTER.size, count)
+        counters(memory, 1)[at] = count
     with pytest.raises(EngineError, match="form"):
         Ring(memory, 1).read()
 
@@ -135,3 +138,33 @@ def test_the_mark_of_the_end_is_the_reapers(arena: Arena) -> None:
     assert not memory[ENDED]
     arena.tell_ended()
     assert memory[ENDED]
+
+
+def steps_back(write: Callable[[int], object], read: Callable[[], int]) -> int:
+    """How often a number that another process only makes larger is seen to become smaller."""
+    writer = os.fork()
+    if not writer:
+        for number in range(0, LOOKS << 7, 1 << 7):
+            write(number)
+        os._exit(0)
+    last, back = 0, 0
+    while not os.waitpid(writer, os.WNOHANG)[0]:
+        for _ in range(1000):
+            now = read()
+            back, last = back + (now < last), now
+    return back
+
+
+def test_a_counter_is_never_seen_half_written(arena: Arena) -> None:
+    memory = map_arena(arena.descriptors[0])
+    numbers, struct_of = counters(memory, 0), struct.Struct("<Q")
+
+    def put(number: int) -> None:
+        numbers[0] = number
+
+    assert steps_back(put, lambda: int(numbers[0])) == 0
+    at = COUNTERS[1]
+    slowly = steps_back(
+        lambda number: struct_of.pack_into(memory, at, number), lambda: struct_of.unpack_from(memory, at)[0]
+    )
+    assert slowly > 0 or len(os.sched_getaffinity(0)) == 1, "control: byte by byte, it is"

@@ -1,7 +1,8 @@
 """An arena as two rings of bytes, and frames in them. In an instance and in a process of voice.
 
 Covered: what the other end wrote is taken as no more than bytes: a frame over its bound, or counters that cannot be,
-raise. Not covered: what the bytes mean; who zeroes them (reaper/arenas.py).
+raise. Not covered: what the bytes mean; who zeroes them (reaper/arenas.py); a processor that may show another one two
+writes in another order, as aarch64's: bytes are written before their counter.
 """
 
 from __future__ import annotations
@@ -9,13 +10,12 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
-import struct
 
 from noghost.arena import ARENA_BYTES, COUNTERS, ENDED, HEAD_BYTES, RING_BYTES
 from noghost.errors import EngineError
 from noghost.speech.frames import HEAD, MOST_FRAME_BYTES, Kind
 
-COUNTER = struct.Struct("<Q")
+COUNTER_BYTES = 8
 MAP_FAILED = ctypes.c_void_p(-1).value
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mmap.restype = ctypes.c_void_p
@@ -37,13 +37,13 @@ class Ring:
     """One of the two, `which` 0 or 1. One process writes, the other reads."""
 
     def __init__(self, arena: memoryview, which: int) -> None:
-        self._counters = arena[COUNTERS[which] : COUNTERS[which] + 2 * COUNTER.size]
+        self._counters = counters(arena, which)
         start = HEAD_BYTES + which * RING_BYTES
         self._bytes = arena[start : start + RING_BYTES]
 
     def _count(self) -> tuple[int, int]:
         """(written, read), bytes since the beginning. EngineError for what cannot be."""
-        written, read = COUNTER.unpack_from(self._counters)[0], COUNTER.unpack_from(self._counters, COUNTER.size)[0]
+        written, read = self._counters
         if not 0 <= written - read <= RING_BYTES:
             raise EngineError("the other end of an arena broke its form")
         return written, read
@@ -56,7 +56,7 @@ class Ring:
         first = min(length, RING_BYTES - at)
         self._bytes[at : at + first] = data[:first]
         self._bytes[: length - first] = data[first:length]
-        COUNTER.pack_into(self._counters, 0, written + length)
+        self._counters[0] = written + length
         return length
 
     def read(self) -> bytes:
@@ -65,8 +65,14 @@ class Ring:
         at, length = read % RING_BYTES, written - read
         first = min(length, RING_BYTES - at)
         data = bytes(self._bytes[at : at + first]) + bytes(self._bytes[: length - first])
-        COUNTER.pack_into(self._counters, COUNTER.size, written)
+        self._counters[1] = written
         return data
+
+
+def counters(arena: memoryview, which: int) -> memoryview:
+    """Bytes written and bytes read of one ring. Each is set and read at once: `struct` does it byte by byte, and the
+    other process would see a number that never was."""
+    return arena[COUNTERS[which] : COUNTERS[which] + 2 * COUNTER_BYTES].cast("Q")
 
 
 class Frames:
