@@ -15,7 +15,8 @@ from speech.voiced import wav
 from web.visiting import FLAGS, PATIENCE_S, Visit, Visitor
 
 RATE = 24_000
-FAKE = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+FAKE_DEVICE = ("--use-fake-device-for-media-stream",)
+FAKE_CONSENT = "--use-fake-ui-for-media-stream"
 Event = dict[str, Any]
 
 
@@ -34,12 +35,19 @@ def silence(seconds: float) -> bytes:
 
 
 @contextmanager
-def speaker(kind: Any, chromium: str, microphone: Path) -> Iterator[Visitor]:
-    """A browser that hears this file, once, each time its microphone is opened."""
-    flags = (*FLAGS, *FAKE, f"--use-file-for-fake-audio-capture={microphone}%noloop")
-    browser = kind.launch(executable_path=chromium, args=flags)
+def launched(kind: Any, chromium: str, *flags: str) -> Iterator[Visitor]:
+    """A browser of its own."""
+    browser = kind.launch(executable_path=chromium, args=(*FLAGS, *flags))
     yield Visitor(kind, browser)
     browser.close()
+
+
+@contextmanager
+def speaker(kind: Any, chromium: str, microphone: Path) -> Iterator[Visitor]:
+    """A browser that hears this file, once, each time its microphone is opened."""
+    flags = (*FAKE_DEVICE, FAKE_CONSENT, f"--use-file-for-fake-audio-capture={microphone}%noloop")
+    with launched(kind, chromium, *flags) as found:
+        yield found
 
 
 def recorded(path: Path, *parts: bytes) -> Path:

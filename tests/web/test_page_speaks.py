@@ -11,7 +11,7 @@ import pytest
 
 from running import Service, title, wait_for
 from speech.voiced import needs_voice, speaking_service, voices, words
-from web.talking import Talk, pcm_of, recorded, silence, speaker
+from web.talking import FAKE_DEVICE, Talk, launched, pcm_of, recorded, silence, speaker
 from web.test_page_conversation import LEFT, NOTHING, serious
 from web.test_page_sealed import seal
 from web.visiting import SHORT, Visitor
@@ -206,7 +206,7 @@ def test_what_breaks_is_told_and_nothing_is_lost(caller: Visitor, voiced: Servic
         talk.until_silent()
         broke = "The connection to the service broke."
         assert visit.text("#notice") == broke
-        assert visit.text(".turn.assistant .note >> nth=-1") == f"{broke} What came before is kept."
+        assert words(visit.text(".turn.assistant .body >> nth=-1")), "what came before is kept"
         nobody(voiced)
         visit.page.click("#configure")
         visit.page.fill("#system", "word " * 9000)
@@ -229,12 +229,12 @@ def test_the_microphone_at_any_rate_is_24_khz(visitor: Visitor, voiced: Service,
 
 
 @pytest.mark.parametrize(
-    ("allowed", "why"),
-    [([], "The microphone is not allowed here."), (["microphone"], "There is no microphone here.")],
+    ("device", "why"),
+    [(FAKE_DEVICE, "The microphone is not allowed here."), ((), "There is no microphone here.")],
     ids=["denied", "none"],
 )
-def test_no_microphone(visitor: Visitor, voiced: Service, allowed: list[str], why: str) -> None:
-    with visitor.visit(voiced.url, permissions=allowed) as visit:
+def test_no_microphone(visitor: Visitor, chromium: str, voiced: Service, device: tuple[str, ...], why: str) -> None:
+    with launched(visitor.kind, chromium, *device) as asked_by, asked_by.visit(voiced.url) as visit:
         visit.page.click("#speak")
         visit.page.wait_for_selector("#notice:not(:empty)")
         assert visit.text("#notice").startswith(why)

@@ -25,6 +25,7 @@ class Settings:
             "type": "realtime",
             "output_modalities": ["audio"],
             "max_output_tokens": self.max_tokens or "inf",
+            "truncation": "disabled",  # what stands in the file is what the model was told
             "audio": {
                 "input": {
                     "format": {"type": "audio/pcm", "rate": 24_000},

@@ -40,7 +40,7 @@ class Realtime {
   /** How it hears and answers. `isFree`: the service finds where a turn ends, and answers by itself. */
   set({ isFree, mostTokens }) {
     const input = { transcription: { model: "default" }, turn_detection: isFree ? { type: "server_vad" } : null };
-    const session = { type: "realtime", output_modalities: ["audio"], audio: { input } };
+    const session = { type: "realtime", output_modalities: ["audio"], truncation: "disabled", audio: { input } };
     this.send("session.update", { session: { ...session, max_output_tokens: mostTokens } });
   }
 
