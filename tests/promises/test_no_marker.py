@@ -224,6 +224,8 @@ def test_control_the_searches_find_what_was_planted(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", code, marker], env={"PLANTED": marker}, stdin=subprocess.PIPE
     ) as planted:
+        # exec(2) tells its caller of success before the kernel shows the new arguments
+        wait_for(lambda: marker.encode() in Path(f"/proc/{planted.pid}/cmdline").read_bytes(), GONE_S, "its title")
         found = [name.rpartition("/")[2] for name, data in shown(planted.pid) if marker.encode() in data]
         assert found == ["cmdline", "environ"]
 
