@@ -119,7 +119,7 @@ def test_who_interrupts_hears_no_more_and_keeps_what_was_heard(
 ) -> None:
     with caller.visit(voiced.url) as visit:
         talk = Talk(visit)
-        visit.set(max_tokens=STORY)
+        visit.set(max_tokens=STORY, system="Whatever you are asked, tell a very long story about a fox.")
         talk.hold(ASKED_S)
         talk.until_sounding()
         visit.page.wait_for_selector(".turn.assistant .firm:not(:empty)")
