@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import compileall
-import contextlib
 import json
 import os
 import re
@@ -37,6 +36,7 @@ from stock import stock_server
 QUESTION = "What is the capital of France? Answer in one sentence."
 ASKED = ["--temperature", "0", "--max-tokens", "2", QUESTION]
 ASK = (sys.executable, "-m", "noghost.cli.main", "ask")
+BARE = (sys.executable, str(ROOT / "bench" / "bare.py"))
 STEPS = (sys.executable, str(ROOT / "bench" / "ask_steps.py"))
 DROP_CACHES = Path("/proc/sys/vm/drop_caches")
 BLOCK_BYTES = 1 << 20
@@ -59,9 +59,9 @@ def main() -> None:
         own = Path(home) / weights.name.lower()
         shutil.copyfile(weights, own)  # what nobody else has mapped can be dropped from the cache
         time.sleep(2.1)  # a younger file's digest is not cached: weights/digest.py
-        ASKED[:0] = ["--model", str(own)]
-        ask(environment)  # not counted: the ledger's key is made, the weights are tried and their digest is cached
-        measures = list_measures(environment, own, steps)
+        for named in ((), ("--model", str(own))):
+            ask(environment, *named)  # not counted: the ledger's key is made, weights are tried, their digests cached
+        measures = list_measures(environment, weights, own, steps)
         for turn in range(2 if options.quick else options.rounds):
             for name, measure in measures if turn % 2 == 0 else measures[::-1]:
                 samples[name].append(measure())
@@ -71,13 +71,16 @@ def main() -> None:
 
 
 def list_measures(
-    environment: dict[str, str], weights: Path, steps: list[dict[str, float]]
+    environment: dict[str, str], weights: Path, own: Path, steps: list[dict[str, float]]
 ) -> list[tuple[str, Callable[[], float]]]:
     """What is measured in each round, in this order or the other way round."""
 
     def stepped() -> float:
         steps.append(ask_in_steps(environment))
         return steps[-1]["first byte"] / 1e3
+
+    def ask_own() -> float:
+        return ask(environment, "--model", str(own))
 
     def after(drop: Callable[[], None], measure: Callable[[], float]) -> Callable[[], float]:
         def measure_then() -> float:
@@ -89,14 +92,16 @@ def list_measures(
     measures: list[tuple[str, Callable[[], float]]] = [
         ("ask", lambda: ask(environment)),
         ("steps", stepped),
+        ("bare", lambda: first_byte([*BARE, str(weights), QUESTION], environment)),
         ("stock", lambda: start_stock(weights)),
-        ("read, weights cold", after(lambda: forget(weights), lambda: read_once(weights))),
-        ("ask, weights cold", after(lambda: forget(weights), lambda: ask(environment))),
+        ("ask, own file", ask_own),
+        ("read, weights cold", after(lambda: forget(own), lambda: read_once(own))),
+        ("ask, weights cold", after(lambda: forget(own), ask_own)),
     ]
     if os.geteuid() == 0:
         measures += [
-            ("read, all cold", after(forget_all, lambda: read_once(weights))),
-            ("ask, all cold", after(forget_all, lambda: ask(environment))),
+            ("read, all cold", after(forget_all, lambda: read_once(own))),
+            ("ask, all cold", after(forget_all, ask_own)),
         ]
     return measures
 
@@ -107,11 +112,16 @@ def own_environment(home: str) -> dict[str, str]:
     return environment | {"XDG_DATA_HOME": home, "XDG_CACHE_HOME": f"{home}/cache"}
 
 
-def ask(environment: dict[str, str]) -> float:
+def ask(environment: dict[str, str], *named: str) -> float:
     """Seconds from before the start of the command to the first byte of its answer."""
+    return first_byte([*ASK, *named, *ASKED], environment)
+
+
+def first_byte(command: list[str], environment: dict[str, str]) -> float:
+    """Seconds from before the start of a command to the first byte that it writes."""
     begun_s = time.monotonic()
     with subprocess.Popen(
-        [*ASK, *ASKED], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=0
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=0
     ) as process:
         assert process.stdout is not None
         first = process.stdout.read(1)
@@ -186,7 +196,7 @@ def read_once(path: Path) -> float:
 
 def top_imports(environment: dict[str, str]) -> list[tuple[str, float, float]]:
     """Module, its own and its whole milliseconds, of the modules on the command's way that take longest in all."""
-    way = "import noghost.cli.main, noghost.cli.ask, noghost.service, noghost.instance.terminal"
+    way = "import noghost.cli.commands, noghost.cli.ask, noghost.service, noghost.instance.terminal"
     command = [sys.executable, "-X", "importtime", "-c", way]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     found = re.findall(r"^import time: +(\d+) \| +(\d+) \| +(\S+)$", done.stderr, re.MULTILINE)

@@ -12,13 +12,13 @@ from noghost.client.bench.ratio import ratio
 
 STEPS = {
     "process": "the interpreter starts",
-    "reaper": "what reads the command line is imported, the reaper is started",
-    "digest": "the weights' digest (cached)",
-    "begin": "the engine's library; a thread begins to load the weights",
+    "words": "what reads the command line is imported, and reads it; the engine's library",
+    "digest": "the weights' structure and digest (cached)",
+    "begin": "a thread begins to load the weights",
+    "reaper": "the reaper is started",
     "imports": "what wires the processes and what answers is imported meanwhile",
     "host": "what the receipt says of host and build",
     "load": "until the weights are mapped, the vocabulary is read and the context, sized to the question, is made",
-    "context": "what of the context was only cleared is given back",
     "birth": "the chat template; until the reaper traces; fork, gate, confinement of the instance",
     "prefill": "tokenise, record, prefill, the first token",
     "first byte": "it arrives",
@@ -37,20 +37,17 @@ def markdown(
     rows = [f"| {name} | {cell(values)} |" for name, values in samples.items() if name != "steps"]
     compared = [
         comparison("started and asked, against a stock llama-server", samples["stock"], samples["ask"]),
-        comparison("weights cold, against weights warm", samples["ask"], samples["ask, weights cold"]),
-        comparison(
-            "weights cold, against reading the file once", samples["read, weights cold"], samples["ask, weights cold"]
-        ),
+        comparison("the bare steps, against a stock llama-server", samples["stock"], samples["bare"]),
+        *cold_against_reading(samples, "weights cold"),
+        *(cold_against_reading(samples, "all cold") if "ask, all cold" in samples else ()),
     ]
-    if "ask, all cold" in samples:
-        compared.append(
-            comparison("all cold, against reading the file once", samples["read, all cold"], samples["ask, all cold"])
-        )
     lines = [
         "# Cold: from nothing to the first token",
         "",
         "From before the start of the process to the first byte of the answer, in seconds: median (quartiles) of all",
-        "rounds, interleaved. `stock` is a stock llama-server that is started, waited for and asked the same.",
+        "rounds, interleaved. `stock` is a stock llama-server that is started, waited for and asked the same. `bare`",
+        "is an interpreter that loads these weights with llama.cpp, computes the same prompt and does nothing else:",
+        "nothing that uses llama.cpp from Python can be faster.",
         "",
         "| | seconds |",
         "|---|---|",
@@ -60,7 +57,8 @@ def markdown(
         "|---|---|",
         *compared,
         "",
-        "Where reading the file takes less time than these steps, they bound a cold start, and not the disk.",
+        "Where reading the file takes less time than the bare steps, these bound a cold start, and not the disk;",
+        "what a cold cache adds to a warm start (pair by pair) can be compared with reading.",
         "",
         "![The steps of one ask](../img/cold.png)",
         "",
@@ -87,6 +85,16 @@ def markdown(
 def comparison(label: str, base: Sequence[float], subject: Sequence[float]) -> str:
     middle, low, high = ratio(base, subject)
     return f"| {label} | **{middle:.2f}** ({low:.2f} to {high:.2f}) |"
+
+
+def cold_against_reading(samples: Samples, how: str) -> list[str]:
+    """The whole of a cold start, and what it adds to a warm one."""
+    read, cold = samples[f"read, {how}"], samples[f"ask, {how}"]
+    added = [one - other for one, other in zip(cold, samples["ask, own file"], strict=True)]
+    return [
+        comparison(f"{how}, against reading the file once", read, cold),
+        comparison(f"what {how} adds, against reading the file once", read, added),
+    ]
 
 
 def cell(samples: Sequence[float]) -> str:

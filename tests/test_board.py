@@ -43,7 +43,7 @@ def test_the_seal_refuses_a_second_writable_mapping() -> None:
 
 def test_seats_first_come_first_served_and_given_back_by_an_end() -> None:
     board = Board()
-    seats = Seats(1, board)
+    seats = Seats(1, board, 1)
     assert seats.want(1)
     assert not seats.want(2)
     assert not seats.want(3)

@@ -36,10 +36,8 @@ from noghost.instance.seccomp import load_tries
 from noghost.instance.share import Share
 from noghost.messages import MAX_BYTES, Gone, Outcome, Told, unpack
 from noghost.models import Found, find_models, load_served, most_loading_bytes, settle
-from noghost.reaper.arenas import Zeroer, zero_arena
 from noghost.reaper.duty import Duty, Stated
 from noghost.reaper.spawn import Spawned
-from noghost.reaper.wipe import Wiper, wipe_in_steps
 from noghost.voice.wiring import find_voices, minds_for, start_others, thinker_for, told_of
 from noghost.warden.births import Nursery, bear
 from noghost.warden.command import be_traced, wait_until_gone
@@ -52,6 +50,8 @@ if TYPE_CHECKING:
     from noghost.api.certificate import Secured
     from noghost.keys.ring import Ring
     from noghost.models import Loading
+    from noghost.reaper.arenas import Zeroer
+    from noghost.reaper.wipe import Wiper
     from noghost.voice.find import Voiced
     from noghost.voice.minds import Think
     from noghost.warden.door import Door
@@ -67,8 +67,8 @@ def serve(
     ready: Ready,
     *,
     listener: socket.socket | None = None,
-    wiper: Wiper = wipe_in_steps,
-    zeroer: Zeroer = zero_arena,
+    wiper: Wiper | None = None,
+    zeroer: Zeroer | None = None,
 ) -> None:
     """Run a service until SIGTERM or SIGINT, or until nobody came for so long; `ready` is called once it answers.
 
@@ -88,7 +88,9 @@ def serve(
         serve_at(door, side, config, ready, wiper, zeroer)
 
 
-def serve_at(door: Door, side: Door | None, config: Config, ready: Ready, wiper: Wiper, zeroer: Zeroer) -> None:
+def serve_at(
+    door: Door, side: Door | None, config: Config, ready: Ready, wiper: Wiper | None, zeroer: Zeroer | None
+) -> None:
     """The same, at doors that are open already; `side` is for the metrics."""
     from noghost.keys.ring import Ring
     from noghost.keys.store import default_path
@@ -146,15 +148,17 @@ def serve_at(door: Door, side: Door | None, config: Config, ready: Ready, wiper:
             os.waitpid(reaper_pid, 0)
 
 
-def duty_of(config: Config, stated: Stated, models: tuple[Found, ...], wiper: Wiper, zeroer: Zeroer) -> Duty:
+def duty_of(
+    config: Config, stated: Stated, models: tuple[Found, ...], wiper: Wiper | None, zeroer: Zeroer | None
+) -> Duty:
     """What the reaper of a service is to do."""
     return Duty(
         ledger_dir(config),
         stated,
         config.most_seats,
+        config.limits.queue,
+        config.limits.refusals,
         config.unverified,
-        queue=config.limits.queue,
-        most_refusals=config.limits.refusals,
         on_demand=tuple(number for number, found in enumerate(models) if found.on_demand),
         tries=load_tries() if config.on_demand else (),
         voices=config.most_voices,
@@ -330,18 +334,19 @@ def ask(config: Config, question: Question, reaper: Spawned, found: Found, loadi
     reaper itself holds none of it, it is a program of its own here and not a fork. It was started already, and so was
     the loading of the weights (engine/ahead.py). Raises WeightsError, LedgerError or HostError before it is asked.
     """
-    from noghost.engine.loaded import made_ready
+    from noghost.engine.loaded import around
     from noghost.instance.terminal import Threads, answer
 
     prepare_process("noghost: ask")
     own_network = leave_network_as_root() if "network" not in config.without else False
     fences = make_fences(config.without)
     stated = state(config, (found,), fences, own_network)
-    duty = Duty(ledger_dir(config), stated, 1, config.unverified, exact=True, most_refusals=config.limits.refusals)
+    limits = config.limits
+    duty = Duty(ledger_dir(config), stated, 1, limits.queue, limits.refusals, config.unverified, exact=True)
     births, reaper_pid = reaper.births, reaper.pid
     reaper.charge(duty)
     own_line = Line(be_traced(births, reaper_pid))
-    loaded = made_ready(*loading())
+    loaded = around(*loading())
     share = Share(config.most_threads, Board())
     now = share.threads if not config.threads else lambda: config.threads
     threads = Threads(config.most_threads, now, config.threads or None)
@@ -353,7 +358,7 @@ def ask(config: Config, question: Question, reaper: Spawned, found: Found, loadi
     def live_asked(newborn: Newborn) -> NoReturn:
         keep = (mouth.fileno(), share.descriptor)
         equipped = Equipped(lambda instance: answer(instance, loaded, question, mouth, threads), keep)
-        live(newborn, lambda _newborn: equipped, limits=config.limits, silent=False, fences=fences)
+        live(newborn, lambda _newborn: equipped, limits=limits, silent=False, fences=fences)
 
     own_line.wait_at_gate()
     knock_ns = time.monotonic_ns()

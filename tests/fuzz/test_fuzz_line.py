@@ -125,7 +125,7 @@ class Reaped:
 @pytest.fixture(scope="module")
 def reaped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reaped]:
     home = tmp_path_factory.mktemp("line")
-    duty = Duty(home / "ledger", STATED, 1, queue=1)
+    duty = Duty(home / "ledger", STATED, 1, queue=1, most_refusals=64)
     births, pid = start_reaper(duty, Board())
     yield Reaped(births, pid)
     births.close()

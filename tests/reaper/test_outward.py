@@ -21,7 +21,9 @@ OWN, REMOTE = (Open(ID, model, False, bytes(32)) for model in (0, 1))
 def asked(tmp_path: Path) -> Iterator[tuple[Reaped, socket.socket]]:
     """A reaper, and the connector's end."""
     theirs, ours = connected()
-    births, pid = start_reaper(Duty(tmp_path / "ledger", STATED, 1, queue=1), Board(), (ours,), theirs)
+    births, pid = start_reaper(
+        Duty(tmp_path / "ledger", STATED, 1, queue=1, most_refusals=64), Board(), (ours,), theirs
+    )
     ours.setblocking(False)
     yield Reaped(births, pid), ours
     births.close()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from noghost.config import Limits
-from noghost.reaper.arenas import Zeroer, zero_arena
-from noghost.reaper.refusals import Tries
-from noghost.reaper.wipe import Wiper, wipe_in_steps
+if TYPE_CHECKING:  # `noghost ask` makes one and wipes nothing
+    from pathlib import Path
+
+    from noghost.reaper.arenas import Zeroer
+    from noghost.reaper.refusals import Tries
+    from noghost.reaper.wipe import Wiper
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,12 @@ class Duty:
     ledger: Path
     stated: Stated
     seats: int
+    queue: int  # instances that may wait for a seat
+    most_refusals: int  # of one instance's system calls
     unverified: bool = False
     exact: bool = False  # exact figures to the warden: only where the warden is its own caller
-    queue: int = Limits().queue  # instances that may wait for a seat
-    most_refusals: int = Limits().refusals  # of one instance's system calls
     on_demand: tuple[int, ...] = ()  # of the models, those that are loaded by who needs them
     tries: Tries = ()  # what a load of one of these tries, and is refused
     voices: int = 0  # processes of voice at once
-    wiper: Wiper = wipe_in_steps
-    zeroer: Zeroer = zero_arena
+    wiper: Wiper | None = None  # None: the real one, here and below
+    zeroer: Zeroer | None = None

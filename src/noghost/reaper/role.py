@@ -17,7 +17,6 @@ from noghost.board import Board
 from noghost.errors import NoghostError
 from noghost.ledger.store import Ledger
 from noghost.log import Event, log
-from noghost.reaper.arenas import zero_arena
 from noghost.reaper.duty import Duty, Stated
 from noghost.reaper.outward import Outward
 from noghost.reaper.record import LedgerRecorder, Recorder, minute_now
@@ -25,7 +24,6 @@ from noghost.reaper.seats import Seats
 from noghost.reaper.spawn import OUTLIVED, connected
 from noghost.reaper.voices import Voices
 from noghost.reaper.watch import Reaper
-from noghost.reaper.wipe import wipe_in_steps
 from noghost.title import take_title
 
 
@@ -121,9 +119,7 @@ def read_duty(descriptor: int) -> Duty | None:
     work = json.loads(text)
     told: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in work["stated"].items()}
     stated = Stated(**told)
-    return Duty(
-        **work | {"ledger": Path(work["ledger"]), "stated": stated, "wiper": wipe_in_steps, "zeroer": zero_arena}
-    )
+    return Duty(**work | {"ledger": Path(work["ledger"]), "stated": stated})
 
 
 def main() -> None:

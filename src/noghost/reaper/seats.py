@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections import deque
 
 from noghost.board import Board
-from noghost.config import Limits
 
 
 class Seats:
     """First come, first served. A holder is a process id."""
 
-    def __init__(self, most: int, board: Board, queue: int = Limits().queue) -> None:
+    def __init__(self, most: int, board: Board, queue: int) -> None:
         self._most = most
         self._queue = queue  # so many may stand in line
         self._board = board

@@ -36,7 +36,7 @@ class Spawned:
     def charge(self, duty: Duty) -> None:
         """Give it the duty, once. The real wipe only."""
         with os.fdopen(self.duty, "w", encoding="utf-8") as pipe:
-            json.dump(asdict(duty) | {"ledger": str(duty.ledger), "wiper": None, "zeroer": None}, pipe)
+            json.dump(asdict(duty) | {"ledger": str(duty.ledger)}, pipe)
 
 
 def spawn_reaper() -> Spawned:

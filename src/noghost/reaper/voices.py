@@ -27,10 +27,10 @@ MOST_OF_ONE = 64  # that one instance may have at once: it maps 128 MiB of their
 class Voices:
     """`parents`: the sockets to them, by voice (messages.Voice); empty without --voice."""
 
-    def __init__(self, parents: Sequence[socket.socket] = (), most: int = 0, zeroer: Zeroer = zero_arena) -> None:
+    def __init__(self, parents: Sequence[socket.socket] = (), most: int = 0, zeroer: Zeroer | None = None) -> None:
         self.parents = list(parents)
         self._most = most
-        self._zeroer = zeroer
+        self._zeroer = zeroer or zero_arena
         self._gone: set[int] = set()  # parents that have ended, by descriptor
         self._waiting: dict[int, deque[tuple[Life, Arena]]] = {one.fileno(): deque() for one in parents}
         self._living: dict[int, Life] = {}

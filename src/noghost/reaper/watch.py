@@ -15,7 +15,6 @@ import socket
 import time
 from collections import deque
 
-from noghost.config import Limits
 from noghost.errors import HostError, WipeError
 from noghost.log import Event, log
 from noghost.messages import (
@@ -71,12 +70,12 @@ class Reaper:
         seats: Seats,
         counts: Counts,
         *,
+        most_refusals: int,
         unverified: bool = False,
         exact: bool = False,
-        most_refusals: int = Limits().refusals,
         on_demand: tuple[int, ...] = (),
         tries: Tries = (),
-        wiper: Wiper = wipe_in_steps,
+        wiper: Wiper | None = None,
         outward: Outward | None = None,
         voices: Voices | None = None,
     ) -> None:
@@ -86,7 +85,7 @@ class Reaper:
         self._tally = Tally(counts, seats)
         self._unverified = unverified
         self._exact = exact
-        self._wiper = wiper
+        self._wiper = wiper or wipe_in_steps
         self._outward = outward or Outward()
         self._fates = Fates()
         self._voices = voices or Voices()

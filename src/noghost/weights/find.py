@@ -10,7 +10,6 @@ import importlib.util
 from pathlib import Path
 
 from noghost.errors import WeightsError
-from noghost.weights import prepared
 from noghost.weights.file import WeightsFile
 
 DEFAULT_NAME = "smollm2-135m-instruct"
@@ -29,11 +28,12 @@ def find(name_or_path: str | None = None) -> WeightsFile:
     """
     if name_or_path is None or name_or_path.lower() in DEFAULT_NAMES:
         return WeightsFile(_default_path(), DEFAULT_NAME, DEFAULT_SHA256, vouched=True)
+    # Here: memory of warden and reaper, and time of an ask, which the default model does without.
+    from noghost.weights import prepared, store
+
     made = prepared.named(name_or_path)
     if made is not None:
         return WeightsFile(made.path, made.name, made.sha256, prepared=True, vouched=True)
-    from noghost.weights import store  # here: memory of warden and reaper, which the default model does without
-
     stored = store.named(name_or_path)
     if stored is not None:
         return WeightsFile(stored.path, stored.name, stored.sha256)

@@ -1,0 +1,38 @@
+"""The steps that nothing can do without which answers by llama.cpp from Python: for `cold.py`.
+
+    python bench/bare.py MODEL QUESTION
+
+An interpreter, llama.cpp's library, the weights, a context for the prompt, the prompt computed with two threads. No
+template engine, no other process, no confinement, no record, no wipe: a bound, not a program to use.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from pathlib import Path
+
+from noghost.engine.context import Context
+from noghost.engine.model import Model
+
+PROMPT = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n{}<|im_end|>\n"
+PROMPT += "<|im_start|>assistant\n"
+CONTEXT_TOKENS = 256
+THREADS = 2
+
+
+def main() -> None:
+    """Write one letter when the first token could be sampled."""
+    gc.disable()
+    model = Model.load(Path(sys.argv[1]))
+    context = Context(model, CONTEXT_TOKENS, releasable=False)
+    context.start_threads(THREADS)
+    context.set_threads(THREADS)
+    context.decode(model.tokenize_prompt(PROMPT.format(sys.argv[2])), 0)
+    os.write(1, b"x")
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
