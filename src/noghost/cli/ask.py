@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from noghost.cli.ahead import begin, early
+from noghost.cli.ahead import start_ahead
 from noghost.cli.sealing import sealing
 from noghost.cli.where import ledger_at, options
 from noghost.config import DEFAULT_CONTEXT_TOKENS, Config
@@ -80,8 +80,6 @@ def ask(
     that follow it, or random ones. With --fresh or --url this command holds what is said until it ends, unwiped; with
     --sealed nobody between it and the instance can read it.
     """
-    here = not count and not any(fresh.values())
-    begun = (early or [begin(model, context_tokens)])[0] if here else None
     if not all(stops):
         raise ConfigError("--stop is empty", "give the text to stop at")
     config = Config(
@@ -92,7 +90,7 @@ def ask(
         unverified=unverified,
         without=without,
     )
-    from noghost.instance.identity import fresh_seed  # now, while the weights are loaded
+    from noghost.instance.identity import fresh_seed
     from noghost.instance.question import Question
 
     asked = Question(
@@ -106,13 +104,13 @@ def ask(
         stops=stops,
         as_json=as_json,
     )
-    if begun is None:
+    if count or any(fresh.values()):
         return ask_several(config, asked, count, seed=seed, **fresh)
-    loading = begun.loading(context_tokens, asked.most_tokens())
+    found, loading, reaper = start_ahead(model, context_tokens, asked.most_tokens())
     from noghost.cli.lived import finish
     from noghost.service import ask as run_ask
 
-    return finish(run_ask(config, asked, begun.reaper, begun.found, loading), as_json)
+    return finish(run_ask(config, asked, reaper, found, loading), as_json)
 
 
 def ask_several(config: Config, asked: Question, count: int | None, **fresh: Any) -> None:
