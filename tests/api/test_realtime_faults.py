@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from api.conversing import PUSH_TO_TALK, QUIET, Talk, conversing
-from promises.test_p3_voice import outcomes, slow_speech, until_gone
+from promises.hunting_sound import outcomes, slow_speech, until_gone
 from running import Service, children, state, title, wait_for
 from speech.voiced import needs_voice, parent_of, speaking_service, words
 

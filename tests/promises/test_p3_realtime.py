@@ -18,7 +18,7 @@ import pytest
 from api.conversing import PUSH_TO_TALK, Talk, conversing
 from noghost.client.hunt import Needle, count_in_pid, needles_for
 from noghost.speech.frames import RATE_HZ, SOUND_RATE
-from promises.test_p3_voice import CANARY, GONE_S, KEPT, copies, lasting, needles_of, outcomes, say, until_gone
+from promises.hunting_sound import CANARY, GONE_S, KEPT, copies, lasting, needles_of, outcomes, say, until_gone
 from running import Service, running, wait_for
 from speech.voiced import needs_voice, speaking_service, voices
 

@@ -7,30 +7,34 @@ service keeps.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
-import socket
-import struct
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from noghost.client.hunt import Needle, count_in_pid, needles_for
-from noghost.client.hunt.files import changed_since, count_in_file, in_shared_memory
-from noghost.client.hunt.processes import open_for_writing
+from noghost.client.hunt import count_in_pid, needles_for
+from promises.hunting_sound import (
+    CANARY,
+    GONE_S,
+    KEPT,
+    copies,
+    hear,
+    lasting,
+    needles_of,
+    outcomes,
+    say,
+    slow_speech,
+    until_gone,
+)
 from running import Service, running, state, wait_for
 from speech.voiced import OTHERS, at_rate, needs_others, needs_voice, parent_of, speaking_service, voices, wav
 
 pytestmark = [needs_voice, pytest.mark.slow]
-KEPT = str(Path(__file__).with_name("arenas_kept.py"))
-CANARY = "The purple walrus counts eleven silver lanterns at midnight."
-WINDOW = 64  # samples
-GONE_S = 20.0
 
 
 @pytest.fixture(
@@ -39,61 +43,6 @@ GONE_S = 20.0
 def service(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Service]:
     with speaking_service(tmp_path_factory.mktemp("hunted"), *request.param) as found:
         yield found
-
-
-def say(service: Service, text: str, **more: object) -> bytes:
-    """Sound of it, 24 kHz."""
-    body = {"input": text, "response_format": "pcm", **more}
-    return httpx.post(f"{service.url}/v1/audio/speech", json=body, timeout=60).raise_for_status().content
-
-
-def hear(service: Service, file: bytes) -> str:
-    answer = httpx.post(f"{service.url}/v1/audio/transcriptions", files={"file": ("a.wav", file)}, timeout=60)
-    return str(answer.raise_for_status().json()["text"])
-
-
-def needles_of(pcm: bytes) -> list[Needle]:
-    """Windows of loud sound, as 16-bit and as 32-bit samples."""
-    samples = [one for (one,) in struct.iter_unpack("<h", pcm)]
-    found = []
-    for at in range(0, len(samples) - WINDOW, len(samples) // 16):
-        window = samples[at : at + WINDOW]
-        if max(window) - min(window) > 2000:
-            floats = [one / 32768 for one in window]
-            for name, raw in (
-                ("int16", pcm[2 * at : 2 * (at + WINDOW)]),
-                ("float32", struct.pack(f"<{WINDOW}f", *floats)),
-            ):
-                found.append(Needle(raw, name, "sound", at, len(raw), 0, name))
-    assert len(found) > 8
-    return found
-
-
-def copies(service: Service, pids: Sequence[int], needles: Sequence[Needle]) -> int:
-    """In these processes, what they can write to, shared memory, and the service's files."""
-    found = 0
-    for pid in pids:
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            found += len(count_in_pid(pid, needles))
-            found += sum(len(count_in_file(file.path, needles, follow=True)) for file in open_for_writing(pid))
-    return found + sum(
-        len(count_in_file(path, needles)) for path in (*in_shared_memory(), *changed_since(service.home, 0))
-    )
-
-
-def lasting(service: Service) -> list[int]:
-    """Every process that outlives an invocation."""
-    return [service.pid, service.reaper_pid, parent_of(service, "ear"), parent_of(service, "mouth")]
-
-
-def until_gone(service: Service) -> None:
-    wait_for(lambda: not voices(service) and not service.instances(), GONE_S, "everybody to end")
-
-
-def outcomes(service: Service) -> list[tuple[str, str]]:
-    """(outcome, wipe) of every invocation that has ended."""
-    rows = json.loads(service.noghost("receipts", "--json").stdout)
-    return [(row["ended"]["outcome"], row["ended"]["wipe"]) for row in rows if row["ended"]]
 
 
 def test_nothing_of_what_was_heard_or_said_is_left(service: Service) -> None:
@@ -106,18 +55,6 @@ def test_nothing_of_what_was_heard_or_said_is_left(service: Service) -> None:
     assert set(outcomes(service)) == {("answered", "verified")}
     rows = json.loads(service.noghost("receipts", "--json").stdout)
     assert [int(row["ended"]["refused_calls"]) for row in rows] == [0] * 4, "two instances, an ear and a mouth"
-
-
-def slow_speech(service: Service) -> socket.socket:
-    """A caller that wants a lot of sound, and reads a little of it."""
-    body = json.dumps({"input": f"{CANARY} " * 60, "response_format": "pcm"}).encode()
-    head = "POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    caller = socket.socket()
-    caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    caller.connect(("127.0.0.1", service.port))
-    caller.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-    assert caller.recv(100)
-    return caller
 
 
 def test_while_it_is_said_it_is_found_and_once_the_caller_has_left_it_is_not(service: Service) -> None:

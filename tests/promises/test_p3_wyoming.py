@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from noghost.client.hunt import count_in_pid, needles_for
-from promises.test_p3_voice import CANARY, copies, lasting, needles_of, outcomes, until_gone
+from promises.hunting_sound import CANARY, copies, lasting, needles_of, outcomes, until_gone
 from running import Service, wait_for
 from speech.voiced import at_rate, needs_voice, voices
 from speech.wyoming_service import ask, pcm_of, sound, text_of, wyoming_service
