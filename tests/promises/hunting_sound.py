@@ -19,7 +19,7 @@ from speech.voiced import parent_of, voices
 
 KEPT = str(Path(__file__).with_name("arenas_kept.py"))
 CANARY = "The purple walrus counts eleven silver lanterns at midnight."
-WINDOW = 64  # samples
+WINDOW = 64  # samples, or mel frames
 GONE_S = 20.0
 
 
@@ -82,6 +82,11 @@ def lasting(service: Service) -> list[int]:
 
 def until_gone(service: Service) -> None:
     wait_for(lambda: not voices(service) and not service.instances(), GONE_S, "everybody to end")
+
+
+def until_the_turn_is_over(service: Service) -> None:
+    """Of the conversation there is one process left."""
+    wait_for(lambda: not voices(service) and len(service.instances()) == 1, GONE_S, "the turn's processes to end")
 
 
 def outcomes(service: Service) -> list[tuple[str, str]]:

@@ -17,8 +17,19 @@ import pytest
 
 from api.conversing import PUSH_TO_TALK, Talk, conversing
 from noghost.client.hunt import Needle, count_in_pid, needles_for
-from noghost.speech.frames import RATE_HZ, SOUND_RATE
-from promises.hunting_sound import CANARY, GONE_S, KEPT, copies, lasting, needles_of, outcomes, say, until_gone
+from noghost.speech.frames import RATE_HZ
+from promises.hunting_sound import (
+    CANARY,
+    KEPT,
+    copies,
+    lasting,
+    needles_of,
+    outcomes,
+    say,
+    until_gone,
+    until_the_turn_is_over,
+)
+from promises.made_of_sound import samples_of
 from running import Service, running, wait_for
 from speech.voiced import needs_voice, speaking_service, voices
 
@@ -61,11 +72,6 @@ def encoded(pcm: bytes) -> list[Needle]:
                 found.append(Needle(raw, "base64", "sound", at, len(raw), 0, "base64"))
     assert len(found) > 8
     return found
-
-
-def until_the_turn_is_over(service: Service) -> None:
-    """Of the conversation there is one process left."""
-    wait_for(lambda: not voices(service) and len(service.instances()) == 1, GONE_S, "the turn's processes to end")
 
 
 def test_of_a_turns_sound_nothing_is_left_while_the_conversation_goes_on(service: Service) -> None:
@@ -112,21 +118,10 @@ def test_nothing_of_a_conversation_is_left(service: Service) -> None:
     assert {wipe for _, wipe in outcomes(service)} == {"verified"}
 
 
-def resampled(pcm: bytes) -> list[Needle]:
-    """Windows of what an ear makes of 24 kHz: 32-bit samples at 16 kHz."""
-    np = pytest.importorskip("numpy")
-    from noghost.speech.sound import Resampler
-
-    samples = Resampler(RATE_HZ, SOUND_RATE).add(np.frombuffer(pcm, "<i2").astype(np.float32) / np.float32(32768))
-    loud = [at for at in range(0, len(samples) - 64, len(samples) // 16) if np.ptp(samples[at : at + 64]) > 0.06]
-    assert len(loud) > 8
-    return [Needle(samples[at : at + 64].tobytes(), "float32", "sound", at, 256, 0, "float32") for at in loud]
-
-
 def test_what_an_ear_makes_of_the_sound_is_left_nowhere(service: Service) -> None:
     pcm = say(service, CANARY)
     until_gone(service)
-    needles = resampled(pcm)
+    needles = samples_of(pcm, RATE_HZ)
     with conversing(service, audio=PUSH_TO_TALK) as talk:
         talk.speak(pcm)
         wait_for(lambda: copies(service, voices(service), needles) > 0, 20, "the ear to have it: the control")

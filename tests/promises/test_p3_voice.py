@@ -1,8 +1,8 @@
 """P2 and P3 for voices: of sound and of what was heard or said nothing is left, in no process, file or shared memory.
 
-Searched for as 16-bit and as 32-bit samples, at any alignment, and as text. Positive control: while the caller still
-is there the same needles are found. Mutant: with the zeroing of arenas off they are found in the arena, which that
-service keeps.
+Searched for as 16-bit and as 32-bit samples, at any alignment, as text, and as the mel frames that Whisper's ear makes
+of sound. Positive control: while the caller still is there the same needles are found. Mutants: with the zeroing of
+arenas off they are found in the arena, which that service keeps; with the wipe off frames are found at the ear's end.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from api.conversing import PUSH_TO_TALK, QUIET, conversing
 from noghost.client.hunt import count_in_pid, needles_for
+from noghost.speech.frames import RATE_HZ, SOUND_RATE
 from promises.hunting_sound import (
     CANARY,
     GONE_S,
@@ -30,16 +32,24 @@ from promises.hunting_sound import (
     say,
     slow_speech,
     until_gone,
+    until_the_turn_is_over,
 )
+from promises.made_of_sound import frames_of
 from running import Service, running, state, wait_for
 from speech.voiced import OTHERS, at_rate, needs_others, needs_voice, parent_of, speaking_service, voices, wav
 
-pytestmark = [needs_voice, pytest.mark.slow]
+pytestmark = [
+    needs_voice,
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:connect.. must be used:DeprecationWarning"),  # as in test_p3_realtime.py
+]
 
 
-@pytest.fixture(
-    scope="module", params=[pytest.param((), id="default"), pytest.param(OTHERS, id="others", marks=needs_others)]
-)
+EAR_WITNESS = str(Path(__file__).with_name("ear_witness.py"))
+BY_OTHERS = pytest.param(OTHERS, id="others", marks=needs_others)
+
+
+@pytest.fixture(scope="module", params=[pytest.param((), id="default"), BY_OTHERS])
 def service(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Service]:
     with speaking_service(tmp_path_factory.mktemp("hunted"), *request.param) as found:
         yield found
@@ -51,7 +61,8 @@ def test_nothing_of_what_was_heard_or_said_is_left(service: Service) -> None:
     heard = hear(service, wav(file))
     until_gone(service)
     texts = [*needles_for(CANARY, width_chars=16), *needles_for(heard, width_chars=16)]
-    assert copies(service, lasting(service), [*needles_of(spoken), *needles_of(file), *texts]) == 0
+    sound = [*needles_of(spoken), *needles_of(file), *frames_of(file, SOUND_RATE)]
+    assert copies(service, lasting(service), [*sound, *texts]) == 0
     assert set(outcomes(service)) == {("answered", "verified")}
     rows = json.loads(service.noghost("receipts", "--json").stdout)
     assert [int(row["ended"]["refused_calls"]) for row in rows] == [0] * 4, "two instances, an ear and a mouth"
@@ -81,6 +92,40 @@ def test_a_voice_that_is_killed_is_an_error_and_is_wiped(service: Service) -> No
     until_gone(service)
     assert {wipe for _, wipe in outcomes(service)} == {"verified"}
     assert say(service, "Again.")
+
+
+@pytest.mark.parametrize("service", [BY_OTHERS], indirect=True)
+def test_of_a_turns_frames_nothing_is_left_while_the_conversation_goes_on(service: Service) -> None:
+    pcm = say(service, CANARY)
+    with conversing(service, audio=PUSH_TO_TALK) as talk:
+        talk.speak(pcm)
+        talk.say("input_audio_buffer.commit")
+        talk.until("conversation.item.input_audio_transcription.completed")
+        until_the_turn_is_over(service)
+        assert copies(service, [*lasting(service), *service.instances()], frames_of(pcm, RATE_HZ)) == 0
+    until_gone(service)
+    assert {wipe for _, wipe in outcomes(service)} == {"verified"}
+
+
+@needs_others
+@pytest.mark.parametrize("wipe", ["on", "off"])
+def test_it_is_the_wipe_that_leaves_no_frames(tmp_path: Path, wipe: str) -> None:
+    """An ear that has just made them is looked at while it lives, and by the reaper at its end."""
+    report, file = tmp_path / "report", tmp_path / "needles"
+    report.touch()
+    file.touch()
+    with running(tmp_path, command=(sys.executable, EAR_WITNESS, str(report), wipe, str(file))) as watching:
+        pcm = say(watching, CANARY)
+        until_gone(watching)
+        needles = frames_of(pcm, RATE_HZ)
+        with conversing(watching, audio=PUSH_TO_TALK) as talk:
+            talk.speak(pcm + QUIET)
+            wait_for(lambda: copies(watching, voices(watching), needles), GONE_S, "the ear to make them, in the pause")
+            assert copies(watching, [*lasting(watching), *watching.instances()], needles) == 0, "the ear alone has them"
+            file.write_text("\n".join(needle.raw.hex() for needle in needles))
+        until_gone(watching)
+    (ear,) = [look for line in report.read_text().splitlines() if (look := json.loads(line))["before"]]
+    assert ear["after"] == (0 if wipe == "on" else ear["before"])
 
 
 @pytest.mark.parametrize(("zeroes", "is_found"), [("on", False), ("off", True)])

@@ -12,10 +12,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from noghost.cli.serve import announce
-from noghost.client.hunt import count_in_fd, needles_for, regions_of
+from noghost.client.hunt import Needle, count_in_fd, needles_for, regions_of
 from noghost.config import Config, Limits, Tls
 from noghost.config_file import read_settings
 from noghost.reaper.trace import Windows
@@ -29,8 +30,8 @@ def canary() -> str:
     return "".join(reversed("7319-ollupaq-evdrim-tnoxab-4482-zynwel-porfugh-5560"))
 
 
-def witness(report: Path, mode: str) -> Wiper:
-    """The real wipe, or none, between two looks; or the real wipe alone."""
+def witness(report: Path, mode: str, sought: Callable[[], list[Needle]] = lambda: needles_for(canary())) -> Wiper:
+    """The real wipe, or none, between two looks; or the real wipe alone. `sought` is asked at each look."""
     file = report.open("a", buffering=1)
 
     def wipe_and_count(windows: Windows) -> Steps:
@@ -39,18 +40,23 @@ def witness(report: Path, mode: str) -> Wiper:
         return wiped
 
     def look_wipe_look(windows: Windows) -> Steps:
-        before = count(windows)
+        needles = sought()
+        before = count(windows, needles)
         wiped = (yield from wipe_in_steps(windows)) if mode == "on" else Wiped(0, 0)
-        line = {"pid": windows.pid, "before": before, "after": count(windows), "wiped_bytes": wiped.wiped_bytes}
+        line = {
+            "pid": windows.pid,
+            "before": before,
+            "after": count(windows, needles),
+            "wiped_bytes": wiped.wiped_bytes,
+        }
         file.write(json.dumps(line) + "\n")
         return wiped
 
     return wipe_and_count if mode == "count" else look_wipe_look
 
 
-def count(windows: Windows) -> int:
-    """Copies of the canary in the stopped process, in every encoding that the hunter knows."""
-    needles = needles_for(canary())
+def count(windows: Windows, needles: list[Needle]) -> int:
+    """Copies in the stopped process."""
     regions = regions_of(read_all(windows.maps).decode())
     return len(count_in_fd(windows.mem, regions, needles, pagemap_fd=windows.pagemap))
 
