@@ -15,5 +15,14 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def voiced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One that hears and speaks, for the tests of a module."""
+    from speech.voiced import speaking_service  # asks what is installed: only where somebody needs it
+
+    with speaking_service(tmp_path_factory.mktemp("voiced")) as found:
+        yield found
+
+
 # The fault runner kills services for minutes: NOGHOST_FAULTS=1 has its tests run with the others.
 collect_ignore_glob = [] if os.environ.get("NOGHOST_FAULTS") else ["faults/*"]

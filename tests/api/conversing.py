@@ -78,10 +78,14 @@ class Talk:
         )
 
 
+def client_of(service: Service) -> OpenAI:
+    """OpenAI's own; it retries nothing, so that every fault shows."""
+    return OpenAI(base_url=f"{service.url}/v1", api_key="none", max_retries=0)
+
+
 @contextmanager
 def conversing(service: Service, **settings: Any) -> Iterator[Talk]:
-    client = OpenAI(base_url=f"{service.url}/v1", api_key="none", max_retries=0)
-    with client.realtime.connect(model="gpt-realtime") as connection:
+    with client_of(service).realtime.connect(model="gpt-realtime") as connection:
         talk = Talk(connection)
         talk.until("session.created")
         talk.update(**{"max_output_tokens": SHORT} | settings)  # a small model goes on and on

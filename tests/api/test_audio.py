@@ -6,7 +6,6 @@ import base64
 import json
 import random
 import wave
-from collections.abc import Iterator
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -16,8 +15,9 @@ import httpx
 import pytest
 from openai import BadRequestError, NotFoundError, OpenAI
 
+from api.conversing import client_of
 from running import Service, running
-from speech.voiced import needs_voice, speaking_service, wav, words
+from speech.voiced import needs_voice, wav, words
 
 pytestmark = needs_voice
 SAID = "The library opens at nine in the morning. It closes at five."
@@ -26,14 +26,8 @@ OURS = {("noghost", "ledger"), ("cache", "noghost")}  # the record, and digests 
 
 
 @pytest.fixture(scope="module")
-def voiced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with speaking_service(tmp_path_factory.mktemp("voiced")) as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
 def client(voiced: Service) -> OpenAI:
-    return OpenAI(base_url=f"{voiced.url}/v1", api_key="none", max_retries=0)
+    return client_of(voiced)
 
 
 @pytest.fixture(scope="module")

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import httpx
 import pytest
-from openai import OpenAI
 
 from api.conversing import PUSH_TO_TALK, conversing
 from running import Service
-from speech.voiced import at_rate, needs_voice, speaking_service, wav, words
+from speech.voiced import at_rate, hear, needs_voice, say, wav, words
 
 pytestmark = [
     needs_voice,
@@ -24,17 +20,9 @@ TEN_MINUTES_BYTES = 600 * RATE * 2
 
 
 @pytest.fixture(scope="module")
-def voiced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with speaking_service(tmp_path_factory.mktemp("long")) as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
 def once(voiced: Service) -> bytes:
     """SAID, and a second of silence: PCM."""
-    client = OpenAI(base_url=f"{voiced.url}/v1", api_key="none", max_retries=0)
-    said = client.audio.speech.create(model="tts-1", voice="alloy", input=SAID, response_format="pcm").content
-    return said + bytes(RATE * 2)
+    return say(voiced, SAID) + bytes(RATE * 2)
 
 
 def is_all(text: str, times: int) -> bool:
@@ -47,9 +35,7 @@ def is_all(text: str, times: int) -> bool:
 def test_as_a_file(voiced: Service, once: bytes) -> None:
     times = TEN_MINUTES_BYTES // len(once)
     file = wav(at_rate(once, RATE, 16_000) * times)
-    answer = httpx.post(f"{voiced.url}/v1/audio/transcriptions", files={"file": ("a.wav", file)}, timeout=280)
-    assert answer.status_code == 200, answer.text
-    assert is_all(answer.json()["text"], times)
+    assert is_all(hear(voiced, file), times)
 
 
 def test_as_a_turn(voiced: Service, once: bytes) -> None:

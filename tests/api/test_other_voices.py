@@ -12,7 +12,7 @@ import httpx
 import pytest
 from openai import BadRequestError, OpenAI
 
-from api.conversing import conversing
+from api.conversing import client_of, conversing
 from noghost.speech.kokoro_files import DIGEST, SPEAKERS
 from noghost.voice.find import folder_of
 from running import SERVE, Service
@@ -35,10 +35,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def client(service: Service) -> OpenAI:
     return client_of(service)
-
-
-def client_of(service: Service) -> OpenAI:
-    return OpenAI(base_url=f"{service.url}/v1", api_key="none", max_retries=0)
 
 
 def said(client: OpenAI, voice: str) -> bytes:

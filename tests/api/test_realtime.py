@@ -6,18 +6,16 @@ import base64
 import json
 import ssl
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from openai import OpenAI
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from api.conversing import PUSH_TO_TALK, QUIET, Talk, conversing
 from running import PYTHON, Service, private_environment, wait_for
-from speech.voiced import needs_voice, speaking_service, voices, wav, words
+from speech.voiced import hear, needs_voice, say, speaking_service, voices, wav, words
 
 pytestmark = [
     needs_voice,
@@ -36,24 +34,9 @@ TOOL = {
 
 
 @pytest.fixture(scope="module")
-def voiced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with speaking_service(tmp_path_factory.mktemp("realtime")) as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
-def client(voiced: Service) -> OpenAI:
-    return OpenAI(base_url=f"{voiced.url}/v1", api_key="none", max_retries=0)
-
-
-@pytest.fixture(scope="module")
-def asked(client: OpenAI) -> bytes:
+def asked(voiced: Service) -> bytes:
     """ASKED, spoken: PCM of 24 kHz."""
-    return client.audio.speech.create(model="tts-1", voice="alloy", input=ASKED, response_format="pcm").content
-
-
-def heard(client: OpenAI, pcm: bytes) -> list[str]:
-    return words(client.audio.transcriptions.create(model="whisper-1", file=("a.wav", wav(pcm, rate=24_000))).text)
+    return say(voiced, ASKED)
 
 
 def test_a_turn_by_voice_activity(voiced: Service, asked: bytes) -> None:
@@ -95,18 +78,18 @@ def test_a_turn_by_voice_activity(voiced: Service, asked: bytes) -> None:
     assert done["usage"]["output_tokens"] > 0
 
 
-def test_the_sound_is_the_transcript(voiced: Service, client: OpenAI) -> None:
+def test_the_sound_is_the_transcript(voiced: Service) -> None:
     """A small model does not always answer in English, which alone can be heard here: of one of a few answers."""
     with conversing(voiced) as talk:
-        assert any(is_heard(client, talk) for _ in range(5))
+        assert any(is_heard(voiced, talk) for _ in range(5))
 
 
-def is_heard(client: OpenAI, talk: Talk) -> bool:
+def is_heard(service: Service, talk: Talk) -> bool:
     """Whether most words of an answer are heard in its sound."""
     talk.write("Please describe the weather in one short sentence.")
     talk.seen.clear()
     written = set(words(talk.answer()["output"][0]["content"][0]["transcript"]))
-    return 2 * len(written & set(heard(client, talk.sound()))) > len(written)
+    return 2 * len(written & set(words(hear(service, wav(talk.sound(), rate=24_000))))) > len(written)
 
 
 def test_push_to_talk(voiced: Service, asked: bytes) -> None:
@@ -203,7 +186,7 @@ def test_items_and_answers_beside_the_conversation(voiced: Service, asked: bytes
 
 
 @pytest.mark.parametrize("kind", ["audio/pcmu", "audio/pcma"])
-def test_telephone_sound(voiced: Service, client: OpenAI, kind: str) -> None:
+def test_telephone_sound(voiced: Service, kind: str) -> None:
     """What the mouth says in G.711 the ear hears."""
     both = {"format": {"type": kind}}
     with conversing(voiced, audio={"input": {**both, **PUSH_TO_TALK["input"]}, "output": both}) as talk:

@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from api.conversing import QUIET
 from running import Service
-from speech.voiced import needs_voice, speaking_service, words
+from speech.voiced import needs_voice, say, words
 
 pytestmark = [needs_voice, pytest.mark.slow]
 ASKED = "The train to the coast leaves at seven in the evening, and the bus stops in front of the library."
@@ -27,15 +26,8 @@ Event = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def voiced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with speaking_service(tmp_path_factory.mktemp("captions")) as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
 def asked(voiced: Service) -> bytes:
-    body = {"input": ASKED, "response_format": "pcm"}
-    return httpx.post(f"{voiced.url}/v1/audio/speech", json=body, timeout=60).raise_for_status().content
+    return say(voiced, ASKED)
 
 
 class Raw:

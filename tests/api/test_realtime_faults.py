@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openai import OpenAI
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from api.conversing import PUSH_TO_TALK, QUIET, Talk, conversing
 from promises.hunting_sound import outcomes, slow_speech, until_gone
 from running import Service, children, state, title, wait_for
-from speech.voiced import needs_voice, parent_of, speaking_service, words
+from speech.voiced import needs_voice, parent_of, say, speaking_service, words
 
 pytestmark = [
     needs_voice,
@@ -49,8 +48,7 @@ def voiced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def asked(voiced: Service) -> bytes:
     """ASKED, spoken: PCM of 24 kHz."""
-    client = OpenAI(base_url=f"{voiced.url}/v1", api_key="none", max_retries=0)
-    return client.audio.speech.create(model="tts-1", voice="alloy", input=ASKED, response_format="pcm").content
+    return say(voiced, ASKED)
 
 
 # --- too long -------------------------------------------------------------------------------------------------

@@ -12,12 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from openai import OpenAI
 
 from noghost.client.transcript import Transcript, TranscriptFile, Turn
 from pulse import Room, needs_pulse, room
 from running import Service
-from speech.voiced import needs_voice, speaking_service, wav, words
+from speech.voiced import hear, needs_voice, say, speaking_service, wav, words
 from terminal import Terminal, noghost, terminal, watched
 
 pytestmark = [needs_voice, needs_pulse, pytest.mark.slow]
@@ -30,29 +29,13 @@ FEW_WORDS, MANY_WORDS = 5, 28
 
 
 @pytest.fixture(scope="module")
-def voiced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with speaking_service(tmp_path_factory.mktemp("talk")) as service:
-        yield service
+def asked(voiced: Service) -> bytes:
+    return say(voiced, ASKED)
 
 
 @pytest.fixture(scope="module")
-def client(voiced: Service) -> OpenAI:
-    return OpenAI(base_url=f"{voiced.url}/v1", api_key="none", max_retries=0)
-
-
-def spoken(client: OpenAI, text: str) -> bytes:
-    """PCM of 24 kHz."""
-    return client.audio.speech.create(model="tts-1", voice="alloy", input=text, response_format="pcm").content
-
-
-@pytest.fixture(scope="module")
-def asked(client: OpenAI) -> bytes:
-    return spoken(client, ASKED)
-
-
-@pytest.fixture(scope="module")
-def long(client: OpenAI) -> bytes:
-    return spoken(client, LONG)
+def long(voiced: Service) -> bytes:
+    return say(voiced, LONG)
 
 
 @pytest.fixture
@@ -106,15 +89,13 @@ def loud_s(pcm: bytes) -> float:
     return (loud[-1] - loud[0]) / 24_000 if loud else 0.0
 
 
-def is_heard(client: OpenAI, pcm: bytes, text: str) -> bool:
+def is_heard(service: Service, pcm: bytes, text: str) -> bool:
     """Whether most of its words are."""
-    found = set(
-        words(client.audio.transcriptions.create(model="whisper-1", file=("a.wav", wav(pcm, rate=24_000))).text)
-    )
+    found = set(words(hear(service, wav(pcm, rate=24_000))))
     return 2 * len(found & set(words(text))) > len(set(words(text)))
 
 
-def test_push_to_talk(voiced: Service, client: OpenAI, here: Room, long: bytes, tmp_path: Path) -> None:
+def test_push_to_talk(voiced: Service, here: Room, long: bytes, tmp_path: Path) -> None:
     """What was said is read, what was answered is heard, both are kept; of a few answers, for the small model answers
     in other languages too, which cannot be heard here."""
     arguments = ("notes.md", "--max-tokens", "24", "--system", ENGLISH)
@@ -126,7 +107,7 @@ def test_push_to_talk(voiced: Service, client: OpenAI, here: Room, long: bytes, 
                 answered(seen, number)
                 sound = recording.read_bytes()
             answer = kept(tmp_path / "notes.md").turns[-1]
-            if is_heard(client, sound, answer.text):
+            if is_heard(voiced, sound, answer.text):
                 break
         else:
             raise AssertionError(seen.text)

@@ -6,8 +6,7 @@ import asyncio
 import json
 import shutil
 import subprocess
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import pytest
 
 from clients.installed import client
 from running import Service
-from speech.voiced import needs_voice, speaking_service
+from speech.voiced import needs_voice, say
 
 pytestmark = [needs_voice, pytest.mark.slow, pytest.mark.filterwarnings("default")]
 ASKED = "What is the capital of France?"
@@ -30,19 +29,9 @@ needs_node = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def voiced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with speaking_service(tmp_path_factory.mktemp("agents")) as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
 def asked(voiced: Service) -> bytes:
     """ASKED, spoken: PCM of 24 kHz."""
-    body = json.dumps({"input": ASKED, "response_format": "pcm"}).encode()
-    headers = {"content-type": "application/json"}
-    request = urllib.request.Request(f"{voiced.url}/v1/audio/speech", body, headers)
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return bytes(answer.read())
+    return say(voiced, ASKED)
 
 
 def address_of(service: Service) -> str:

@@ -9,8 +9,6 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 
-import httpx
-
 from noghost.client.hunt import Needle, count_in_pid
 from noghost.client.hunt.files import changed_since, count_in_file, in_shared_memory
 from noghost.client.hunt.processes import open_for_writing
@@ -21,17 +19,6 @@ KEPT = str(Path(__file__).with_name("arenas_kept.py"))
 CANARY = "The purple walrus counts eleven silver lanterns at midnight."
 WINDOW = 64  # samples, or mel frames
 GONE_S = 20.0
-
-
-def say(service: Service, text: str, **more: object) -> bytes:
-    """Sound of it, 24 kHz."""
-    body = {"input": text, "response_format": "pcm", **more}
-    return httpx.post(f"{service.url}/v1/audio/speech", json=body, timeout=60).raise_for_status().content
-
-
-def hear(service: Service, file: bytes) -> str:
-    answer = httpx.post(f"{service.url}/v1/audio/transcriptions", files={"file": ("a.wav", file)}, timeout=60)
-    return str(answer.raise_for_status().json()["text"])
 
 
 def slow_speech(service: Service) -> socket.socket:

@@ -25,13 +25,12 @@ from promises.hunting_sound import (
     lasting,
     needles_of,
     outcomes,
-    say,
     until_gone,
     until_the_turn_is_over,
 )
 from promises.made_of_sound import samples_of
 from running import Service, running, wait_for
-from speech.voiced import needs_voice, speaking_service, voices
+from speech.voiced import needs_voice, say, speaking_service, voices
 
 pytestmark = [
     needs_voice,

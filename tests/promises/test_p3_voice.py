@@ -25,18 +25,27 @@ from promises.hunting_sound import (
     GONE_S,
     KEPT,
     copies,
-    hear,
     lasting,
     needles_of,
     outcomes,
-    say,
     slow_speech,
     until_gone,
     until_the_turn_is_over,
 )
 from promises.made_of_sound import frames_of
 from running import Service, running, state, wait_for
-from speech.voiced import OTHERS, at_rate, needs_others, needs_voice, parent_of, speaking_service, voices, wav
+from speech.voiced import (
+    OTHERS,
+    at_rate,
+    hear,
+    needs_others,
+    needs_voice,
+    parent_of,
+    say,
+    speaking_service,
+    voices,
+    wav,
+)
 
 pytestmark = [
     needs_voice,

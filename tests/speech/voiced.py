@@ -1,10 +1,12 @@
-"""A service with a voice, for tests; and the mark of those that need the extra `voice`."""
+"""A service with a voice, for tests, and what is said to it; and the mark of those that need the extra `voice`."""
 
 from __future__ import annotations
 
 import io
+import json
 import struct
 import subprocess
+import urllib.request
 import wave
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -46,6 +48,22 @@ def voices(service: Service) -> list[int]:
     """Processes that hear or speak now."""
     parents = (parent_of(service, "ear"), parent_of(service, "mouth"))
     return [pid for one in parents for pid in children(one) if state(pid) not in ("Z", "")]
+
+
+def say(service: Service, text: str, **more: object) -> bytes:
+    """Sound of it: PCM of 24 kHz."""
+    body = json.dumps({"input": text, "response_format": "pcm", **more}).encode()
+    request = urllib.request.Request(f"{service.url}/v1/audio/speech", body, {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return bytes(answer.read())
+
+
+def hear(service: Service, file: bytes) -> str:
+    """What is said in a file."""
+    import httpx  # the clients have none in their environments
+
+    answer = httpx.post(f"{service.url}/v1/audio/transcriptions", files={"file": ("a.wav", file)}, timeout=280)
+    return str(answer.raise_for_status().json()["text"])
 
 
 def wav(pcm: bytes, *, rate: int = RATE, channels: int = 1, width_bytes: int = 2) -> bytes:

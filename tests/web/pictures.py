@@ -12,8 +12,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from playwright.sync_api import sync_playwright
 
 from running import running, wait_for
-from speech.voiced import speaking_service
-from web.talking import Talk, pcm_of, recorded, silence, speaker
+from speech.voiced import say, speaking_service
+from web.talking import Talk, recorded, silence, speaker
 from web.visiting import FLAGS, Visitor
 
 IMAGES = Path(__file__).parents[2] / "docs" / "img"
@@ -49,7 +49,7 @@ def take(visitor: Visitor, url: str) -> None:
 def take_speaking(chromium: str, home: Path) -> None:
     """A question that was spoken, while its answer sounds."""
     with speaking_service(home) as service, sync_playwright() as driver:
-        sound = recorded(home / "asked.wav", silence(0.2), pcm_of(service, FIRST), silence(5))
+        sound = recorded(home / "asked.wav", silence(0.2), say(service, FIRST), silence(5))
         with speaker(driver.chromium, chromium, sound) as visitor, visitor.visit(service.url, **WIDE) as visit:
             talk = Talk(visit)
             visit.set(max_tokens=120)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from running import Service, wait_for
+from running import wait_for
 from speech.voiced import wav
 from web.visiting import FLAGS, PATIENCE_S, Visit, Visitor
 
@@ -18,16 +17,6 @@ RATE = 24_000
 FAKE_DEVICE = ("--use-fake-device-for-media-stream",)
 FAKE_CONSENT = "--use-fake-ui-for-media-stream"
 Event = dict[str, Any]
-
-
-def pcm_of(service: Service, text: str) -> bytes:
-    """What the service says for this text."""
-    body = json.dumps({"model": "tts-1", "voice": "alloy", "input": text, "response_format": "pcm"}).encode()
-    request = urllib.request.Request(
-        f"{service.url}/v1/audio/speech", body, {"content-type": "application/json"}, method="POST"
-    )
-    with urllib.request.urlopen(request) as answer:
-        return bytes(answer.read())
 
 
 def silence(seconds: float) -> bytes:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from running import Service, title, wait_for
-from speech.voiced import needs_voice, speaking_service, voices, words
-from web.talking import FAKE_DEVICE, Talk, launched, pcm_of, recorded, silence, speaker
+from speech.voiced import needs_voice, say, voices, words
+from web.talking import FAKE_DEVICE, Talk, launched, recorded, silence, speaker
 from web.test_page_conversation import LEFT, NOTHING, serious
 from web.test_page_sealed import seal
 from web.visiting import SHORT, Visitor
@@ -48,15 +48,9 @@ RESAMPLED = """((rate, hertz) => {
 
 
 @pytest.fixture(scope="module")
-def voiced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with speaking_service(tmp_path_factory.mktemp("spoken")) as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
 def asked(voiced: Service, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """SHORT, spoken; and AGAIN, while it is answered."""
-    parts = (silence(0.2), pcm_of(voiced, SHORT), silence(4), pcm_of(voiced, AGAIN), silence(4))
+    parts = (silence(0.2), say(voiced, SHORT), silence(4), say(voiced, AGAIN), silence(4))
     return recorded(tmp_path_factory.mktemp("sound") / "asked.wav", *parts)
 
 
