@@ -19,6 +19,7 @@ from web.visiting import SHORT, Visitor
 pytestmark = [needs_voice, pytest.mark.slow]
 AGAIN = "And what about Italy?"
 STORY = 120  # tokens: takes longer to say than anybody here waits
+TALE = "Whatever you are asked, tell a very long story about a fox."
 GONE_S = 10.0
 KEPT_TRACK = """const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
 navigator.mediaDevices.getUserMedia = async (how) => {
@@ -113,7 +114,7 @@ def test_who_interrupts_hears_no_more_and_keeps_what_was_heard(
 ) -> None:
     with caller.visit(voiced.url) as visit:
         talk = Talk(visit)
-        visit.set(max_tokens=STORY, system="Whatever you are asked, tell a very long story about a fox.")
+        visit.set(max_tokens=STORY, system=TALE)
         talk.hold(ASKED_S)
         talk.until_sounding()
         visit.page.wait_for_selector(".turn.assistant .firm:not(:empty)")
@@ -139,7 +140,7 @@ def test_hands_free_by_the_keyboard_alone(caller: Visitor, voiced: Service) -> N
     """Space latches; speech interrupts; Escape ends it."""
     with caller.visit(voiced.url) as visit:
         talk = Talk(visit)
-        visit.set(max_tokens=STORY)
+        visit.set(max_tokens=STORY, system=TALE)
         visit.page.locator("#ask").focus()
         visit.page.keyboard.press("Space")
         assert (visit.page.input_value("#ask"), visit.page.is_visible("#talk")) == (" ", False), "a field has its own"
@@ -193,10 +194,11 @@ def test_what_breaks_is_told_and_nothing_is_lost(caller: Visitor, voiced: Servic
         talk.let_go()
         talk.until_silent()
         nobody(voiced)
-        visit.set(max_tokens=STORY)
+        visit.set(max_tokens=STORY, system=TALE)
         talk.hold(ASKED_S)
+        conversation = next(pid for pid in voiced.instances() if title(pid) == "noghost: instance")
         talk.until_sounding()
-        os.kill(next(pid for pid in voiced.instances() if title(pid) == "noghost: instance"), signal.SIGKILL)
+        os.kill(conversation, signal.SIGKILL)  # it lives until all of the answer was heard
         talk.until_silent()
         broke = "The connection to the service broke."
         assert visit.text("#notice") == broke
