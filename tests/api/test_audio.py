@@ -70,7 +70,7 @@ def test_every_format_is_what_it_says(client: OpenAI, wanted: Any) -> None:
 
 
 def test_speed(client: OpenAI, spoken: bytes) -> None:
-    fast = client.audio.speech.create(model="tts-1", voice="nova", input=SAID, response_format="wav", speed=2)
+    fast = client.audio.speech.create(model="tts-1", voice={"id": "nova"}, input=SAID, response_format="wav", speed=2)
     assert len(fast.content) < 0.7 * len(spoken)
 
 
@@ -196,6 +196,8 @@ def test_bodies_that_are_no_forms(voiced: Service) -> None:
     [
         ({"model": "nobody"}, NotFoundError),
         ({"voice": "nobody"}, BadRequestError),
+        ({"voice": {"id": "nobody"}}, BadRequestError),
+        ({"voice": {"id": "alloy", "pitch": 2}}, BadRequestError),
         ({"input": "..."}, BadRequestError),
         ({"input": ""}, BadRequestError),
         ({"input": "x" * 4097}, BadRequestError),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from noghost.api.forms import Form
 from noghost.api.strict import Strict, refuse
@@ -109,7 +109,14 @@ def wrong(param: str | None, message: str, code: str = "invalid_value") -> Reque
 class NamedVoice(Strict):
     """A voice of one's own, as OpenAI's API names it."""
 
+    model_config = ConfigDict(extra="forbid")
+
     id: str
+
+
+def name_of(voice: str | NamedVoice) -> str:
+    """However it was asked for."""
+    return voice if isinstance(voice, str) else voice.id
 
 
 class SpeechRequest(Strict):
@@ -121,11 +128,6 @@ class SpeechRequest(Strict):
     response_format: Literal["mp3", "opus", "flac", "wav", "pcm"] = "mp3"
     speed: Annotated[float, Field(ge=0.25, le=4)] = 1.0
     stream_format: Literal["audio", "sse"] = "audio"
-
-    @property
-    def speaker(self) -> str:
-        """The voice's name."""
-        return self.voice if isinstance(self.voice, str) else self.voice.id
 
     @field_validator("speed", mode="before")
     @classmethod
@@ -151,8 +153,9 @@ def check_mouth(model: str, own: str) -> None:
         )
 
 
-def speaker_of(name: str, speakers: Sequence[str]) -> int:
-    """Which of them a voice's name means: the first, unless it is another's. RequestError for one that is not here."""
+def speaker_of(voice: str | NamedVoice, speakers: Sequence[str]) -> int:
+    """Which of them a voice means: the first, unless it is another's name. RequestError for one that is not here."""
+    name = name_of(voice)
     if name in speakers:
         return speakers.index(name)
     if name in VOICES:

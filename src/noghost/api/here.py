@@ -15,7 +15,7 @@ from noghost.config import Limits
 from noghost.engine.loaded import Loaded
 from noghost.errors import RequestError
 from noghost.keys.key import Keys
-from noghost.messages import Fate, Outcome
+from noghost.messages import Fate, Outcome, Voice
 from noghost.timeline import Timeline
 
 if TYPE_CHECKING:  # a service without models on demand does without them
@@ -189,6 +189,10 @@ class Here:
     def template_number(self, name: str) -> int:
         """Of a template, counted from 1, as the reaper counts them."""
         return self.templates.index(name) + 1
+
+    def number_of(self, voice: Voice) -> int:
+        """By which the reaper knows a voice's weights, among those of all models."""
+        return len(self.models) + len(self.remotes) + voice
 
     def remote_called(self, name: object) -> Remote | None:
         """The model of somebody else's that is called so."""

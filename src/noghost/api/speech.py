@@ -43,7 +43,7 @@ async def speech(body: SpeechRequest, request: Request) -> Response:
     """Have a process of its own say it, sentence by sentence."""
     now = here(request)
     check_mouth(body.model, now.voices[Voice.MOUTH])
-    speaker = speaker_of(body.speaker, now.speakers)
+    speaker = speaker_of(body.voice, now.speakers)
     now.timeline.reach("request")
     commit_to_answer(now.tally, request, is_one_text=False)
     call = Call(now, Voice.MOUTH, commitment_of(request))

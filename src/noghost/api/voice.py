@@ -38,7 +38,7 @@ class Call:
     def _recorded(self, commitment: bytes | None) -> Iterator[Brought | None]:
         """In the thread that may wait."""
         here = self._here
-        here.open(len(here.models) + len(here.remotes) + self._voice, commitment)
+        here.open(here.number_of(self._voice), commitment)
         yield Arenas().take(*here.recorder.bring(self._voice))
         self._whole.wait()
         here.recorder.sync()

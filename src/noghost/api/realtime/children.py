@@ -62,7 +62,7 @@ class Children:
     def _ask(self, commitment: bytes | None) -> Iterator[Found | RequestError | None]:
         """In the thread that may wait."""
         here = self._here
-        here.open(len(here.models) + len(here.remotes) + Voice.EAR, commitment, seatless=True)
+        here.open(here.number_of(Voice.EAR), commitment, seatless=True)
         here.recorder.sync()
         yield None
         while True:

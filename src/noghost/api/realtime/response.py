@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
-from noghost.api.audio_schema import speaker_of
+from noghost.api.audio_schema import name_of, speaker_of
 from noghost.api.errors import told
 from noghost.api.realtime.children import Children
 from noghost.api.realtime.items import (
@@ -52,7 +52,7 @@ class Response:
         self._said = merged_options(session, options)
         self._speaks = self._said.output_modalities == ["audio"]
         self._sound: SoundOut = (options.audio or {}).get("output", session.audio.output)
-        self._speaker = speaker_of(self._sound.speaker, speakers)
+        self._speaker = speaker_of(self._sound.voice, speakers)
         self._output: list[Entry] = []
         self._message: Entry | None = None
         self._calls: list[Entry] = []
@@ -266,7 +266,7 @@ class Response:
         return names[at - 1] if at else None
 
     def _shown(self, status: str, details: Status | None = None) -> dict[str, Any]:
-        output = {"format": self._sound.format.model_dump(exclude_none=True), "voice": self._sound.speaker}
+        output = {"format": self._sound.format.model_dump(exclude_none=True), "voice": name_of(self._sound.voice)}
         return {
             "object": "realtime.response",
             "id": self.id,

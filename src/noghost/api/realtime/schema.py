@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
+from noghost.api.audio_schema import NamedVoice
 from noghost.api.strict import Strict, UnsupportedError, refuse
 from noghost.api.tool_schema import NAME
 
@@ -64,23 +65,12 @@ class SoundIn(Closed):
     turn_detection: TurnDetection | None = None
 
 
-class OwnVoice(Closed):
-    """A voice by its name."""
-
-    id: str
-
-
 class SoundOut(Closed):
     """What goes to the caller."""
 
     format: SoundFormat = SoundFormat(type="audio/pcm", rate=24_000)
-    voice: str | OwnVoice = "default"
+    voice: str | NamedVoice = "default"
     speed: Annotated[float, Field(ge=0.25, le=1.5)] = 1.0
-
-    @property
-    def speaker(self) -> str:
-        """The voice's name."""
-        return self.voice if isinstance(self.voice, str) else self.voice.id
 
 
 class Sound(Closed):

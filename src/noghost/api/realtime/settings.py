@@ -38,7 +38,7 @@ def updated(session: Session, changes: Mapping[str, Any], speakers: Sequence[str
     if model not in (None, "default", session.model) and not (isinstance(model, str) and THEIRS.fullmatch(model)):
         raise RequestError("the model is chosen with the connection", code="invalid_value", param="model")
     found = validated(Session, merged(session.model_dump(exclude_unset=True), kept))
-    speaker_of(found.audio.output.speaker, speakers)
+    speaker_of(found.audio.output.voice, speakers)
     heard = found.audio.input.transcription
     if heard is not None and not EARS.fullmatch(heard.model):
         raise RequestError("there is no such model to transcribe with: take default", param="model")
