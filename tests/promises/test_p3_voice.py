@@ -52,8 +52,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:connect.. must be used:DeprecationWarning"),  # as in test_p3_realtime.py
 ]
-
-
 EAR_WITNESS = str(Path(__file__).with_name("ear_witness.py"))
 BY_OTHERS = pytest.param(OTHERS, id="others", marks=needs_others)
 
