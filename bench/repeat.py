@@ -5,7 +5,7 @@
 First a real service and a prompt of some 300 tokens: every answer is compared with the first one, byte for byte; as a
 control, sampled answers with other seeds. Then the engine alone, a process for each row: which terms change the logits
 after a prompt and after an answer of 48 tokens, and which of them change that answer. Prints Markdown tables, writes
-them to DIR/benchmarks/repeat.md and repeat.json.
+them to DIR/benchmarks/repeat.md and repeat.json, and draws DIR/img/repeat.png.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from facts import ROOT, facts, publish
+from plots import OTHERS, OURS, figure, open_frame
 
 sys.path.insert(0, str(ROOT / "tests"))
 from noghost.weights.find import find
@@ -32,6 +34,7 @@ LONG = [{"role": "user", "content": "Tell me a story about a lighthouse and abou
 USUAL = {"threads": 1, "batch": 0, "context": 8192, "prefix": 0}
 # glibc picks expf, powf and sinf by the processor: its tunable takes features away, as on an older one.
 HEAD = "| prompt tokens | changed | logits after the prompt | after a greedy answer | greedy answer | sampled answer |"
+LOOKS = {"logits": "logits", "later": "logits, later", "greedy": "greedy answer", "sampled": "sampled answer"}
 OLDER = {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-AVX512F"}
 
 
@@ -112,9 +115,30 @@ def table(service_rows: list[dict[str, object]], term_rows: list[dict[str, objec
     ]
     lines += [HEAD, "|---|---|---|---|---|---|"]
     for row in term_rows:
-        same = ["the same" if row[name] else "**other**" for name in ("logits", "later", "greedy", "sampled")]
+        same = ["the same" if row[name] else "**other**" for name in LOOKS]
         lines.append(f"| {row['prompt_tokens']} | {row['changed']} | {' | '.join(same)} |")
     return lines
+
+
+def plot(service_rows: list[dict[str, Any]], term_rows: list[dict[str, Any]], path: Path) -> None:
+    """Above how many answers were the same; below what breaks it, a square for each length of the prompt."""
+    changes = [changed.name for changed in CHANGES]
+    lengths = sorted({row["prompt_tokens"] for row in term_rows})
+    with figure(path, size=(8, 3.2)) as axes:
+        for row in term_rows:
+            at = changes.index(row["changed"])
+            for number, name in enumerate(LOOKS):
+                x = number * (len(lengths) + 1) + lengths.index(row["prompt_tokens"])
+                axes.scatter(x, at, marker="s", s=90, color=OURS if row[name] else OTHERS)
+        axes.invert_yaxis()
+        axes.set_yticks(range(len(changes)), changes, fontsize=8)
+        middles = [number * (len(lengths) + 1) + (len(lengths) - 1) / 2 for number in range(len(LOOKS))]
+        axes.set_xticks(middles, LOOKS.values(), fontsize=8)
+        told = ", ".join(f"{row['answer']} {row['threads']}: {row['same']}/{row['times']}" for row in service_rows)
+        tokens = ", ".join(map(str, lengths))
+        key = f"what changes it (blue: the same, red: other), for prompts of {tokens} tokens"
+        axes.figure.suptitle(f"the same again: {told}\n{key}", fontsize=9)
+        open_frame(axes)
 
 
 def main() -> None:
@@ -128,7 +152,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home, running(Path(home), "--threads", "2") as service:
         service_rows = [repeated(service, temp, threads, times) for temp in (0.0, 1.0) for threads in (1, 2)]
     term_rows = [row for tokens in prompts for row in compared(tokens)]
-    publish(options.out, "repeat", "The same request, the same bytes", table(service_rows, term_rows), described)
+    rows = [*table(service_rows, term_rows), "", "![The same again, and what breaks it](../img/repeat.png)"]
+    publish(options.out, "repeat", "The same request, the same bytes", rows, described)
+    plot(service_rows, term_rows, options.out / "img" / "repeat.png")
     target = options.out / "benchmarks" / "repeat.json"
     target.write_text(json.dumps({"facts": described, "repeats": service_rows, "terms": term_rows}, indent=1) + "\n")
     if any(row["same"] != row["times"] for row in service_rows):
