@@ -6,6 +6,8 @@ import contextlib
 import json
 import socket
 import struct
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,8 +18,9 @@ from running import Service, wait_for
 from speech.voiced import parent_of, voices
 
 KEPT = str(Path(__file__).with_name("arenas_kept.py"))
+MADE_OF_SOUND = str(Path(__file__).with_name("made_of_sound.py"))
 CANARY = "The purple walrus counts eleven silver lanterns at midnight."
-WINDOW = 64  # samples, or mel frames
+WINDOW = 64  # samples
 GONE_S = 20.0
 
 
@@ -48,6 +51,15 @@ def needles_of(pcm: bytes) -> list[Needle]:
                 found.append(Needle(raw, name, "sound", at, len(raw), 0, name))
     assert len(found) > 8
     return found
+
+
+def made_of(kind: str, pcm: bytes, rate: int) -> list[Needle]:
+    """Windows of what an ear makes of it, by made_of_sound.py: "samples" at its own rate, or "mel" frames."""
+    command = [sys.executable, MADE_OF_SOUND, kind, str(rate)]
+    lines = subprocess.run(command, input=pcm, stdout=subprocess.PIPE, timeout=60, check=True).stdout.split()
+    raws = [bytes.fromhex(line.decode()) for line in lines]
+    assert len(raws) > 8
+    return [Needle(raw, kind, "sound", at, len(raw), 0, kind) for at, raw in enumerate(raws)]
 
 
 def copies(service: Service, pids: Sequence[int], needles: Sequence[Needle]) -> int:

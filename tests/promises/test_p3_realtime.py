@@ -23,12 +23,12 @@ from promises.hunting_sound import (
     KEPT,
     copies,
     lasting,
+    made_of,
     needles_of,
     outcomes,
     until_gone,
     until_the_turn_is_over,
 )
-from promises.made_of_sound import samples_of
 from running import Service, running, wait_for
 from speech.voiced import needs_voice, say, speaking_service, voices
 
@@ -120,7 +120,7 @@ def test_nothing_of_a_conversation_is_left(service: Service) -> None:
 def test_what_an_ear_makes_of_the_sound_is_left_nowhere(service: Service) -> None:
     pcm = say(service, CANARY)
     until_gone(service)
-    needles = samples_of(pcm, RATE_HZ)
+    needles = made_of("samples", pcm, RATE_HZ)
     with conversing(service, audio=PUSH_TO_TALK) as talk:
         talk.speak(pcm)
         wait_for(lambda: copies(service, voices(service), needles) > 0, 20, "the ear to have it: the control")

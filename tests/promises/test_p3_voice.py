@@ -26,13 +26,13 @@ from promises.hunting_sound import (
     KEPT,
     copies,
     lasting,
+    made_of,
     needles_of,
     outcomes,
     slow_speech,
     until_gone,
     until_the_turn_is_over,
 )
-from promises.made_of_sound import frames_of
 from running import Service, running, state, wait_for
 from speech.voiced import (
     OTHERS,
@@ -68,7 +68,7 @@ def test_nothing_of_what_was_heard_or_said_is_left(service: Service) -> None:
     heard = hear(service, wav(file))
     until_gone(service)
     texts = [*needles_for(CANARY, width_chars=16), *needles_for(heard, width_chars=16)]
-    sound = [*needles_of(spoken), *needles_of(file), *frames_of(file, SOUND_RATE)]
+    sound = [*needles_of(spoken), *needles_of(file), *made_of("mel", file, SOUND_RATE)]
     assert copies(service, lasting(service), [*sound, *texts]) == 0
     assert set(outcomes(service)) == {("answered", "verified")}
     rows = json.loads(service.noghost("receipts", "--json").stdout)
@@ -109,7 +109,7 @@ def test_of_a_turns_frames_nothing_is_left_while_the_conversation_goes_on(servic
         talk.say("input_audio_buffer.commit")
         talk.until("conversation.item.input_audio_transcription.completed")
         until_the_turn_is_over(service)
-        assert copies(service, [*lasting(service), *service.instances()], frames_of(pcm, RATE_HZ)) == 0
+        assert copies(service, [*lasting(service), *service.instances()], made_of("mel", pcm, RATE_HZ)) == 0
     until_gone(service)
     assert {wipe for _, wipe in outcomes(service)} == {"verified"}
 
@@ -124,7 +124,7 @@ def test_it_is_the_wipe_that_leaves_no_frames(tmp_path: Path, wipe: str) -> None
     with running(tmp_path, command=(sys.executable, EAR_WITNESS, str(report), wipe, str(file))) as watching:
         pcm = say(watching, CANARY)
         until_gone(watching)
-        needles = frames_of(pcm, RATE_HZ)
+        needles = made_of("mel", pcm, RATE_HZ)
         with conversing(watching, audio=PUSH_TO_TALK) as talk:
             talk.speak(pcm + QUIET)
             wait_for(lambda: copies(watching, voices(watching), needles), GONE_S, "the ear to make them, in the pause")
