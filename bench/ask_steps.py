@@ -33,45 +33,40 @@ def main() -> None:
     """Arguments: a descriptor, then what follows `noghost ask`."""
     marks = {"process": now_ms()}
     told = int(sys.argv[1])
-    from noghost import models
-    from noghost.cli import ask
-    from noghost.engine import ahead
-
-    start = ask.start_ahead
-
-    def start_after_words(*arguments: Any) -> Any:
-        marks["words"] = now_ms()
-        started = start(*arguments)
-        marks["reaper"] = now_ms()
-        time_the_rest(marks, told)
-        return started
-
-    ask.start_ahead = start_after_words
-    models.find_model = timed(marks, "digest", models.find_model)
-    ahead.begin = timed(marks, "begin", ahead.begin)
-    ahead.Ahead.made = timed(marks, "load", ahead.Ahead.made)  # type: ignore[method-assign]
-    sys.argv = ["noghost", "ask", *sys.argv[2:]]
+    from noghost.cli import ask, lived
     from noghost.cli.main import main as run
 
-    run()
+    start, report = ask.start_ahead, lived.report
 
-
-def time_the_rest(marks: dict[str, float], told: int) -> None:
-    """What the command imports next, and its steps."""
-    from noghost import host
-    from noghost.cli import lived
-    from noghost.warden import network
-
-    report = lived.report
+    def start_first() -> Any:
+        """As the command does: the reaper first, then the rest of the imports."""
+        reaper = start()
+        time_the_rest(marks)
+        return reaper
 
     def report_all(life: Any, as_json: bool) -> None:
         marks["birth"], marks["prefill"] = life.told.born_ns / 1e6, life.told.first_ns / 1e6
         os.write(told, json.dumps(marks).encode())
         report(life, as_json)
 
-    lived.report = report_all
+    ask.start_ahead, lived.report = start_first, report_all
+    sys.argv = ["noghost", "ask", *sys.argv[2:]]
+    run()
+
+
+def time_the_rest(marks: dict[str, float]) -> None:
+    """What the command imports next, and its steps."""
+    marks["reaper"] = now_ms()
+    from noghost import host, models
+    from noghost.engine import ahead, pages
+    from noghost.warden import network
+
+    models.find_models = timed(marks, "digest", models.find_models)
+    ahead.begin = timed(marks, "begin", ahead.begin)
     network.leave_network_as_root = timed(marks, "imports", network.leave_network_as_root)
     host.build_digest = timed(marks, "host", host.build_digest)
+    ahead.Ahead.made = timed(marks, "load", ahead.Ahead.made)  # type: ignore[method-assign]
+    pages.release_zero_pages = timed(marks, "context", pages.release_zero_pages)
 
 
 if __name__ == "__main__":

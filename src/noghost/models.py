@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from noghost.config import Config, TemplateSource
 from noghost.errors import ConfigError
+from noghost.host import build_digest
 from noghost.weights.digest import open_verified, read_ahead, verify
 from noghost.weights.file import WeightsFile
 from noghost.weights.find import find
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from noghost.api.here import Served
-    from noghost.config import Config, TemplateSource
     from noghost.engine.ahead import Made
     from noghost.engine.dormant import Dormant
     from noghost.engine.loaded import Loaded
@@ -44,28 +45,18 @@ class Found:
         return begin(self.file.path, Room(context_tokens, asked), repack=self.file.prepared, hold_in=self.file.hold_in)
 
 
-def find_model(name: str | None, context_tokens: int) -> Found:
-    """The file of one that is loaded; None: the default model. Raises WeightsError with the path."""
-    return look_at([find(name)], (), context_tokens)[0]
-
-
 def find_models(config: Config) -> tuple[Found, ...]:
     """Every configured model's file; raises WeightsError with the path, ConfigError for two of one name."""
     loaded, on_demand = [[find(name) for name in names] for names in (config.loaded_models, config.on_demand)]
     names = [file.name for file in (*loaded, *on_demand)]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise ConfigError(f"two models are called {twice}", "name each once; rename the file of one")
-    return look_at(loaded, on_demand, config.context_tokens)
-
-
-def look_at(loaded: Sequence[WeightsFile], on_demand: Sequence[WeightsFile], context_tokens: int) -> tuple[Found, ...]:
-    """Look at all of them, then hash them, then try those that nobody knows. Raises WeightsError with the path."""
     for file in (*loaded, *on_demand):
         check_header(file.path)
     for file in loaded:
         read_ahead(file.path)
     models = *(Found(file, verify(file)) for file in loaded), *(Found(file, verify(file), True) for file in on_demand)
-    try_unknown([model for model in models if not model.file.vouched], context_tokens)
+    try_unknown([model for model in models if not model.file.vouched], config.context_tokens)
     return models
 
 
@@ -74,7 +65,6 @@ def try_unknown(models: Sequence[Found], context_tokens: int) -> None:
     if not models:
         return
     from noghost.engine.trial import try_model
-    from noghost.host import build_digest
     from noghost.weights import tried
 
     build = build_digest()
@@ -175,7 +165,6 @@ def templates_for(config: Config, models: Sequence[Found], model: Found) -> list
 
 def hold_templates(config: Config, found: Found, loaded: Loaded, sources: Sequence[TemplateSource]) -> Loaded:
     """The same model with its templates held. In the warden, before any birth."""
-    from noghost.host import build_digest
     from noghost.templates.holding import Basis, hold
     from noghost.templates.store import folder
 
@@ -186,7 +175,6 @@ def hold_templates(config: Config, found: Found, loaded: Loaded, sources: Sequen
 def compute_template(config: Config, source: TemplateSource) -> tuple[int, str]:
     """Have the state of a template computed and put at rest, unless it is there; (tokens that it holds, digest)."""
     from noghost.engine.loaded import load
-    from noghost.host import build_digest
     from noghost.templates.holding import Basis, key_of, state_of
     from noghost.templates.store import folder
 

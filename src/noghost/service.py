@@ -156,9 +156,9 @@ def duty_of(
         ledger_dir(config),
         stated,
         config.most_seats,
-        config.limits.queue,
-        config.limits.refusals,
-        config.unverified,
+        queue=config.limits.queue,
+        most_refusals=config.limits.refusals,
+        unverified=config.unverified,
         on_demand=tuple(number for number, found in enumerate(models) if found.on_demand),
         tries=load_tries() if config.on_demand else (),
         voices=config.most_voices,
@@ -334,7 +334,7 @@ def ask(config: Config, question: Question, reaper: Spawned, found: Found, loadi
     reaper itself holds none of it, it is a program of its own here and not a fork. It was started already, and so was
     the loading of the weights (engine/ahead.py). Raises WeightsError, LedgerError or HostError before it is asked.
     """
-    from noghost.engine.loaded import around
+    from noghost.engine.loaded import made_ready
     from noghost.instance.terminal import Threads, answer
 
     prepare_process("noghost: ask")
@@ -342,11 +342,11 @@ def ask(config: Config, question: Question, reaper: Spawned, found: Found, loadi
     fences = make_fences(config.without)
     stated = state(config, (found,), fences, own_network)
     limits = config.limits
-    duty = Duty(ledger_dir(config), stated, 1, limits.queue, limits.refusals, config.unverified, exact=True)
+    duty = Duty(ledger_dir(config), stated, 1, limits.queue, limits.refusals, unverified=config.unverified, exact=True)
     births, reaper_pid = reaper.births, reaper.pid
     reaper.charge(duty)
     own_line = Line(be_traced(births, reaper_pid))
-    loaded = around(*loading())
+    loaded = made_ready(*loading())
     share = Share(config.most_threads, Board())
     now = share.threads if not config.threads else lambda: config.threads
     threads = Threads(config.most_threads, now, config.threads or None)

@@ -95,12 +95,8 @@ def test_how_much_can_come_is_known_of_a_file_and_not_of_a_pipe(tmp_path: Path, 
 def test_a_reaper_without_a_duty_ends_without_a_word(tmp_path: Path) -> None:
     """The command refuses its settings after the reaper was started."""
     done = subprocess.run(
-        [*ASK, "--without", "all", "Hello"],
-        env=private_environment(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=60,
+        [*ASK, "--stop", "", "Hello"], env=private_environment(tmp_path), capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("noghost: there is no step called all to do without\n")
+    assert done.stderr == "noghost: --stop is empty\nhint: give the text to stop at\n"
     assert not (tmp_path / "noghost").exists(), "no ledger was opened"

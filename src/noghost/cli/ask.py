@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from noghost.cli.ahead import start_ahead
+from noghost.cli.ahead import load_ahead, start_ahead
 from noghost.cli.sealing import sealing
 from noghost.cli.where import ledger_at, options
 from noghost.config import DEFAULT_CONTEXT_TOKENS, Config
@@ -80,6 +80,7 @@ def ask(
     that follow it, or random ones. With --fresh or --url this command holds what is said until it ends, unwiped; with
     --sealed nobody between it and the instance can read it.
     """
+    reaper = None if count or any(fresh.values()) else start_ahead()
     if not all(stops):
         raise ConfigError("--stop is empty", "give the text to stop at")
     config = Config(
@@ -90,7 +91,7 @@ def ask(
         unverified=unverified,
         without=without,
     )
-    from noghost.instance.identity import fresh_seed
+    from noghost.instance.identity import fresh_seed  # now, while the reaper imports too
     from noghost.instance.question import Question
 
     asked = Question(
@@ -104,9 +105,9 @@ def ask(
         stops=stops,
         as_json=as_json,
     )
-    if count or any(fresh.values()):
+    if reaper is None:
         return ask_several(config, asked, count, seed=seed, **fresh)
-    found, loading, reaper = start_ahead(model, context_tokens, asked.most_tokens())
+    found, loading = load_ahead(config, asked.most_tokens())
     from noghost.cli.lived import finish
     from noghost.service import ask as run_ask
 

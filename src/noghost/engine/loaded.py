@@ -46,7 +46,11 @@ def load(path: Path, context_tokens: int, *, repack: bool = False) -> Loaded:
     """Load a file and make it ready. `repack`: as prepared files are (weights/prepared.py). Raises WeightsError or
     EngineError."""
     model = Model.load(path, repack=repack)
-    context = Context(model, Room(context_tokens).of(model))
+    return made_ready(model, Context(model, Room(context_tokens).of(model)))
+
+
+def made_ready(model: Model, context: Context) -> Loaded:
+    """What an instance needs of a model, with a context that is new. Raises EngineError."""
     context.release_zero_pages()
     return around(model, context)
 

@@ -13,6 +13,7 @@ With `use_cache=False` the first of these goes away, and what is found is what t
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import stat
@@ -51,8 +52,6 @@ def _digest(file: BufferedReader, path: Path, use_cache: bool) -> str:
     cached = _load().get(real) if use_cache else None
     if cached and cached[0] == key:
         return cached[1]
-    import hashlib  # OpenSSL's library: a cached digest does without it
-
     value = hashlib.file_digest(file, "sha256").hexdigest()
     if _key(file) != key:
         raise WeightsError(f"the model {path} changed while it was read", "wait until it is complete")
