@@ -43,7 +43,7 @@ lint: $(VENV)/dev.done  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/dev.done  ## the published numbers, against a stock llama-server: about three quarters of an hour, on an idle machine
+bench: $(VENV)/dev.done  ## the published numbers, against a stock llama-server: more than an hour, on an idle machine
 	$(BIN)/python bench/hot.py && $(BIN)/python bench/hot.py --foreign
 	for script in batches together cold path endings hunt deep idle tls sealed timing template holding repeat flood soak voice; do $(BIN)/python bench/$$script.py || exit; done
 

@@ -1,9 +1,9 @@
-"""The steps that nothing can do without which answers by llama.cpp from Python: for `cold.py`.
+"""The steps that nothing can leave out which answers by llama.cpp from Python, one after the other: for `cold.py`.
 
     python bench/bare.py MODEL QUESTION
 
-An interpreter, llama.cpp's library, the weights, a context for the prompt, the prompt computed with two threads. No
-template engine, no other process, no confinement, no record, no wipe: a bound, not a program to use.
+An interpreter, llama.cpp's library, the weights, a context for the prompt, the prompt computed with all threads. No
+template engine, no other process, no confinement, no record, no wipe: to compare with, not to use.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import os
 import sys
 from pathlib import Path
 
+from noghost.config import cores
 from noghost.engine.context import Context
 from noghost.engine.model import Model
 
 PROMPT = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n{}<|im_end|>\n"
 PROMPT += "<|im_start|>assistant\n"
 CONTEXT_TOKENS = 256
-THREADS = 2
 
 
 def main() -> None:
@@ -27,8 +27,8 @@ def main() -> None:
     gc.disable()
     model = Model.load(Path(sys.argv[1]))
     context = Context(model, CONTEXT_TOKENS, releasable=False)
-    context.start_threads(THREADS)
-    context.set_threads(THREADS)
+    context.start_threads(cores())
+    context.set_threads(cores())
     context.decode(model.tokenize_prompt(PROMPT.format(sys.argv[2])), 0)
     os.write(1, b"x")
     os._exit(0)

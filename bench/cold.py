@@ -61,49 +61,51 @@ def main() -> None:
         time.sleep(2.1)  # a younger file's digest is not cached: weights/digest.py
         for named in ((), ("--model", str(own))):
             ask(environment, *named)  # not counted: the ledger's key is made, weights are tried, their digests cached
-        measures = list_measures(environment, weights, own, steps)
-        for turn in range(2 if options.quick else options.rounds):
-            for name, measure in measures if turn % 2 == 0 else measures[::-1]:
-                samples[name].append(measure())
-            print(f"round {turn + 1}", file=sys.stderr)
         imports = top_imports(environment)
+        for name, measures in list_measures(environment, weights, own, steps).items():
+            for turn in range(2 if options.quick else options.rounds):
+                for what, measure in measures if turn % 2 == 0 else measures[::-1]:
+                    samples[what].append(measure())
+                print(f"{name}: round {turn + 1}", file=sys.stderr)
     write(options.out, samples, steps, imports, described)
 
 
 def list_measures(
     environment: dict[str, str], weights: Path, own: Path, steps: list[dict[str, float]]
-) -> list[tuple[str, Callable[[], float]]]:
-    """What is measured in each round, in this order or the other way round."""
+) -> dict[str, list[tuple[str, Callable[[], float]]]]:
+    """What is measured together, in each round in this order or the other way round: all that is warm first, since what
+    is dropped is dropped for everybody."""
 
     def stepped() -> float:
         steps.append(ask_in_steps(environment))
         return steps[-1]["first byte"] / 1e3
 
-    def ask_own() -> float:
+    def ask_copy() -> float:
         return ask(environment, "--model", str(own))
 
-    def after(drop: Callable[[], None], measure: Callable[[], float]) -> Callable[[], float]:
+    def after(prepare: Callable[[], object], measure: Callable[[], float]) -> Callable[[], float]:
         def measure_then() -> float:
-            drop()
+            prepare()
             return measure()
 
         return measure_then
 
-    measures: list[tuple[str, Callable[[], float]]] = [
+    def cold(how: str, drop: Callable[[], None]) -> list[tuple[str, Callable[[], float]]]:
+        """Each measure on its own: before one that is warm, everything is brought back."""
+        return [
+            (f"ask, copy, before {how}", after(ask_copy, ask_copy)),
+            (f"read, {how}", after(drop, lambda: read_once(own))),
+            (f"ask, {how}", after(lambda: (ask_copy(), drop()), ask_copy)),
+        ]
+
+    warm: list[tuple[str, Callable[[], float]]] = [
         ("ask", lambda: ask(environment)),
         ("steps", stepped),
         ("bare", lambda: first_byte([*BARE, str(weights), QUESTION], environment)),
         ("stock", lambda: start_stock(weights)),
-        ("ask, own file", ask_own),
-        ("read, weights cold", after(lambda: forget(own), lambda: read_once(own))),
-        ("ask, weights cold", after(lambda: forget(own), ask_own)),
     ]
-    if os.geteuid() == 0:
-        measures += [
-            ("read, all cold", after(forget_all, lambda: read_once(own))),
-            ("ask, all cold", after(forget_all, ask_own)),
-        ]
-    return measures
+    found = {"warm": warm, "weights cold": cold("weights cold", lambda: forget(own))}
+    return found | ({"all cold": cold("all cold", forget_all)} if os.geteuid() == 0 else {})
 
 
 def own_environment(home: str) -> dict[str, str]:
@@ -196,7 +198,7 @@ def read_once(path: Path) -> float:
 
 def top_imports(environment: dict[str, str]) -> list[tuple[str, float, float]]:
     """Module, its own and its whole milliseconds, of the modules on the command's way that take longest in all."""
-    way = "import noghost.cli.commands, noghost.cli.ask, noghost.service, noghost.instance.terminal"
+    way = "import noghost.cli.main, noghost.cli.ask, noghost.service, noghost.instance.terminal"
     command = [sys.executable, "-X", "importtime", "-c", way]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     found = re.findall(r"^import time: +(\d+) \| +(\d+) \| +(\S+)$", done.stderr, re.MULTILINE)

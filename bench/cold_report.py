@@ -12,13 +12,13 @@ from noghost.client.bench.ratio import ratio
 
 STEPS = {
     "process": "the interpreter starts",
-    "words": "what reads the command line is imported, and reads it; the engine's library",
-    "digest": "the weights' structure and digest (cached)",
-    "begin": "a thread begins to load the weights",
-    "reaper": "the reaper is started",
+    "reaper": "what reads the command line is imported, the reaper is started",
+    "digest": "the weights' digest (cached)",
+    "begin": "the engine's library; a thread begins to load the weights",
     "imports": "what wires the processes and what answers is imported meanwhile",
     "host": "what the receipt says of host and build",
     "load": "until the weights are mapped, the vocabulary is read and the context, sized to the question, is made",
+    "context": "what of the context was only cleared is given back",
     "birth": "the chat template; until the reaper traces; fork, gate, confinement of the instance",
     "prefill": "tokenise, record, prefill, the first token",
     "first byte": "it arrives",
@@ -46,14 +46,15 @@ def markdown(
         "",
         "From before the start of the process to the first byte of the answer, in seconds: median (quartiles) of all",
         "rounds, interleaved. `stock` is a stock llama-server that is started, waited for and asked the same. `bare`",
-        "is an interpreter that loads these weights with llama.cpp, computes the same prompt and does nothing else:",
-        "nothing that uses llama.cpp from Python can be faster.",
+        "is an interpreter that loads these weights with llama.cpp and computes the same prompt, one after the other,",
+        "and does nothing else (`bench/bare.py`). What is cold is measured after that, with a copy of the weights that",
+        "is named by its path (`ask, copy`), since nobody else may have it mapped.",
         "",
         "| | seconds |",
         "|---|---|",
         *rows,
         "",
-        "| ratio of medians | with a bootstrap interval of 95 % |",
+        "| ratio of medians, or of the median of differences | with a bootstrap interval of 95 % |",
         "|---|---|",
         *compared,
         "",
@@ -90,7 +91,7 @@ def comparison(label: str, base: Sequence[float], subject: Sequence[float]) -> s
 def cold_against_reading(samples: Samples, how: str) -> list[str]:
     """The whole of a cold start, and what it adds to a warm one."""
     read, cold = samples[f"read, {how}"], samples[f"ask, {how}"]
-    added = [one - other for one, other in zip(cold, samples["ask, own file"], strict=True)]
+    added = [one - other for one, other in zip(cold, samples[f"ask, copy, before {how}"], strict=True)]
     return [
         comparison(f"{how}, against reading the file once", read, cold),
         comparison(f"what {how} adds, against reading the file once", read, added),

@@ -5,8 +5,9 @@
 `decoded`: the parent of instances decodes the prefix itself, into a context that they inherit by copy-on-write. It may
 have one thread, so that it can fork. `computed apart`: a program of its own computes the state with all threads, it is
 kept at rest, and the parent restores it into a context whose pages a file without a name holds. That is what noghost
-does (templates/holding.py), and is measured by its own code. Each way and length in a process of its own, once; the
-first tokens in children forked from it, one after another. Writes DIR/benchmarks/holding.md and DIR/img/holding.png.
+does (templates/holding.py), and is measured by its own code. Each way and length in a process of its own, once, and in
+a second one that finds the state at rest; the first tokens in children forked from the first, one after another. Writes
+DIR/benchmarks/holding.md and DIR/img/holding.png.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ Found = dict[str, Any]
 def main() -> None:
     options = parse()
     if options.way:
-        print(json.dumps(measure(options.way, options.length)))
+        print(json.dumps(measure(options.way, options.length, options.folder)))
         return
     described = facts(find().path, ("noghost", "llama-cpp-python")) | {"threads": str(cores())}
     found = {(length, way): measured(way, length) for length in LENGTHS for way in WAYS}
@@ -58,7 +58,7 @@ def main() -> None:
         *(row(length, way, one) for (length, way), one in found.items()),
         "",
         f"Seconds until the prefix is held; memory beyond what the parent had before; {MORE_TOKENS} further tokens in",
-        f"each of {CHILDREN} children with all threads: median (least to most).",
+        f"each of {CHILDREN} children with all threads, the fork included: median (least to most).",
         "",
         "![Until a prefix is held](../img/holding.png)",
     ]
@@ -91,60 +91,54 @@ def plot(found: dict[tuple[int, str], Found], path: Path) -> None:
 
 
 def measured(way: str, length: int) -> Found:
-    """By a process of its own."""
-    command = [sys.executable, __file__, "--way", way, "--length", str(length)]
-    found: Found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    """By a process of its own; where a state is left at rest, a second process starts from it."""
+    with tempfile.TemporaryDirectory(prefix="noghost-bench-") as folder:
+        found = one_start(way, length, folder)
+        found["again_s"] = one_start(way, length, folder)["made_s"] if way == "apart" else found["made_s"]
     print(f"{length} {way}", file=sys.stderr)
     return found
 
 
-def measure(way: str, length: int) -> Found:
+def one_start(way: str, length: int, folder: str) -> Found:
+    command = [sys.executable, __file__, "--way", way, "--length", str(length), "--folder", folder]
+    found: Found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    return found
+
+
+def measure(way: str, length: int, folder: Path) -> Found:
     """In that process."""
     loaded = load(find().path, CONTEXT_TOKENS)
+    basis = Basis(sha256(find().path), build_digest(), folder, cores())
+    source = TemplateSource("prefix", "word " * (length - 3) + "word")
     before = private_bytes(os.getpid())
-    with tempfile.TemporaryDirectory(prefix="noghost-bench-") as folder:
-        basis = Basis(sha256(find().path), build_digest(), Path(folder), cores())
-        source = TemplateSource("prefix", "word " * (length - 3) + "word")
-        make = decoding(source, loaded, basis) if way == "decoded" else lambda: hold(source, loaded, basis).context
-        (made_s, context), (again_s, _) = timed(make), timed(make) if way == "apart" else (0.0, None)
-        own_bytes = private_bytes(os.getpid()) - before
-        first_ms = [in_child(context) for _ in range(CHILDREN)]
-    return {
-        "made_s": made_s,
-        "again_s": again_s or made_s,
-        "own_bytes": own_bytes // (2 if way == "apart" else 1),  # it was held twice
-        "first_ms": first_ms,
-    }
-
-
-def decoding(source: TemplateSource, loaded: Loaded, basis: Basis) -> Callable[[], Context]:
-    tokens = key_of(source, loaded, basis).tokens
-
-    def decode() -> Context:
-        context = Context(loaded.model, CONTEXT_TOKENS)
-        context.release_zero_pages()
-        context.decode(tokens, 0)
-        return context
-
-    return decode
-
-
-def timed(make: Callable[[], Context]) -> tuple[float, Context]:
     began_s = time.perf_counter()
-    made = make()
-    return time.perf_counter() - began_s, made
+    context = decoded(source, loaded, basis) if way == "decoded" else hold(source, loaded, basis).context
+    made_s = time.perf_counter() - began_s
+    own_bytes = private_bytes(os.getpid()) - before
+    first_ms = [in_child(context) for _ in range(CHILDREN)]
+    return {"made_s": made_s, "own_bytes": own_bytes, "first_ms": first_ms}
+
+
+def decoded(source: TemplateSource, loaded: Loaded, basis: Basis) -> Context:
+    """A context that this process has decoded the prefix into."""
+    context = Context(loaded.model, CONTEXT_TOKENS)
+    context.release_zero_pages()
+    context.decode(key_of(source, loaded, basis).tokens, 0)
+    return context
 
 
 def in_child(context: Context) -> float:
-    """Milliseconds that a short question's tokens take in a child."""
+    """Milliseconds from before the fork of a child until it has computed a short question's tokens."""
     reading, writing = os.pipe()
+    began_s = time.perf_counter()
     if os.fork() == 0:
-        context.start_threads(cores())
-        context.set_threads(cores())
-        began_s = time.perf_counter()
-        context.decode(range(FIRST_TOKEN, FIRST_TOKEN + MORE_TOKENS), context.position)
-        os.write(writing, str(1e3 * (time.perf_counter() - began_s)).encode())
-        os._exit(0)
+        try:
+            context.start_threads(cores())
+            context.set_threads(cores())
+            context.decode(range(FIRST_TOKEN, FIRST_TOKEN + MORE_TOKENS), context.position)
+            os.write(writing, str(1e3 * (time.perf_counter() - began_s)).encode())
+        finally:
+            os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as told:
         milliseconds = float(told.read())
@@ -156,6 +150,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="two ways to hold a template")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--length", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, default=ROOT / "docs")
     return parser.parse_args()
 

@@ -134,7 +134,9 @@ def plot(service_rows: list[dict[str, Any]], term_rows: list[dict[str, Any]], pa
         axes.set_yticks(range(len(changes)), changes, fontsize=8)
         middles = [number * (len(lengths) + 1) + (len(lengths) - 1) / 2 for number in range(len(LOOKS))]
         axes.set_xticks(middles, LOOKS.values(), fontsize=8)
-        told = ", ".join(f"{row['answer']} {row['threads']}: {row['same']}/{row['times']}" for row in service_rows)
+        told = ", ".join(
+            f"{row['answer']}, {row['threads']} thread(s): {row['same']} of {row['times']}" for row in service_rows
+        )
         tokens = ", ".join(map(str, lengths))
         key = f"what changes it (blue: the same, red: other), for prompts of {tokens} tokens"
         axes.figure.suptitle(f"the same again: {told}\n{key}", fontsize=9)

@@ -2,9 +2,9 @@
 
     python bench/together.py [--rounds N] [--out DIR]
 
-On one machine, in turns: as many processes as there are cores, a thread and an answer each, a token at a time; and one
-process with all threads, each of whose passes computes one token of each of N answers. Nothing else runs in them: no
-service, no HTTP, no sampling. So the ratio bounds what `hot.py` can find for so many callers, prefill aside. Writes
+For N answers, in turns: N processes, an answer each, a token at a time, with a thread each (one alone has all of them);
+and one process with all threads, each of whose passes computes a token of each answer. Nothing else runs in them: no
+service, no HTTP, no sampling, and the prompt is not counted. `hot.py` has the two as services. Writes
 DIR/benchmarks/together.md and DIR/img/together.png.
 """
 
@@ -15,8 +15,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ CALLERS = (1, 2, 4, 8)
 CONTEXT_TOKENS = 512  # of each answer
 PROMPT_TOKENS = 64
 STEPS = 48
+Speeds = dict[int, list[float]]  # answers -> tokens a second
 FIRST_TOKEN = 1000  # any of the vocabulary: what is said does not matter to how long it takes
 
 
@@ -43,83 +44,106 @@ def main() -> None:
         serve(options.answers, options.threads)
         return
     described = facts(find().path, ("llama-cpp-python",)) | {"rounds": str(options.rounds)}
-    apart: list[float] = []
-    together: dict[int, list[float]] = {callers: [] for callers in CALLERS}
+    apart: Speeds = {callers: [] for callers in CALLERS}
+    together: Speeds = {callers: [] for callers in CALLERS}
     with ExitStack() as stack:
-        alone = [stack.enter_context(worker(1, 1)) for _ in range(cores())]
-        joint = {callers: stack.enter_context(worker(callers, cores())) for callers in CALLERS}
+        workers = Workers(stack)
         for turn in range(options.rounds + 1):
-            speed = tokens_per_second(alone, 1)
-            if turn:  # the first round reads the weights
-                apart.append(speed)
-            for callers, one in joint.items():
-                speed = tokens_per_second([one], callers)
-                if turn:
-                    together[callers].append(speed)
+            for callers in CALLERS:
+                measures = [(apart, [1] * callers), (together, [callers])]
+                for found, answers in measures if turn % 2 == 0 else measures[::-1]:
+                    speed = tokens_per_second(workers.of(answers))
+                    if turn:  # the first round loads the weights
+                        found[callers].append(speed)
     write(options.out, apart, together, described)
 
 
-def write(out: Path, apart: list[float], together: dict[int, list[float]], described: dict[str, str]) -> None:
-    rows = ["| | tokens a second, all answers | apart / together |", "|---|---|---|"]
-    rows.append(f"| apart: {cores()} processes, a thread each | {statistics.median(apart):.0f} | |")
-    for callers, speeds in together.items():
-        middle, low, high = ratio(speeds, apart)
-        shown = f"**{middle:.2f}** ({low:.2f} to {high:.2f})"
-        rows.append(f"| together: {callers} in one pass | {statistics.median(speeds):.0f} | {shown} |")
+def write(out: Path, apart: Speeds, together: Speeds, described: dict[str, str]) -> None:
+    rows = ["| answers | apart, tokens a second | together, tokens a second | apart / together |", "|---|---|---|---|"]
+    for callers in CALLERS:
+        middle, low, high = ratio(together[callers], apart[callers])
+        both = " | ".join(f"{statistics.median(one[callers]):.0f}" for one in (apart, together))
+        rows.append(f"| {callers} | {both} | **{middle:.2f}** ({low:.2f} to {high:.2f}) |")
     rows += [
         "",
-        "Decode alone, in bare processes: what processes of their own can reach at best against a server that computes",
-        "so many answers in one pass. [hot](hot.md) has the two as services.",
+        "All answers together, decode alone. Apart: a process and a thread for each answer, all threads for one alone.",
+        "Together: one process, all threads, one pass for a token of each. No service is in these: [hot](hot.md) is.",
         "",
         "![Tokens a second, apart and together](../img/together.png)",
     ]
     publish(out, "together", "Together: several answers in one pass", rows, described)
     with figure(out / "img" / "together.png", size=(6, 3)) as axes:
-        names = [str(callers) for callers in together]
-        axes.plot(
-            names, [statistics.median(speeds) for speeds in together.values()], "o-", color=QUIET, label="together"
-        )
-        axes.axhline(statistics.median(apart), color=OURS, label="apart")
-        axes.set(xlabel="answers in one pass", ylabel="decode, tokens a second", ylim=(0, None))
+        for speeds, color, label in ((together, QUIET, "together, in one pass"), (apart, OURS, "apart, in processes")):
+            axes.plot([*map(str, speeds)], [*map(statistics.median, speeds.values())], "o-", color=color, label=label)
+        axes.set(xlabel="answers at the same time", ylabel="decode, tokens a second", ylim=(0, None))
         axes.legend(frameon=False)
         open_frame(axes)
 
 
-@contextmanager
-def worker(answers: int, threads: int) -> Iterator[subprocess.Popen[str]]:
+@dataclass(frozen=True)
+class Worker:
     """A process of `serve`, which is ready."""
-    command = [sys.executable, __file__, "--answers", str(answers), "--threads", str(threads)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdout.readline()
-        yield process
-        process.stdin.close()
+
+    process: subprocess.Popen[str]
+    answers: int
+
+    def say(self, line: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+
+    def heard(self) -> str:
+        assert self.process.stdout is not None
+        if line := self.process.stdout.readline():
+            return line.strip()
+        raise SystemExit("a process that is measured has ended")
 
 
-def tokens_per_second(workers: list[subprocess.Popen[str]], answers: int) -> float:
-    """Of all of them, which compute at the same time."""
-    for one in workers:
-        assert one.stdin is not None
-        one.stdin.write("go\n")
-        one.stdin.flush()
-    return sum(STEPS * answers / float(one.stdout.readline()) for one in workers if one.stdout)
+class Workers:
+    """Each is started when it is first needed, and used again."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._started: dict[tuple[int, int, int], Worker] = {}
+
+    def of(self, answers: list[int]) -> list[Worker]:
+        """One for each entry, of so many answers: with all threads where it is alone."""
+        threads = cores() if len(answers) == 1 else 1
+        return [self._one(at, one, threads) for at, one in enumerate(answers)]
+
+    def _one(self, at: int, answers: int, threads: int) -> Worker:
+        if (at, answers, threads) not in self._started:
+            command = [sys.executable, __file__, "--answers", str(answers), "--threads", str(threads)]
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            self._stack.enter_context(process)
+            self._stack.callback(process.kill)
+            self._started[at, answers, threads] = Worker(process, answers)
+        return self._started[at, answers, threads]
+
+
+def tokens_per_second(workers: list[Worker]) -> float:
+    """All tokens, over the time until the last process has its own; they begin together, the prompts computed."""
+    for line in ("prompt", "go"):
+        for one in workers:
+            one.say(line)
+        heard = [float(one.heard()) for one in workers]
+    return sum(STEPS * one.answers for one in workers) / max(heard)
 
 
 def serve(answers: int, threads: int) -> None:
-    """Whenever a line comes: decode so many steps of all answers, and say how many seconds that took."""
+    """At a line "prompt" compute the prompts, at a line "go" so many steps of all answers; say how many seconds."""
     context = context_for(answers)
     context.start_threads(threads)
     context.set_threads(threads)
-    memory = C.llama_get_memory(context.handle)
-    print("ready", flush=True)
-    for _ in sys.stdin:
-        C.llama_memory_clear(memory, False)
-        for answer in range(answers):
-            decode(context, [(FIRST_TOKEN + at, at, answer) for at in range(PROMPT_TOKENS)], last_alone=True)
+    for line in sys.stdin:
         began_s = time.perf_counter()
-        for step in range(PROMPT_TOKENS, PROMPT_TOKENS + STEPS):
-            decode(context, [(FIRST_TOKEN + step, step, answer) for answer in range(answers)])
+        if line == "prompt\n":
+            C.llama_memory_clear(C.llama_get_memory(context.handle), False)
+            for answer in range(answers):
+                decode(context, [(FIRST_TOKEN + at, at, answer) for at in range(PROMPT_TOKENS)], last_alone=True)
+        else:
+            for step in range(PROMPT_TOKENS, PROMPT_TOKENS + STEPS):
+                decode(context, [(FIRST_TOKEN + step, step, answer) for answer in range(answers)])
         print(time.perf_counter() - began_s, flush=True)
 
 
