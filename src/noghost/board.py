@@ -1,4 +1,5 @@
-"""What reaper, warden and instances know together without a message: how many seats are taken, and what was counted.
+"""What reaper, warden and instances know together without a message: how many seats are taken, how many that computed
+wait for their wipe, and what was counted.
 
 An instance reads the seats before every decode and takes its share of the cores (instance/share.py): ggml's barriers
 spin, and 4 instances of 2 threads on 2 cores decode at a small fraction of what 4 of 1 thread do.
@@ -18,7 +19,8 @@ import struct
 from noghost.metrics import Counts
 
 PAGE_BYTES = mmap.PAGESIZE
-TAKEN = struct.Struct("=I")
+NUMBER = struct.Struct("=I")
+TAKEN, WIPING = 0, NUMBER.size  # where they stand
 F_SEAL_FUTURE_WRITE = 0x10  # linux/fcntl.h, since Linux 5.1; not in Python 3.11's fcntl
 SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | F_SEAL_FUTURE_WRITE
 
@@ -46,9 +48,23 @@ class Board:
 
     def write(self, taken: int) -> None:
         """In the reaper: so many seats are taken now."""
-        assert self._writable is not None
-        TAKEN.pack_into(self._writable, 0, taken)
+        self._write(TAKEN, taken)
+
+    def write_wiping(self, count: int) -> None:
+        """In the reaper: so many that computed are wiped now, or soon."""
+        self._write(WIPING, count)
 
     def taken(self) -> int:
         """Seats taken now."""
-        return int(TAKEN.unpack_from(self._readable, 0)[0])
+        return self._read(TAKEN)
+
+    def wiping(self) -> int:
+        """Such that are wiped now, or soon."""
+        return self._read(WIPING)
+
+    def _write(self, place: int, number: int) -> None:
+        assert self._writable is not None
+        NUMBER.pack_into(self._writable, place, number)
+
+    def _read(self, place: int) -> int:
+        return int(NUMBER.unpack_from(self._readable, place)[0])

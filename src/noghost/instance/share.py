@@ -6,7 +6,8 @@ taken (board.py), and no core on which something else keeps running. Two threads
 slower than one (bench/hot.py --foreign).
 
 Something else keeps running when every one of a few looks sees it: the caller and the reaper, which wake up for a
-moment around each token, do not count.
+moment around each token, do not count. The wipe of an instance that computed takes longer than that and is over soon:
+before a prefill it is waited for, a tenth of a second at most.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from noghost.config import cores
 
 LINE_BYTES = 128
 BRIEF_S = (0.00003,) * 3  # between two tokens: our own other thread may be on its way to sleep
+WIPE_LOOKS_S = (0.001,) * 100
 PATIENT_S = BRIEF_S + (0.001,) * 25  # before and within a prefill, which is long: longer than another's small request
 LONG_S = 0.05  # since the last look: what was computed meanwhile is no single token
 
@@ -44,9 +46,17 @@ class Share:
         if by_seats < 2:
             return 1
         patient = time.monotonic() - self._looked_s > LONG_S
+        if patient:
+            self._await_wipes()
         elsewhere = self.running_elsewhere(PATIENT_S if patient else BRIEF_S)
         self._looked_s = time.monotonic()
         return max(1, min(by_seats, cores() - elsewhere))
+
+    def _await_wipes(self) -> None:
+        for pause_s in WIPE_LOOKS_S:
+            if not self._board.wiping():
+                break
+            time.sleep(pause_s)
 
     def running_elsewhere(self, pauses_s: tuple[float, ...]) -> int:
         """Threads on this machine that keep running, but the one that asks: the fewest of all looks."""

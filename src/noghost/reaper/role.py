@@ -22,6 +22,7 @@ from noghost.reaper.outward import Outward
 from noghost.reaper.record import LedgerRecorder, Recorder, minute_now
 from noghost.reaper.seats import Seats
 from noghost.reaper.spawn import OUTLIVED, connected
+from noghost.reaper.stopped import Stopped
 from noghost.reaper.voices import Voices
 from noghost.reaper.watch import Reaper
 from noghost.title import take_title
@@ -97,6 +98,7 @@ def be_the_reaper(
             births,
             recorder,
             seats,
+            Stopped(board),
             board.counts,
             unverified=duty.unverified,
             exact=duty.exact,

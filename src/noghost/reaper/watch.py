@@ -13,7 +13,6 @@ import selectors
 import signal
 import socket
 import time
-from collections import deque
 
 from noghost.errors import HostError, WipeError
 from noghost.log import Event, log
@@ -53,6 +52,7 @@ from noghost.reaper.outward import Outward
 from noghost.reaper.record import Recorder
 from noghost.reaper.refusals import Expected, Tries, is_listener, refuse_one
 from noghost.reaper.seats import Seats
+from noghost.reaper.stopped import Stopped
 from noghost.reaper.tally import Tally
 from noghost.reaper.voices import Voices, say
 from noghost.reaper.wipe import Wiper, wipe_in_steps
@@ -68,6 +68,7 @@ class Reaper:
         births: socket.socket,
         recorder: Recorder,
         seats: Seats,
+        stopped: Stopped,
         counts: Counts,
         *,
         most_refusals: int,
@@ -93,7 +94,7 @@ class Reaper:
         self._on_demand = on_demand
         self._tries = tries
         self._lives: dict[int, Life] = {}
-        self._stopped: deque[Life] = deque()  # at their exit, wiped one by one; births and seats go between the steps
+        self._stopped = stopped  # at their exit, wiped one by one; births and seats go between the steps
         self._selector = selectors.DefaultSelector()
         self._open = True
 
@@ -106,8 +107,8 @@ class Reaper:
         while self._open or self._lives:
             for key, _ in self._selector.select(0 if self._stopped else None):
                 key.data(key.fileobj)
-            if self._stopped and self._is_wiped(self._stopped[0]):
-                self._stopped.popleft()
+            if self._stopped and self._is_wiped(self._stopped.first):
+                self._stopped.leave()
 
     def _hang_bell(self) -> socket.socket:
         """A socket that becomes readable when a tracee changes state (SIGCHLD)."""
@@ -337,7 +338,7 @@ class Reaper:
         try:
             trace.settle(life.windows)
             self._leave_seat(life)
-            self._stopped.append(life)
+            self._stopped.add(life)
         except (WipeError, OSError):
             self._let_go(life, Wipe.FAILED)
 
