@@ -75,7 +75,6 @@ def row(length: int, way: str, one: Found) -> str:
 
 def plot(found: dict[tuple[int, str], Found], path: Path) -> None:
     """First and later starts of both ways."""
-    (path.parent).mkdir(parents=True, exist_ok=True)
     names = [str(length) for length in LENGTHS]
     with figure(path, size=(6, 3.2)) as axes:
         for way, start, color, style in (

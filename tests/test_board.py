@@ -13,7 +13,7 @@ from noghost.reaper.seats import Seats
 
 def test_what_is_written_is_read_in_another_process() -> None:
     board = Board()
-    board.write(3)
+    board.write_taken(3)
     board.write_wiping(2)
     assert in_child(board.taken) == 3
     assert in_child(board.wiping) == 2
@@ -23,7 +23,7 @@ def test_after_forgetting_nothing_can_be_written() -> None:
     board = Board()
     board.forget_writing()
     with pytest.raises(AssertionError):
-        board.write(1)
+        board.write_taken(1)
     with pytest.raises(TypeError):
         board._readable[0] = 1
 

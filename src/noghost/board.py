@@ -46,7 +46,7 @@ class Board:
             self._writable.close()
             self._writable = None
 
-    def write(self, taken: int) -> None:
+    def write_taken(self, taken: int) -> None:
         """In the reaper: so many seats are taken now."""
         self._write(TAKEN, taken)
 

@@ -342,7 +342,15 @@ def ask(config: Config, question: Question, reaper: Spawned, found: Found, loadi
     fences = make_fences(config.without)
     stated = state(config, (found,), fences, own_network)
     limits = config.limits
-    duty = Duty(ledger_dir(config), stated, 1, limits.queue, limits.refusals, unverified=config.unverified, exact=True)
+    duty = Duty(
+        ledger_dir(config),
+        stated,
+        1,
+        queue=limits.queue,
+        most_refusals=limits.refusals,
+        unverified=config.unverified,
+        exact=True,
+    )
     births, reaper_pid = reaper.births, reaper.pid
     reaper.charge(duty)
     own_line = Line(be_traced(births, reaper_pid))

@@ -96,10 +96,10 @@ def is_heard(service: Service, pcm: bytes, text: str) -> bool:
     return 2 * len(found & set(words(text))) > len(set(words(text)))
 
 
-def is_mostly(heard: str, said: str, share: float = 0.7) -> bool:
+def is_mostly(heard: str, said: str) -> bool:
     """Whether so much of it is what was said, in its order, and no more than that: a busy machine's sound server drops
     samples, and a small ear hears police where please was said."""
-    return SequenceMatcher(None, words(heard), words(said)).ratio() > share
+    return SequenceMatcher(None, words(heard), words(said)).ratio() > 0.7
 
 
 def test_push_to_talk(voiced: Service, here: Room, long: bytes, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_not_for_ever_and_not_by_who_has_no_second_core() -> None:
     board = Board()
     board.write_wiping(1)
     assert Share(2, board).threads() in (1, 2)
-    board.write(2)
+    board.write_taken(2)
     assert Share(2, board).threads() == 1
 
 

@@ -21,7 +21,7 @@ from noghost.config import cores
 
 LINE_BYTES = 128
 BRIEF_S = (0.00003,) * 3  # between two tokens: our own other thread may be on its way to sleep
-WIPE_LOOKS_S = (0.001,) * 100
+WIPE_LOOKS_S = (0.001,) * 100  # a bound: what computed may have had a large context
 PATIENT_S = BRIEF_S + (0.001,) * 25  # before and within a prefill, which is long: longer than another's small request
 LONG_S = 0.05  # since the last look: what was computed meanwhile is no single token
 

@@ -51,7 +51,7 @@ class Seats:
         if pid not in self._holders:
             return None
         self._holders.remove(pid)
-        self._board.write(len(self._holders))
+        self._board.write_taken(len(self._holders))
         if not self._waiting:
             return None
         following = self._waiting.popleft()
@@ -60,4 +60,4 @@ class Seats:
 
     def _take(self, pid: int) -> None:
         self._holders.add(pid)
-        self._board.write(len(self._holders))
+        self._board.write_taken(len(self._holders))
