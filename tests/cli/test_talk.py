@@ -17,7 +17,7 @@ import pytest
 from noghost.client.transcript import Transcript, TranscriptFile, Turn
 from pulse import Room, needs_pulse, room
 from running import Service
-from speech.voiced import hear, needs_voice, say, speaking_service, wav, words
+from speech.voiced import is_heard, needs_voice, say, speaking_service, words
 from terminal import Terminal, noghost, terminal, watched
 
 pytestmark = [needs_voice, needs_pulse, pytest.mark.slow]
@@ -88,12 +88,6 @@ def loud_s(pcm: bytes) -> float:
     samples = array("h", pcm[: len(pcm) // 2 * 2])
     loud = [at for at, one in enumerate(samples) if abs(one) > LOUD]
     return (loud[-1] - loud[0]) / 24_000 if loud else 0.0
-
-
-def is_heard(service: Service, pcm: bytes, text: str) -> bool:
-    """Whether most of its words are."""
-    found = set(words(hear(service, wav(pcm, rate=24_000))))
-    return 2 * len(found & set(words(text))) > len(set(words(text)))
 
 
 def is_mostly(heard: str, said: str) -> bool:

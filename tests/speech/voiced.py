@@ -92,3 +92,9 @@ def words(text: str) -> list[str]:
     """For comparing what was said with what was heard."""
     kept = "".join(char if char.isalnum() or char in " '" else " " for char in text.lower().replace("-", ""))
     return kept.split()
+
+
+def is_heard(service: Service, pcm: bytes, text: str) -> bool:
+    """Whether most words of a text are heard in its sound (16 bit, 24 kHz)."""
+    written = set(words(text))
+    return 2 * len(written & set(words(hear(service, wav(pcm, rate=24_000))))) > len(written)
