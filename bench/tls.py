@@ -5,7 +5,7 @@
 One service each without TLS, with it, and with it and padding, and a stock llama-server that is hot, all alive at the
 same time, on the same GGUF with the same threads, asked in turns through the same client (that of `noghost bench`) on a
 connection of its own for each request. Handshakes are in all times: no session is ever resumed. Prompts are random
-words, new each time. Writes DIR/benchmarks/tls.md and tls.json (every sample).
+words, new each time. Writes DIR/benchmarks/tls.md and tls.json (every sample), and DIR/img/tls.png.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from facts import ROOT, facts, publish
+from plots import OTHERS, OURS, QUIET, bars, dots, figure
 
 sys.path.insert(0, str(ROOT / "tests"))
 from noghost.client.bench.peer import said
@@ -72,6 +73,7 @@ def main() -> None:
     publish(options.out, "tls", "TLS and padding: what they cost", table(peers), described)
     samples = {peer.name: peer.samples for peer in peers}
     (options.out / "benchmarks" / "tls.json").write_text(json.dumps({"facts": described, "samples": samples}))
+    plot(samples, options.out / "img" / "tls.png")
 
 
 @contextlib.contextmanager
@@ -128,7 +130,17 @@ def table(peers: list[Peer]) -> list[str]:
         cells = [cell(base.samples[measure_name], peer.samples.get(measure_name, []), scale, unit) for peer in peers]
         rows.append(f"| {label} | {' | '.join(cells)} |")
     rows += ["", "In brackets: the ratio to plain with its 95 % interval, rounds resampled in pairs."]
-    return rows
+    return [*rows, "", "![First token and bytes on the wire](../img/tls.png)"]
+
+
+def plot(samples: dict[str, dict[str, list[float]]], path: Path) -> None:
+    """The first token after the shorter prompt, and what a token costs on the wire, of each server."""
+    colors = (QUIET, OURS, OURS, OTHERS)
+    with figure(path, 1, 2, size=(11, 2.6)) as (times, sizes):
+        dots(times, {name: [s * 1e3 for s in of[f"ttft_{PROMPT_TOKENS[0]}_s"]] for name, of in samples.items()}, colors)
+        times.set(xlabel=f"ms to the first token, {PROMPT_TOKENS[0]} prompt tokens", xlim=(0, None))
+        bars(sizes, {name: statistics.median(of["token_bytes"]) for name, of in samples.items()}, colors)
+        sizes.set(xlabel="bytes on the wire for each streamed token")
 
 
 def cell(base: list[float], samples: list[float], scale: float, unit: str) -> str:
