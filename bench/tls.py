@@ -130,7 +130,8 @@ def table(peers: list[Peer]) -> list[str]:
         cells = [cell(base.samples[measure_name], peer.samples.get(measure_name, []), scale, unit) for peer in peers]
         rows.append(f"| {label} | {' | '.join(cells)} |")
     rows += ["", "In brackets: the ratio to plain with its 95 % interval, rounds resampled in pairs."]
-    return [*rows, "", "![First token and bytes on the wire](../img/tls.png)"]
+    rows += ["", "![First token and bytes on the wire](../img/tls.png)"]
+    return rows
 
 
 def plot(samples: dict[str, dict[str, list[float]]], path: Path) -> None:
