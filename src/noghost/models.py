@@ -95,6 +95,7 @@ def load_served(config: Config, models: Sequence[Found], loading: Sequence[Loadi
         served.append(
             Served(
                 name=found.file.name,
+                source=found.file.source,
                 digest=found.digest,
                 held=None if found.on_demand else ready_of(config, found, loaded, made[found.file.name]),
                 dormant=dormant_of(config, found) if found.on_demand else None,
@@ -151,16 +152,23 @@ def facts_of(found: Found) -> Facts:
 
 def templates_for(config: Config, models: Sequence[Found], model: Found) -> list[TemplateSource]:
     """The templates of one model. Raises ConfigError for one whose model is none of `models`, which are loaded."""
-    paths = [found.file.path.resolve() for found in models]
     chosen = []
     for source in config.templates:
-        path = find(source.model).path.resolve() if source.model else paths[0]
-        if path not in paths:
+        meant = meant_by(source.model, models) if source.model else models[0]
+        if meant is None:
             unserved = f"the template {source.name} is for a model that this service does not load at its start"
             raise ConfigError(unserved, f"add --model {source.model}")
-        if path == model.file.path.resolve():
+        if meant == model:
             chosen.append(source)
     return chosen
+
+
+def meant_by(name: str, models: Sequence[Found]) -> Found | None:
+    """Which of these has that file, or was prepared of it."""
+    file = find(name)
+    path = file.path.resolve()
+    same = (found for found in models if found.file.path.resolve() == path)
+    return next(same, next((found for found in models if found.file.source == file.name), None))
 
 
 def hold_templates(config: Config, found: Found, loaded: Loaded, sources: Sequence[TemplateSource]) -> Loaded:

@@ -1,6 +1,7 @@
 """`noghost models prepare`: convert a model's file, measure what that costs and brings, keep both. On the command line.
 
-It leaves the choice to who asked: the default model stays as it is, and a prepared one is used when it is named.
+It leaves the choice to who asked: a prepared model is used where it is named, and for the default model only where
+nothing is lost that can be told (weights/find.py); the published file keeps its name.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from noghost.engine.convert import convert, removed_on_error
 from noghost.errors import WeightsError
 from noghost.host import build_digest
 from noghost.weights import prepared, store
-from noghost.weights.digest import digest, verify
+from noghost.weights.digest import digest, remember, verify
 from noghost.weights.find import find
 from noghost.weights.gguf import check_gguf
 from noghost.weights.prepared import Prepared
@@ -26,7 +27,7 @@ def prepare(model: str | None, kind: str, name: str | None, threads: int, say: S
 
     `say` tells how far it is. Nothing is kept unless all of it succeeds. Raises WeightsError or EngineError.
     """
-    source = find(model)
+    source = find(model, as_published=True)
     check_gguf(source.path)
     name = prepared.name_for(source.name, kind) if name is None else name
     refuse_itself(source.path, name)
@@ -36,7 +37,7 @@ def prepare(model: str | None, kind: str, name: str | None, threads: int, say: S
     with removed_on_error(unfinished):
         say(f"converting {source.name} to {kind}")
         convert(source.path, unfinished, kind, threads)
-        say(f"comparing the two with {threads} thread{'s' if threads > 1 else ''}: about a minute for a small model")
+        say(f"comparing the two with {threads} thread{'s' if threads > 1 else ''}: about two minutes for a small model")
         measured = compare(source.path, source.prepared, unfinished, threads)
         made = Prepared(
             name=name,
@@ -48,6 +49,7 @@ def prepare(model: str | None, kind: str, name: str | None, threads: int, say: S
             measured=measured,
         )
         prepared.add(made)
+        remember(made.path, made.sha256)
     return made
 
 

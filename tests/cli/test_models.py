@@ -52,7 +52,8 @@ def made_up() -> dict[str, Any]:
     better = each | {"size_bytes": 92_000_000, "perplexity": 22.0, "prefill_tok_s": 250.0}
     ratio = {"perplexity_ratio": 1.1, "perplexity_ratio_error": 0.02, "text_tokens": 700, "threads": 2}
     answers = {"answers": 20, "same_answers": 3, "common_tokens": 7.5, "answer_tokens": 30.0}
-    return {"source": each, "prepared": better, **ratio, **answers}
+    apart = {"divergence": 0.12, "same_top": 0.8, "divergence_again": 0.003, "same_top_again": 0.95}
+    return {"source": each, "prepared": better, **ratio, **answers, **apart}
 
 
 def test_ls_shows_the_default_and_the_prepared_one(home: Path) -> None:
@@ -64,6 +65,7 @@ def test_ls_shows_the_default_and_the_prepared_one(home: Path) -> None:
     assert (first["name"], first["sha256"]) == (DEFAULT_NAME, DEFAULT_SHA256)
     assert (second["name"], second["source_sha256"]) == (NAME, DEFAULT_SHA256)
     assert second["measured"] == made_up()
+    assert (first["default"], second["default"]) == (True, False)
 
 
 def test_a_service_takes_the_name_and_holds_what_it_repacks_in_a_file(home: Path, tmp_path: Path) -> None:
@@ -74,7 +76,9 @@ def test_a_service_takes_the_name_and_holds_what_it_repacks_in_a_file(home: Path
         assert private_bytes(service.pid) < plain + 4e6, "repacked weights are no private memory"
         with urllib.request.urlopen(f"{service.url}/v1/models", timeout=60) as response:
             assert [model["id"] for model in json.load(response)["data"]] == [NAME]
-        body = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4, "temperature": 0}
+        # It answers to the name of what it was made of, too, and says what it is.
+        messages = [{"role": "user", "content": "Hello"}]
+        body = {"model": DEFAULT_NAME, "messages": messages, "max_tokens": 4, "temperature": 0}
         request = urllib.request.Request(
             f"{service.url}/v1/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
@@ -192,11 +196,11 @@ def test_show_says_what_a_model_needs_here_or_not(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.slow
-def test_prepare_measures_and_keeps(tmp_path: Path) -> None:
+@pytest.mark.timeout(600)
+def test_prepare_measures_and_keeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = f"{DEFAULT_NAME}.q8_0"
-    done = noghost(tmp_path, "models", "prepare", "--threads", "1", seconds=280)
+    done = noghost(tmp_path, "models", "prepare", "--threads", "1", seconds=500)
     assert done.returncode == 0, done.stderr
-    assert f"noghost serve --model {name}\n" in done.stdout
     assert f"noghost models rm {name}\n" in done.stdout
     first, second = json.loads(noghost(tmp_path, "models", "ls", "--json").stdout)
     measured = second["measured"]
@@ -206,3 +210,15 @@ def test_prepare_measures_and_keeps(tmp_path: Path) -> None:
     assert (measured["answers"], measured["threads"]) == (20, 1)
     assert 1 <= measured["common_tokens"] <= measured["answer_tokens"] <= 34
     assert all(measured[one][key] > 0 for one in ("source", "prepared") for key in ("prefill_tok_s", "decode_tok_s"))
+    assert 0 < measured["divergence_again"] < measured["divergence"] < 2 * measured["divergence_again"]
+    assert 0.9 < measured["same_top"] <= 1
+    assert measured["same_answers_again"] < 20, "the same file, its sums in another order"
+    # Nothing is lost. Whether it is faster, this machine says at this moment.
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    faster = prepared.get(name).is_faster
+    assert (first["default"], second["default"]) == (not faster, faster)
+    assert ("it is the default from now on" in done.stdout) == faster
+    assert ("the default stays: it is not faster here\n" in done.stdout) == (not faster)
+    assert f"noghost serve --model {DEFAULT_NAME if faster else name}\n" in done.stdout
+    shown = noghost(tmp_path, "models", "show").stdout.splitlines()[0]
+    assert shown == (name if faster else DEFAULT_NAME)

@@ -13,10 +13,13 @@ from noghost.engine import quality, speed
 from noghost.engine.chat import ChatTemplate
 from noghost.engine.comparison import agreement, compare, ratio
 from noghost.engine.context import Context
+from noghost.engine.convert import convert
 from noghost.engine.llama import C
 from noghost.engine.loaded import Loaded
 from noghost.engine.model import Model
+from noghost.engine.quality import Reader
 from noghost.errors import EngineError
+from noghost.weights import prepared
 from noghost.weights.find import find
 
 
@@ -40,7 +43,7 @@ def test_prose_is_better_predicted_than_the_same_words_in_another_order(loaded: 
     means = []
     for text in (" ".join(words), " ".join(salad)):
         tokens = loaded.model.tokenize(text, add_special=True, parse_special=False)
-        found = quality.losses(loaded.model, loaded.context, tokens)
+        found = quality.read({"one": Reader(loaded.model, loaded.context)}, tokens)["one"].losses
         assert len(found) == len(tokens) - 1 - quality.FEWEST_BEFORE
         assert loaded.context.position == 0
         means.append(fmean(found))
@@ -51,7 +54,7 @@ def test_a_loss_is_that_of_llama_cpps_own_probabilities(loaded: Loaded, model: M
     """Control of our arithmetic: llama.cpp's sampler computes a softmax, too."""
     tokens = model.tokenize("The ferry to the island leaves at seven in the morning, and by half past six the first "
                             "people are already", add_special=True, parse_special=False)  # fmt: skip
-    ours = quality.losses(loaded.model, loaded.context, tokens)[-1]
+    ours = quality.read({"one": Reader(loaded.model, loaded.context)}, tokens)["one"].losses[-1]
     context = Context(model, 256)
     context.start_threads(1)
     context.decode(tokens[:-1], 0)
@@ -64,6 +67,60 @@ def test_a_loss_is_that_of_llama_cpps_own_probabilities(loaded: Loaded, model: M
     C.llama_sampler_apply(chain, array)
     theirs = next(candidates[i].p for i in range(model.n_vocab) if candidates[i].id == tokens[-1])
     assert ours == pytest.approx(-math.log(theirs), abs=0.02)
+
+
+@pytest.mark.slow
+def test_a_file_differs_from_itself_a_little_once_its_sums_are_rounded_otherwise(loaded: Loaded, model: Model) -> None:
+    tokens = model.tokenize(" ".join(quality.text().split()[:120]), add_special=True, parse_special=False)
+    contexts = {
+        "one": loaded.context,
+        "same": Context(model, 512),
+        "plain": Context(model, 512, flash_attention=False),
+    }
+    assert contexts["same"].flash_attention
+    assert not contexts["plain"].flash_attention
+    for name in ("same", "plain"):
+        contexts[name].start_threads(1)
+    found = quality.read({name: Reader(model, context) for name, context in contexts.items()}, tokens)
+    assert fmean(found["one"].divergences) == fmean(found["same"].divergences) == 0
+    assert all(found["same"].same_top)
+    assert 0.0005 < fmean(found["plain"].divergences) < 0.02
+    assert 0.85 < fmean(found["plain"].same_top) < 1
+    assert found["one"].losses == found["same"].losses != found["plain"].losses
+
+
+def test_the_divergence_is_that_of_the_definition(model: Model) -> None:
+    """Control of our arithmetic: the sum over the vocabulary of p ln(p/q), in plain Python."""
+    tokens = model.tokenize("one two three four " * 5, add_special=True, parse_special=False)
+    contexts = {name: Context(model, 512, flash_attention=on) for name, on in (("one", True), ("plain", False))}
+    for context in contexts.values():
+        context.start_threads(1)
+    readers = {name: Reader(model, context) for name, context in contexts.items()}
+    found = quality.read(readers, tokens)["plain"].divergences[-1]
+    p, q = (list(reader.predictions(tokens[:-1], 0)[-1]) for reader in readers.values())
+    assert math.fsum(map(math.exp, p)) == pytest.approx(1)
+    expected = math.fsum(math.exp(a) * (a - b) for a, b in zip(p, q, strict=True))
+    assert found == pytest.approx(expected, rel=1e-6)
+    assert expected > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "least", "most"), [("Q8_0", 0.5, 2), ("Q4_0", 10, 1000)])
+def test_what_a_form_loses_is_told_from_how_sums_are_rounded(
+    loaded: Loaded, model: Model, tmp_path: Path, kind: str, least: float, most: float
+) -> None:
+    """Q4_0 is the mutant: as fast, and not as good."""
+    convert(find().path, tmp_path / "made.gguf", kind, 2)
+    made = Model.load(tmp_path / "made.gguf")
+    contexts = (loaded.context, Context(made, 512), Context(model, 512, flash_attention=False))
+    for context in contexts[1:]:
+        context.start_threads(1)
+    tokens = model.tokenize(" ".join(quality.text().split()[:120]), add_special=True, parse_special=False)
+    readers = zip(("one", "made", "again"), map(Reader, (model, made, model), contexts), strict=True)
+    found = quality.read(dict(readers), tokens)
+    times = fmean(found["made"].divergences) / fmean(found["again"].divergences)
+    assert least < times < most
+    assert (times <= prepared.MOST_DIVERGENCE) == (kind == "Q8_0")
 
 
 @pytest.mark.slow

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from noghost.errors import WeightsError
+from noghost.client.replay.replay import default_of
+from noghost.config import Config, TemplateSource
+from noghost.errors import ConfigError, WeightsError
+from noghost.models import Found, templates_for
 from noghost.weights import prepared
 from noghost.weights.digest import verify
 from noghost.weights.file import WeightsFile
-from noghost.weights.find import find
+from noghost.weights.find import DEFAULT_NAME, DEFAULT_PREPARED, DEFAULT_SHA256, find
 from noghost.weights.prepared import Prepared
 
 BYTES = b"GGUF and so on"
@@ -38,7 +41,7 @@ def test_what_was_kept_is_found_by_name_and_by_path_and_is_pinned(home: Path) ->
     assert prepared.get("m.q4_0") == made
     assert made.size_bytes == len(BYTES)
     expected = WeightsFile(
-        home / "noghost" / "models" / "m.q4_0.gguf", "m.q4_0", made.sha256, prepared=True, vouched=True
+        home / "noghost" / "models" / "m.q4_0.gguf", "m.q4_0", made.sha256, prepared=True, source="m", vouched=True
     )
     assert find("m.q4_0") == find("M.Q4_0") == find(str(made.path)) == expected
     assert verify(expected) == made.sha256
@@ -126,3 +129,79 @@ def test_what_cannot_be_read_is_refused_and_can_be_removed(text: str) -> None:
 def test_the_name_says_of_what_and_as_what(source: str, name: str) -> None:
     assert prepared.name_for(source, "Q4_0") == name
     assert prepared.is_name(name)
+
+
+SPEEDS = {"prefill_tok_s": 100.0, "decode_tok_s": 50.0}
+# As it was measured of the default model.
+GOOD = {
+    "source": SPEEDS,
+    "prepared": {"prefill_tok_s": 178.0, "decode_tok_s": 47.0},
+    "perplexity_ratio": 1.005,
+    "perplexity_ratio_error": 0.004,
+    "divergence": 0.0044,
+    "divergence_again": 0.0030,
+}
+
+
+def keep_default(source_sha256: str = DEFAULT_SHA256, **measured: object) -> Prepared:
+    prepared.unfinished(DEFAULT_PREPARED).write_bytes(BYTES)
+    digest = hashlib.sha256(BYTES).hexdigest()
+    made = Prepared(DEFAULT_PREPARED, DEFAULT_NAME, source_sha256, digest, "Q8_0", "cd" * 32, {**GOOD, **measured})
+    prepared.add(made)
+    return made
+
+
+def test_what_loses_nothing_and_is_faster_becomes_the_default() -> None:
+    published = find()
+    assert (published.name, published.sha256) == (DEFAULT_NAME, DEFAULT_SHA256)
+    made = keep_default()
+    assert find() == find("default") == find("Default") == made.file
+    assert (made.file.name, made.file.prepared, made.file.source) == (DEFAULT_PREPARED, True, DEFAULT_NAME)
+    assert find(DEFAULT_NAME) == find(as_published=True) == find("default", as_published=True) == published
+    assert default_of(DEFAULT_SHA256) == published, "a receipt from before is repeated with what it names"
+    assert default_of(made.sha256) == default_of("00" * 32) == made.file
+    prepared.remove(DEFAULT_PREPARED)
+    assert find() == published
+
+
+@pytest.mark.parametrize(
+    "worse",
+    [
+        {"divergence": 0.0061},
+        {"perplexity_ratio": 1.013},
+        {"perplexity_ratio": 0.987},
+        {"divergence": None},
+        {"divergence_again": 0.0},
+        {"perplexity_ratio_error": 0.0},
+        {"prepared": {**SPEEDS, "prefill_tok_s": 99.0}},
+        {"prepared": {"prefill_tok_s": 178.0, "decode_tok_s": 44.0}},
+        {"prepared": {}},
+        {"source_sha256": "ab" * 32},
+    ],
+    ids=str,
+)
+def test_what_loses_something_or_is_slower_does_not(worse: dict[str, object]) -> None:
+    keep_default(**worse)  # type: ignore[arg-type]  # what is damaged has any type
+    assert find().sha256 == DEFAULT_SHA256
+    assert find(DEFAULT_PREPARED).name == DEFAULT_PREPARED
+
+
+def test_a_default_that_cannot_be_read_is_told_and_not_passed_over() -> None:
+    keep_default().path.with_suffix(".json").write_text("{")
+    with pytest.raises(WeightsError, match="could not read what is known of the prepared model") as caught:
+        find()
+    assert caught.value.hint == "prepare it again, or remove it"
+    assert find(DEFAULT_NAME).sha256 == DEFAULT_SHA256
+
+
+def test_a_template_for_the_source_is_held_by_what_was_prepared_of_it() -> None:
+    made, other = Found(keep_default().file, "00" * 32), Found(keep("other.q4_0").file, "11" * 32)
+    published = Found(find(DEFAULT_NAME), DEFAULT_SHA256)
+    named = {"published": DEFAULT_NAME, "prepared": DEFAULT_PREPARED, "default": "default"}
+    sources = tuple(TemplateSource(name, "x", None, model) for name, model in named.items())
+    config = Config(templates=(TemplateSource("first", "x"), *sources))
+    assert [one.name for one in templates_for(config, (other, made), made)] == list(named)
+    assert [one.name for one in templates_for(config, (other, made), other)] == ["first"]
+    assert [one.name for one in templates_for(config, (made, published), published)] == ["published"]
+    with pytest.raises(ConfigError, match="does not load at its start"):
+        templates_for(config, (other,), other)

@@ -77,6 +77,7 @@ class Served:
     size_bytes: int
     modified_s: int  # Unix time of the file
     held: Loaded | None  # None: it is not loaded here
+    source: str = ""  # the name of the model that it was prepared of, if so
     dormant: Dormant | None = None  # of one on demand
     facts: Facts | None = None  # what is known of it unloaded
 
@@ -199,7 +200,8 @@ class Here:
         return next((remote for remote in self.remotes if remote.upstream.name == name), None)
 
     def find_model(self, name: str) -> int:
-        """Index of the model called `name`; "default" is the first. RequestError 404 when there is none."""
+        """Index of the model called `name`; "default" is the first, and a prepared one answers to the name of what it
+        was made of, too, where that is not here itself. RequestError 404 when there is none."""
         names = [served.name for served in self.models]
         if self.remote_called(name) is not None:
             own = ", ".join(names) or "none"
@@ -207,8 +209,9 @@ class Here:
             raise RequestError(message, code="unsupported_parameter", param="model")
         if name == "default" and names:
             return 0
-        if name in names:
-            return names.index(name)
+        for known in (names, [served.source for served in self.models]):
+            if name and name in known:
+                return known.index(name)
         every = ", ".join([*names, *(remote.upstream.name for remote in self.remotes)])
         unknown = f"there is no such model here; this service has: {every}"
         raise RequestError(unknown, status=404, code="model_not_found", param="model")

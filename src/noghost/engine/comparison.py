@@ -5,8 +5,11 @@ The result, as JSON and in a sidecar (weights/prepared.py):
 
     source, prepared        each {"size_bytes", "perplexity", "prefill_tok_s", "decode_tok_s"}
     perplexity_ratio        of prepared to source, and perplexity_ratio_error, its standard error over the tokens
+    divergence              of the predictions from the source's, Kullback-Leibler, nats, the mean over the tokens
+    same_top                share of the tokens at which both hold the same token for the likeliest
     answers, same_answers   how many were asked, and how many are the same to the last token
     common_tokens           how far the common beginning reaches on average, of answer_tokens on average
+    ..._again               the same of the source and itself, computed without flash attention
     text_tokens, threads    of the text; that the speeds were measured with
 """
 
@@ -16,14 +19,19 @@ import json
 import math
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from noghost.engine import throwaway
 from noghost.errors import EngineError
 
+if TYPE_CHECKING:
+    from noghost.engine.quality import Reading
+
 CONTEXT_TOKENS = 2048
+AGAIN = "again"  # the source, read a second time
 
 
 def compare(source: Path, source_is_prepared: bool, made: Path, threads: int) -> dict[str, Any]:
@@ -44,28 +52,39 @@ def compare(source: Path, source_is_prepared: bool, made: Path, threads: int) ->
 def measure(paths: dict[str, tuple[Path, bool]], threads: int) -> dict[str, Any]:
     """In the child. `paths`: name -> (file, whether it is repacked when loaded), source first."""
     from noghost.engine import quality, speed
+    from noghost.engine.context import Context
     from noghost.engine.loaded import load
 
     loaded = {name: load(path, CONTEXT_TOKENS, repack=repack) for name, (path, repack) in paths.items()}
-    for one in loaded.values():
+    source = next(iter(loaded.values()))
+    again = replace(source, context=Context(source.model, CONTEXT_TOKENS, flash_attention=False))
+    for one in (*loaded.values(), again):
         one.context.start_threads(threads)
     contexts = {name: one.context for name, one in loaded.items()}
     speeds = speed.compare(contexts, threads)
     questions = quality.prompts()
-    said = [quality.answers(one, questions) for one in loaded.values()]
-    tokens = [one.model.tokenize(quality.text(), add_special=True, parse_special=False) for one in loaded.values()]
-    losses = [quality.losses(one.model, one.context, tokens[0]) for one in loaded.values()]
+    said, *others = (quality.answers(one, questions) for one in (*loaded.values(), again))
+    readers = {name: quality.Reader(one.model, one.context) for name, one in {**loaded, AGAIN: again}.items()}
+    tokens = source.model.tokenize(quality.text(), add_special=True, parse_special=False)
+    readings = quality.read(readers, tokens)
     each = {
-        name: {"size_bytes": path.stat().st_size, "perplexity": math.exp(fmean(loss)), **speeds[name]}
-        for (name, (path, _)), loss in zip(paths.items(), losses, strict=True)
+        name: {"size_bytes": path.stat().st_size, "perplexity": math.exp(fmean(readings[name].losses)), **speeds[name]}
+        for name, (path, _) in paths.items()
     }
     return {
         **each,
-        **ratio(*losses),
-        **agreement(*said),
-        "text_tokens": len(losses[0]),
+        **ratio(*(readings[name].losses for name in paths)),
+        **nearness(readings[list(paths)[-1]]),
+        **agreement(said, others[0]),
+        **{f"{key}_again": value for key, value in {**nearness(readings[AGAIN]), **agreement(said, others[1])}.items()},
+        "text_tokens": len(readings[AGAIN].losses),
         "threads": threads,
     }
+
+
+def nearness(reading: Reading) -> dict[str, float]:
+    """Of predictions to the source's."""
+    return {"divergence": fmean(reading.divergences), "same_top": fmean(reading.same_top)}
 
 
 def ratio(source: list[float], made: list[float]) -> dict[str, float]:

@@ -32,11 +32,23 @@ class Context:
     Raises EngineError if llama.cpp refuses. It is never freed: it ends with its process.
     """
 
-    def __init__(self, model: Model, n_ctx: int, *, releasable: bool = True, beside_others: bool = False) -> None:
+    def __init__(
+        self,
+        model: Model,
+        n_ctx: int,
+        *,
+        releasable: bool = True,
+        beside_others: bool = False,
+        flash_attention: bool = True,
+    ) -> None:
         """Make it in this process: in the warden before fork, or in an `ask`; not `releasable` in a confined instance,
         which cannot look at its own mappings and gives nothing back; `beside_others` where another thread may map
-        memory of its own meanwhile."""
-        made = pages.mapped_during(lambda: _new(model, n_ctx)) if releasable else (_new(model, n_ctx), [])
+        memory of its own meanwhile; without `flash_attention`, the same sums in another order."""
+        made = (
+            pages.mapped_during(lambda: _new(model, n_ctx, flash_attention))
+            if releasable
+            else (_new(model, n_ctx, flash_attention), [])
+        )
         (self.handle, self.parameters), self._new_memory = made
         self.n_ctx: int = C.llama_n_ctx(self.handle)
         self.n_batch: int = C.llama_n_ubatch(self.handle)
@@ -171,9 +183,11 @@ class Room:
         return min(tokens, model.n_ctx_train)
 
 
-def _new(model: Model, n_ctx: int) -> tuple[int, str]:
-    """Make the llama_context, with flash attention on unless the model refuses it; say what its KV state depends on."""
-    for flash_attention in (C.LLAMA_FLASH_ATTN_TYPE_ENABLED, C.LLAMA_FLASH_ATTN_TYPE_AUTO):
+def _new(model: Model, n_ctx: int, wanted: bool) -> tuple[int, str]:
+    """Make the llama_context, with flash attention on unless the model refuses it, or off; say what its KV state
+    depends on."""
+    on = (C.LLAMA_FLASH_ATTN_TYPE_ENABLED, C.LLAMA_FLASH_ATTN_TYPE_AUTO)
+    for flash_attention in on if wanted else (C.LLAMA_FLASH_ATTN_TYPE_DISABLED,):
         handle = C.llama_init_from_model(model.handle, _params(model, n_ctx, flash_attention))
         if handle:
             weights = " repacked" if model.repacked else ""

@@ -1,15 +1,18 @@
 """How well a model predicts a text, and what it answers greedily: measured, to compare two forms of one model.
 
-In a process of its own (comparison.py). The text and the prompts ship with the package. All of it is computed with one
+In a process of its own (comparison.py). The text and the prompts ship with the package. What two forms differ by says
+little alone: a file differs from itself as soon as its sums are rounded otherwise, which they are without flash
+attention. So that is measured beside it, as the least that any form can differ by. All of it is computed with one
 thread: the result does not depend on the machine's load, nor does it wait for threads that others keep from running
 (measured beside a busy core: 7 minutes with two threads, under one with one).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import resources
+from typing import Any
 
 from noghost.engine.context import Context
 from noghost.engine.generate import Done, generate
@@ -34,20 +37,76 @@ def prompts() -> list[str]:
     return _shipped("prompts.txt").splitlines()
 
 
-def losses(model: Model, context: Context, tokens: Sequence[int]) -> list[float]:
-    """-ln p of each token after the first few, given all before it; perplexity is e to the power of their mean.
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What reads a text."""
 
-    `context` is empty before and after. Raises EngineError if llama.cpp fails.
+    model: Model
+    context: Context
+
+    def predictions(self, tokens: Sequence[int], start: int) -> Any:
+        """ln p of every token of the vocabulary after each of these, shape (len(tokens), n_vocab), float64."""
+        import numpy as np  # here: it starts threads, and a context is made before
+
+        logits = np.array(list(self._logits(tokens, start)), dtype=np.float64)
+        logits -= logits.max(axis=1, keepdims=True)
+        return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+    def _logits(self, tokens: Sequence[int], start: int) -> Iterator[Any]:
+        """Decode, and yield for each token the logits of what follows it, shape (n_vocab,)."""
+        import numpy as np
+
+        batch = C.llama_batch_init(len(tokens), 0, 1)
+        for index, token in enumerate(tokens):
+            batch.token[index], batch.pos[index], batch.logits[index] = token, start + index, 1
+            batch.n_seq_id[index], batch.seq_id[index][0] = 1, 0
+        batch.n_tokens = len(tokens)
+        status = C.llama_decode(self.context.handle, batch)
+        C.llama_batch_free(batch)
+        if status != 0:
+            raise EngineError(f"llama.cpp failed to decode {len(tokens)} tokens (status {status})")
+        for index in range(len(tokens)):
+            yield np.ctypeslib.as_array(C.llama_get_logits_ith(self.context.handle, index), (self.model.n_vocab,))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a form predicts a text: one value for each of its tokens but the first few."""
+
+    losses: list[float] = field(default_factory=list)  # -ln p of the token that follows; perplexity is e to their mean
+    divergences: list[float] = field(default_factory=list)  # Kullback-Leibler, from the first reader's prediction, nats
+    same_top: list[bool] = field(default_factory=list)  # the likeliest token is the first reader's
+
+
+def read(readers: Mapping[str, Reader], tokens: Sequence[int]) -> dict[str, Reading]:
+    """Have all of them read a text, in step, with one thread. Their contexts are empty before and after.
+
+    Divergence and likeliest token as llama.cpp's `llama-perplexity --kl-divergence` takes them (tools/perplexity).
+    Raises EngineError if llama.cpp fails.
     """
-    found: list[float] = []
-    context.set_threads(1)
+    import numpy as np
+
+    found = {name: Reading() for name in readers}
+    for reader in readers.values():
+        reader.context.set_threads(1)
     for begin in range(0, len(tokens) - 1, BATCH_TOKENS):
         end = min(begin + BATCH_TOKENS, len(tokens) - 1)
-        rows = _all_logits(model, context, tokens[begin:end], begin)
-        pairs = zip(rows, tokens[begin + 1 : end + 1], strict=True)
-        found += [_loss(row, token) for row, token in pairs]
-    _clear(context)
-    return found[FEWEST_BEFORE:]
+        after = np.array(tokens[begin + 1 : end + 1])
+        base = None
+        for name, reader in readers.items():
+            predicted = reader.predictions(tokens[begin:end], begin)
+            base = predicted if base is None else base
+            found[name].losses.extend(-predicted[np.arange(len(after)), after])
+            found[name].divergences.extend((np.exp(base) * (base - predicted)).sum(axis=1))
+            found[name].same_top.extend(base.argmax(axis=1) == predicted.argmax(axis=1))
+    for reader in readers.values():
+        _clear(reader.context)
+    return {name: _after_the_first(reading) for name, reading in found.items()}
+
+
+def _after_the_first(reading: Reading) -> Reading:
+    first = FEWEST_BEFORE
+    return Reading(reading.losses[first:], reading.divergences[first:], reading.same_top[first:])
 
 
 def answers(loaded: Loaded, questions: Sequence[str]) -> list[list[int]]:
@@ -71,26 +130,6 @@ def _answer(loaded: Loaded, question: str) -> list[int]:
     pieces = [chunk.text for chunk in run if not isinstance(chunk, Done)]
     _clear(loaded.context)
     return loaded.model.tokenize("".join(pieces), add_special=False, parse_special=False)
-
-
-def _all_logits(model: Model, context: Context, tokens: Sequence[int], start: int) -> Iterator[list[float]]:
-    """Decode, and yield for each token the logits of what follows it, shape (n_vocab,)."""
-    batch = C.llama_batch_init(len(tokens), 0, 1)
-    for index, token in enumerate(tokens):
-        batch.token[index], batch.pos[index], batch.logits[index] = token, start + index, 1
-        batch.n_seq_id[index], batch.seq_id[index][0] = 1, 0
-    batch.n_tokens = len(tokens)
-    status = C.llama_decode(context.handle, batch)
-    C.llama_batch_free(batch)
-    if status != 0:
-        raise EngineError(f"llama.cpp failed to decode {len(tokens)} tokens (status {status})")
-    for index in range(len(tokens)):
-        yield C.llama_get_logits_ith(context.handle, index)[: model.n_vocab]
-
-
-def _loss(logits: Sequence[float], token: int) -> float:
-    top = max(logits)
-    return top + math.log(sum(map(math.exp, (logit - top for logit in logits)))) - logits[token]
 
 
 def _clear(context: Context) -> None:

@@ -14,6 +14,7 @@ class WeightsFile:
     name: str
     sha256: str | None
     prepared: bool = False  # made by `noghost models prepare`: repacked when it is loaded
+    source: str = ""  # the name of the model that it was made of, if so
     vouched: bool = False  # llama.cpp is known to survive it: the default model, and what it wrote itself
 
     @property

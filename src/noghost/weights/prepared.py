@@ -17,10 +17,14 @@ from typing import Any
 from noghost.config import data_dir
 from noghost.errors import WeightsError
 from noghost.ledger.files import make_directory, sync_directory
+from noghost.weights.file import WeightsFile
 from noghost.weights.names import ABOUT, check_name, is_name, known, names_in, plain, write_about
 
 WEIGHTS, UNFINISHED = ".gguf", ".part"
 # A type at the end of a file's name, as converters write it: it is replaced by the new one.
+MOST_DIVERGENCE = 2.0  # times that of the same file, computed in another order: Q8_0 has 1.5, Q4_0 79
+MOST_ERRORS = 3.0  # of the perplexity's change: less is no change that could be told
+LEAST_DECODE = 0.9  # of the speed that the source has
 TYPE = re.compile(r"[._-](i?q\d[a-z0-9_]*|t?q\d_\d|b?f16|f32|mxfp4)$")
 
 
@@ -40,6 +44,38 @@ class Prepared:
     def path(self) -> Path:
         """Where its weights lie."""
         return path_of(self.name)
+
+    @property
+    def file(self) -> WeightsFile:
+        """Its weights, for whoever serves them."""
+        return WeightsFile(self.path, self.name, self.sha256, prepared=True, source=self.source, vouched=True)
+
+    @property
+    def is_better(self) -> bool:
+        """Whether it loses nothing that can be told, and is faster."""
+        return self.keeps_quality and self.is_faster
+
+    @property
+    def keeps_quality(self) -> bool:
+        """Whether what it predicts differs from its source no more than that differs from itself when its sums are
+        rounded otherwise. False where that was not measured."""
+        found = self.measured
+        try:
+            change = abs(found["perplexity_ratio"] - 1) / found["perplexity_ratio_error"]
+            divergence = found["divergence"] / found["divergence_again"]
+        except (KeyError, TypeError, ZeroDivisionError):
+            return False
+        return bool(divergence <= MOST_DIVERGENCE and change <= MOST_ERRORS)
+
+    @property
+    def is_faster(self) -> bool:
+        """Whether it prefills faster, and decodes as fast or nearly so, by what was measured."""
+        try:
+            before, after = self.measured["source"], self.measured["prepared"]
+            prefill, decode = (after[key] / before[key] for key in ("prefill_tok_s", "decode_tok_s"))
+        except (KeyError, TypeError, ZeroDivisionError):
+            return False
+        return bool(prefill > 1 and decode >= LEAST_DECODE)
 
     @property
     def size_bytes(self) -> int:

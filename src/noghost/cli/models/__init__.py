@@ -17,7 +17,8 @@ from noghost.cli.models.verify import verify
 def models() -> None:
     """Pull, list, check and remove models; prepare one for this processor.
 
-    Without any of it there is the default model. Another is used where it is named.
+    Without any of it there is the default model. Another is used where it is named; of the default model, what was
+    prepared may take its place.
     """
 
 

@@ -13,7 +13,7 @@ import click
 from noghost.cli.models.table import HEAD, document, row_of, row_of_source, size, table, unmeasured
 from noghost.errors import WeightsError
 from noghost.weights import prepared, store, unfinished
-from noghost.weights.find import DEFAULT_NAME, find
+from noghost.weights.find import DEFAULT_NAME, DEFAULT_PREPARED, find, stands_in
 from noghost.weights.prepared import Prepared
 
 T = TypeVar("T")
@@ -30,11 +30,14 @@ def ls(as_json: bool) -> None:
     stored = readable(store.names(), store.get, broken)
     made = readable(prepared.names(), prepared.get, broken)
     if as_json:
-        click.echo(json.dumps([default_document(), *map(asdict, stored), *map(document, made)]))
+        listed = [default_document(), *map(asdict, stored), *map(document, made)]
+        click.echo(json.dumps([{**one, "default": one["name"] == default_name(made)} for one in listed]))
     else:
         others = [unmeasured(one.name, one.size_bytes) for one in stored]
         for line in table(HEAD, [row_of_default(made), *others, *map(row_of, made)]):
             click.echo(line)
+        if default_name(made) != DEFAULT_NAME:
+            click.echo(f"\ndefault: {default_name(made)}")
     if leftover := unfinished.leftover_bytes():
         broken.append(
             f"{size(leftover)} of downloads that are not complete in {unfinished.folder()}: pull again, or remove them"
@@ -55,12 +58,17 @@ def readable(names: Iterable[str], get: Callable[[str], T], broken: list[str]) -
 
 
 def default_document() -> dict[str, Any]:
-    """The default model's name, digest and size; the latter None where it is not installed."""
+    """The default model as it was published: name, digest, size; the latter None where it is not installed."""
     try:
-        file = find()
+        file = find(as_published=True)
     except WeightsError:
         return {"name": DEFAULT_NAME, "sha256": None, "size_bytes": None}
     return {"name": file.name, "sha256": file.sha256, "size_bytes": file.path.stat().st_size}
+
+
+def default_name(made: Sequence[Prepared]) -> str:
+    """What "default" means."""
+    return DEFAULT_PREPARED if any(map(stands_in, made)) else DEFAULT_NAME
 
 
 def row_of_default(made: Sequence[Prepared]) -> Sequence[str]:

@@ -21,7 +21,7 @@ def verify(name: str | None) -> None:
     failed = False
     for one in [name] if name is not None else all_names():
         try:
-            file = find(one)
+            file = find(one, as_published=True)
             found = digest.verify(file, use_cache=False)
             click.echo(f"{file.name}: {'OK' if file.sha256 else 'not pinned'}, sha256 {found}")
         except WeightsError as error:
@@ -34,7 +34,7 @@ def verify(name: str | None) -> None:
 def all_names() -> Iterator[str | None]:
     """The default model where it is installed, and all others."""
     try:
-        find()
+        find(as_published=True)
         yield None
     except WeightsError:
         pass

@@ -70,7 +70,7 @@ def replay(asked: Asked) -> Result:
     if asked.answer.instance not in (None, opened.id):
         raise ReplayError("the answer is of another invocation than the receipt", "find the receipt of its instance")
     seed, seed_from = seed_of(asked)
-    weights = find(asked.model)
+    weights = find(asked.model) if asked.model else default_of(opened.weights)
     ahead = differences(opened, as_here(opened, digest(weights.path))) + another_day(opened, weights.path)
     if tied == "broken" or (ahead and not asked.anyway):
         verdict: Verdict = "not the same" if tied == "broken" else "cannot tell"
@@ -89,6 +89,12 @@ def replay(asked: Asked) -> Result:
         len(asked.answer.text),
         len(repeated.text),
     )
+
+
+def default_of(weights: str) -> WeightsFile:
+    """The default model as it is or as it was published, whichever has this digest; the former where neither has."""
+    forms = (find(), find(as_published=True))
+    return next((form for form in forms if form.sha256 == weights), forms[0])
 
 
 def tie_request(asked: Asked) -> Tied:
