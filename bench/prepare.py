@@ -47,12 +47,17 @@ METHOD = (
     "decode: higher is better. What preparing is: [models](../models.md)."
 )
 
+COSTS = (
+    "What it costs, as `noghost models prepare` measured it. The last four rows compare with the default: the prepared "
+    "form, and the default itself, computed again without flash attention, its sums in another order."
+)
+
 
 def main() -> None:
     """Prepare, measure, then write the table and the plot."""
     options = _options()
     plan = Plan(2, PROMPT_TOKENS[:2], (1,)) if options.quick else Plan(options.rounds, PROMPT_TOKENS, (1,))
-    described = facts(find().path, ("noghost", "llama-cpp-python", "xllamacpp"))
+    described = facts(find(as_published=True).path, ("noghost", "llama-cpp-python", "xllamacpp"))
     for folder in ("benchmarks", "img"):
         (options.out / folder).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="noghost-bench-") as home:
@@ -114,7 +119,7 @@ def write(
         "|---|---|",
         *(f"| {_whose(name)} | {private[name] / 1e6:.1f} MB |" for name in samples),
         "",
-        "What it costs, as `noghost models prepare` measured it:",
+        COSTS,
         "",
         *_quality(measured),
         "",
@@ -148,22 +153,18 @@ def _cell(values: Sequence[float]) -> str:
 def _quality(measured: dict[str, Any]) -> list[str]:
     before, after = measured["source"], measured["prepared"]
     change, error = 100 * (measured["perplexity_ratio"] - 1), 100 * measured["perplexity_ratio_error"]
+    itself = {key.removesuffix("_again"): value for key, value in measured.items() if key.endswith("_again")}
+    forms, asked, length = (itself, measured), measured["answers"], measured["answer_tokens"]
     rows = (
         ("", "default", "prepared"),
         ("---", "---", "---"),
-        ("size, MB", f"{before['size_bytes'] / 1e6:.0f}", f"{after['size_bytes'] / 1e6:.0f}"),
-        (
-            f"perplexity over {measured['text_tokens']} tokens",
-            f"{before['perplexity']:.1f}",
-            f"{after['perplexity']:.1f}",
-        ),
+        ("size, MB", *(f"{one['size_bytes'] / 1e6:.0f}" for one in (before, after))),
+        (f"perplexity over {measured['text_tokens']} tokens", *(f"{one['perplexity']:.1f}" for one in (before, after))),
         ("its change", "", f"{change:+.1f} % (± {error:.1f} %)"),
-        ("greedy answers that are the same", "", f"{measured['same_answers']} of {measured['answers']}"),
-        (
-            "tokens that they begin with in common",
-            "",
-            f"{measured['common_tokens']:.1f} of {measured['answer_tokens']:.1f}",
-        ),
+        ("predictions apart, nats", *(f"{one['divergence']:.4f}" for one in forms)),
+        ("the same likeliest token", *(f"{100 * one['same_top']:.1f} %" for one in forms)),
+        ("greedy answers that are the same", *(f"{one['same_answers']} of {asked}" for one in forms)),
+        ("tokens that they begin with in common", *(f"{one['common_tokens']:.1f} of {length:.1f}" for one in forms)),
     )
     return [f"| {' | '.join(row)} |" for row in rows]
 
