@@ -45,9 +45,9 @@ ALLOWED = (
     ("noghost.instance.life", "sys.stderr", "`noghost ask`: a host that cannot confine it, before anything is read"),
     ("noghost.instance.terminal", "os.write", "`noghost ask`: the answer, to its caller's terminal"),
     ("noghost.instance.terminal", "sys.stderr", "`noghost ask`: what its caller can mend"),
-    ("noghost.reaper.role", "print", "an error of ours that ends the reaper, which never has content"),
-    ("noghost.reaper.role", "sys.stderr", "as print"),
-    ("noghost.reaper.role", "traceback", "a fault of ours that ends the reaper, which never has content"),
+    ("noghost.reaper.fork", "print", "an error of ours that ends the reaper, which never has content"),
+    ("noghost.reaper.fork", "sys.stderr", "as print"),
+    ("noghost.reaper.fork", "traceback", "a fault of ours that ends the reaper, which never has content"),
 )
 
 

@@ -52,8 +52,9 @@ from noghost.messages import (
     pack,
     unpack,
 )
+from noghost.reaper.duty import Duty
 from noghost.reaper.record import Stated
-from noghost.reaper.role import Duty, start_reaper
+from noghost.reaper.start import start_reaper
 from noghost.warden.births import Nursery, bear
 
 PATIENCE_S = 30

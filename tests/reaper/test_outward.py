@@ -11,8 +11,9 @@ import pytest
 from fuzz.test_fuzz_line import ID, STATED, Reaped, Word, saying
 from noghost.board import Board
 from noghost.messages import MAX_BYTES, Answer, Connect, Connected, Dial, Message, Open, Outcome, Wipe, pack, unpack
-from noghost.reaper.role import Duty, start_reaper
+from noghost.reaper.duty import Duty
 from noghost.reaper.spawn import connected
+from noghost.reaper.start import start_reaper
 
 OWN, REMOTE = (Open(ID, model, False, bytes(32)) for model in (0, 1))
 

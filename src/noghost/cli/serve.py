@@ -10,7 +10,7 @@ import click
 
 from noghost.cli.settings import effective, options
 from noghost.config import Config
-from noghost.reaper.role import fork_role
+from noghost.reaper.fork import fork_role
 from noghost.service import serve as run_service
 from noghost.warden.activation import become_doorkeeper, config_at, keeper_pid, own_command, take_over
 from noghost.warden.door import open_door

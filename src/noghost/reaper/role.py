@@ -1,4 +1,7 @@
-"""Become the reaper: fork from the service, open the ledger, watch. In the reaper, from fork to end."""
+"""Be the reaper: open the ledger, watch. In the reaper, from its start to its end.
+
+What it needs is imported there, and no other process waits for that.
+"""
 
 from __future__ import annotations
 
@@ -8,72 +11,23 @@ import os
 import signal
 import socket
 import sys
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from noghost.board import Board
-from noghost.errors import NoghostError
 from noghost.ledger.store import Ledger
 from noghost.log import Event, log
 from noghost.reaper.duty import Duty, Stated
+from noghost.reaper.fork import guarded
 from noghost.reaper.outward import Outward
 from noghost.reaper.record import LedgerRecorder, Recorder, minute_now
 from noghost.reaper.seats import Seats
-from noghost.reaper.spawn import OUTLIVED, connected
+from noghost.reaper.spawn import OUTLIVED
 from noghost.reaper.stopped import Stopped
 from noghost.reaper.voices import Voices
 from noghost.reaper.watch import Reaper
 from noghost.title import take_title
-
-
-def start_reaper(
-    duty: Duty,
-    board: Board,
-    shut: tuple[socket.socket, ...] = (),
-    connector: socket.socket | None = None,
-    parents: Sequence[socket.socket] = (),
-) -> tuple[socket.socket, int]:
-    """Fork the reaper, before the service imports or loads much; (the warden's end of their socket, process id).
-
-    `shut`: what is the warden's alone, and closed in the reaper. `connector`: where it asks for connections; the
-    reaper's alone from here on, so that the connector sees its end. `parents`: of voices, the same.
-    """
-    here, there = connected()
-    pid = fork_role(lambda: be_the_reaper(duty, board, there, connector, parents), (here, *shut))
-    there.close()
-    for one in (*parents, *([connector] if connector else ())):
-        one.close()
-    board.forget_writing()
-    return here, pid
-
-
-def fork_role(role: Callable[[], None], shut: tuple[socket.socket, ...]) -> int:
-    """Fork a process that does this and nothing else, with `shut` closed; its process id."""
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            for one in shut:
-                one.close()
-            status = guarded(role)
-        finally:
-            os._exit(status)
-    return pid
-
-
-def guarded(role: Callable[[], None]) -> int:
-    """Exit status of the role; what went wrong is said on stderr (a reaper has no content to give away)."""
-    try:
-        role()
-    except NoghostError as error:
-        print(f"noghost: {error}", file=sys.stderr, flush=True)
-        return 1
-    except Exception:  # noqa: BLE001  a fault of ours: the service ends, and says where
-        traceback.print_exc()
-        return 1
-    return 0
 
 
 def be_the_reaper(

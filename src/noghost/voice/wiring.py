@@ -51,7 +51,7 @@ def start_others(
     """The reaper: the socket to it and its process id; the parents of voices, which load meanwhile: what waits until
     they have, or raises HostError; and where this process is asked for minds. The records name the voices' weights
     last."""
-    from noghost.reaper.role import start_reaper
+    from noghost.reaper.start import start_reaper
 
     asked = [connected() for _ in (*voices, Voice.MIND)] if voices else []
     shut = (*shut, *(there for _, there in asked))

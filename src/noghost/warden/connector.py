@@ -22,7 +22,7 @@ from contextlib import suppress
 
 from noghost.instance.sandbox import give_up_rights
 from noghost.messages import MAX_BYTES, Answer, Connected, Dial, pack, unpack
-from noghost.reaper.role import fork_role
+from noghost.reaper.fork import fork_role
 from noghost.reaper.spawn import OUTLIVED, connected
 from noghost.title import take_title
 from noghost.upstream import Upstream
