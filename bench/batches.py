@@ -35,7 +35,7 @@ def main() -> None:
     if options.threads:
         print(json.dumps(measure(options.threads, options.rounds)))
         return
-    described = facts(find().path, ("llama-cpp-python",)) | {"rounds": str(options.rounds)}
+    described = facts(find(as_published=True).path, ("llama-cpp-python",)) | {"rounds": str(options.rounds)}
     rows = [f"| threads | {' | '.join(f'batches of {size}' for size in SIZES)} |", "|---|" + "---|" * len(SIZES)]
     speeds: dict[int, dict[int, float]] = {}  # threads, batch size -> median
     for threads in sorted({1, cores()}):
@@ -65,7 +65,7 @@ def plot(speeds: dict[int, dict[int, float]], path: Path) -> None:
 def measure(threads: int, rounds: int) -> dict[int, list[float]]:
     """In a process of its own: size -> tokens a second."""
     contexts.BATCH_TOKENS = SIZES[-1]  # what a context takes at once at the most
-    context = contexts.Context(Model.load(find().path), 2 * PROMPT_TOKENS)
+    context = contexts.Context(Model.load(find(as_published=True).path), 2 * PROMPT_TOKENS)
     context.start_threads(threads)
     context.set_threads(threads)
     tokens = random.Random(1).choices(range(1000, 40_000), k=PROMPT_TOKENS)

@@ -40,7 +40,7 @@ def main() -> None:
     """Measure, then write the table and the plot."""
     options = parse()
     rounds, tokens = (2, 500) if options.quick else (options.rounds, options.tokens)
-    weights = find().path
+    weights = find(as_published=True).path
     described = facts(weights, ("noghost", "llama-cpp-python", "cryptography"))
     described |= {"threads": str(THREADS), "context": f"{CONTEXT_TOKENS} tokens", "rounds": str(rounds)}
     samples: Samples = defaultdict(list)

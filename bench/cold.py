@@ -49,7 +49,7 @@ Samples = dict[str, list[float]]  # what -> seconds
 def main() -> None:
     """Measure, then write the page and the plot."""
     options = parse()
-    weights = find().path
+    weights = find(as_published=True).path
     described = facts(weights, ("noghost", "llama-cpp-python", "xllamacpp"))
     compileall.compile_dir(ROOT / "src", quiet=1)  # as pip does for an installed package
     samples: Samples = defaultdict(list)

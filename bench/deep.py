@@ -41,7 +41,7 @@ DEEP_S = 120.0  # a server that is not in deep idle by then never will be
 def main() -> None:
     options = parse()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a package that pip installed has its bytecode
-    weights = find().path
+    weights = find(as_published=True).path
     described = facts(weights, ("noghost", "llama-cpp-python", "xllamacpp"))
     rounds, seconds = (2, 5.0) if options.quick else (options.rounds, 60.0)
     samples: dict[str, list[float]] = defaultdict(list)

@@ -69,7 +69,7 @@ def main() -> None:
                 f"| {name} | {statistics.median(times):.0f} ms | {p95:.0f} ms | {times[-1]:.0f} ms | {len(times)} |"
             )
     rows += ["", "![From the caller's leave to the end](../img/endings.png)"]
-    described = facts(find().path, ("noghost", "llama-cpp-python"))
+    described = facts(find(as_published=True).path, ("noghost", "llama-cpp-python"))
     publish(options.out, "endings", "Endings: gone after the caller", rows, described)
     with figure(options.out / "img" / "endings.png", size=(8, 2)) as axes:
         dots(axes, samples, (OURS, OURS))

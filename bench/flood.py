@@ -77,7 +77,7 @@ SITUATIONS = (
 
 def main() -> None:
     options = parse()
-    weights = find().path
+    weights = find(as_published=True).path
     described = facts(weights, ("noghost", "llama-cpp-python"))
     rounds = 2 if options.quick else options.rounds
     with tempfile.TemporaryDirectory() as home, running(Path(home)) as service:

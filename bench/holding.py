@@ -50,7 +50,7 @@ def main() -> None:
     if options.way:
         print(json.dumps(measure(options.way, options.length, options.folder)))
         return
-    described = facts(find().path, ("noghost", "llama-cpp-python")) | {"threads": str(cores())}
+    described = facts(find(as_published=True).path, ("noghost", "llama-cpp-python")) | {"threads": str(cores())}
     found = {(length, way): measured(way, length) for length in LENGTHS for way in WAYS}
     rows = [
         "| prefix tokens | way | first start | later start | parent's own memory | first token in a child |",
@@ -106,8 +106,8 @@ def one_start(way: str, length: int, folder: str) -> Found:
 
 def measure(way: str, length: int, folder: Path) -> Found:
     """In that process."""
-    loaded = load(find().path, CONTEXT_TOKENS)
-    basis = Basis(sha256(find().path), build_digest(), folder, cores())
+    loaded = load(find(as_published=True).path, CONTEXT_TOKENS)
+    basis = Basis(sha256(find(as_published=True).path), build_digest(), folder, cores())
     source = TemplateSource("prefix", "word " * (length - 3) + "word")
     before = private_bytes(os.getpid())
     began_s = time.perf_counter()

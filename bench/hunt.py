@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=ROOT / "docs")
     options = parser.parse_args()
-    weights = find().path
+    weights = find(as_published=True).path
     found: dict[str, list[HuntResult]] = {"noghost serve": [], "stock llama-server": []}
     for _ in range(options.rounds):
         found["noghost serve"].append(in_ours(weights))

@@ -86,7 +86,7 @@ def ask(url: str) -> None:
 
 def main() -> None:
     options = parse()
-    weights = find().path
+    weights = find(as_published=True).path
     costs: dict[str, tuple[int, Cost]] = {}  # processes, and theirs
 
     def note(name: str, *pids: int) -> None:

@@ -44,7 +44,7 @@ COLOURS = ("#0b3c5d", "#1b6ca8", "#3d9be9", "#7b3f00", "#b5651d", "#e0a458", "#6
 
 def main() -> None:
     options = parse()
-    weights = find().path
+    weights = find(as_published=True).path
     described = facts(weights, ("noghost", "llama-cpp-python", "xllamacpp"))
     rounds = 3 if options.quick else options.rounds
     ours: Samples = {length: defaultdict(list) for length in LENGTHS}

@@ -149,7 +149,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "docs")
     options = parser.parse_args()
     times, prompts = (5, PROMPTS_TOKENS[:1]) if options.quick else (100, PROMPTS_TOKENS)
-    weights = find().path
+    weights = find(as_published=True).path
     described = facts(weights, ("noghost", "llama-cpp-python"))
     with tempfile.TemporaryDirectory() as home, running(Path(home), "--threads", "2") as service:
         service_rows = [repeated(service, temp, threads, times) for temp in (0.0, 1.0) for threads in (1, 2)]

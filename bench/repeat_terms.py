@@ -42,7 +42,7 @@ def division(terms: dict[str, int]) -> Iterator[tuple[int, int]]:
 
 def computed(terms: dict[str, int], temperature: float) -> dict[str, str]:
     """Digests of the logits after the prompt and after the answer, and of the answer's tokens."""
-    model = Model.load(find().path)
+    model = Model.load(find(as_published=True).path)
     context = Context(model, terms["context"])
     context.start_threads(terms["threads"])
     context.set_threads(terms["threads"])

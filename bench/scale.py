@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "docs")
     options = parser.parse_args()
     rounds = 40 if options.quick else 400
-    described = facts(find().path, ("noghost", "llama-cpp-python", "cryptography"))
+    described = facts(find(as_published=True).path, ("noghost", "llama-cpp-python", "cryptography"))
     costs = {**service_costs(rounds), **ledger_costs(rounds), **witness_costs(rounds), **caller_costs(rounds)}
     peaks = {nodes: simulated(nodes) for nodes in NODES}
     rates = {nodes: rates_of(nodes, costs) for nodes in NODES}
@@ -81,7 +81,7 @@ def main() -> None:
 
 def service_costs(rounds: int) -> Costs:
     """Of a service at full seats: what computes nothing, and answers."""
-    options = ("--threads", "1", "--seats", str(SEATS), "--model", str(find().path))
+    options = ("--threads", "1", "--seats", str(SEATS), "--model", str(find(as_published=True).path))
     with own_server(options) as own, closing(Service.at(own.url)) as node, ThreadPoolExecutor(SEATS) as callers:
         server = server_at(own.url)
 

@@ -50,7 +50,7 @@ Samples = dict[str, dict[str, list[float]]]  # measure -> way -> seconds
 def main() -> None:
     options = parse()
     rounds = QUICK if options.quick else options.rounds
-    weights = find().path
+    weights = find(as_published=True).path
     described = facts(weights, ("noghost", "llama-cpp-python", "cryptography", "httpx"))
     described |= {"threads": str(THREADS), "rounds": str(rounds)}
     samples: Samples = defaultdict(lambda: defaultdict(list))

@@ -96,7 +96,7 @@ def ledger_of(service: Service) -> tuple[int, int]:
 def main() -> int:
     options = parse()
     with tempfile.TemporaryDirectory() as home, running(Path(home), "--seats", str(SEATS)) as service:
-        about = facts(find().path, ("noghost", "llama-cpp-python"))
+        about = facts(find(as_published=True).path, ("noghost", "llama-cpp-python"))
         empty_bytes, _ = ledger_of(service)
         samples, failed = soak(service, options.completions)
         service.stop()

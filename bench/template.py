@@ -70,7 +70,7 @@ def main() -> None:
     options = _options()
     lengths = PREFIX_TOKENS[:2] if options.quick else PREFIX_TOKENS
     rounds = 2 if options.quick else options.rounds
-    described = facts(find().path, ("noghost", "llama-cpp-python", "xllamacpp"))
+    described = facts(find(as_published=True).path, ("noghost", "llama-cpp-python", "xllamacpp"))
     for folder in ("benchmarks", "img"):
         (options.out / folder).mkdir(parents=True, exist_ok=True)
     prefixes = {length: _words(length - OVERHEAD_TOKENS) for length in lengths}
@@ -91,7 +91,7 @@ def peers(home: Path, prefixes: dict[int, str]) -> Iterator[tuple[list[Peer], di
         templates = [argument for name in names for argument in ("--template", name)]
         bare = stack.enter_context(running(home / "bare", *options))
         held = stack.enter_context(running(home / "held", *options, *templates))
-        stock = stack.enter_context(stock_server(find().path, n_ctx=CONTEXT_TOKENS, n_threads=THREADS))
+        stock = stack.enter_context(stock_server(find(as_published=True).path, n_ctx=CONTEXT_TOKENS, n_threads=THREADS))
         trio = [Peer(BARE, bare.url), Peer(HELD, held.url), Peer(STOCK, stock.url)]
         for peer in trio:
             peer.model = _model(peer.url)

@@ -59,7 +59,7 @@ class Peer:
 def main() -> None:
     """Measure in turns, judge each, publish the table and the plot."""
     options = parse()
-    weights = find().path
+    weights = find(as_published=True).path
     described = facts(weights, ("noghost", "llama-cpp-python", "xllamacpp"))
     described |= {"threads": str(THREADS), "pairs": str(options.rounds), "words in a prompt": str(options.words)}
     described["stock server"] = f"{SLOTS} slots of {CONTEXT_TOKENS} tokens, else its defaults"

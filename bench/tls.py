@@ -59,7 +59,7 @@ class Peer:
 
 def main() -> None:
     options = parse()
-    weights = find().path
+    weights = find(as_published=True).path
     described = facts(weights, ("noghost", "llama-cpp-python", "xllamacpp"))
     described |= {"threads": str(THREADS), "rounds": str(options.rounds)}
     with servers(weights) as peers:

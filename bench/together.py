@@ -43,7 +43,7 @@ def main() -> None:
     if options.answers:
         serve(options.answers, options.threads)
         return
-    described = facts(find().path, ("llama-cpp-python",)) | {"rounds": str(options.rounds)}
+    described = facts(find(as_published=True).path, ("llama-cpp-python",)) | {"rounds": str(options.rounds)}
     apart: Speeds = {callers: [] for callers in CALLERS}
     together: Speeds = {callers: [] for callers in CALLERS}
     with ExitStack() as stack:
@@ -157,7 +157,7 @@ def context_for(answers: int) -> contexts.Context:
         return params
 
     contexts._params = params_for_all
-    return contexts.Context(Model.load(find().path), CONTEXT_TOKENS * answers, releasable=False)
+    return contexts.Context(Model.load(find(as_published=True).path), CONTEXT_TOKENS * answers, releasable=False)
 
 
 def decode(context: contexts.Context, tokens: list[tuple[int, int, int]], *, last_alone: bool = False) -> None:

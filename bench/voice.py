@@ -160,7 +160,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "docs")
     options = parser.parse_args()
     sentences = SENTENCES[: options.turns]
-    described = facts(find().path, PACKAGES) | {"turns": f"{len(sentences)} quiet, and as many beside a busy core"}
+    described = facts(find(as_published=True).path, PACKAGES) | {
+        "turns": f"{len(sentences)} quiet, and as many beside a busy core"
+    }
     sounds, took, wrong = asyncio.run(alone(Config(voice=True, ear=options.ear, mouth=options.mouth), sentences))
     with own_server(("--voice", "--ear", options.ear, "--mouth", options.mouth)) as service:
         quiet, texts = in_turns(service.url, sounds, "quiet")

@@ -1,11 +1,19 @@
 """Fixtures that every folder uses."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 
 import pytest
 
+from noghost.weights.find import default_form
 from running import Service, running
+
+
+def pytest_configure() -> None:
+    """What somebody prepared is not served in the place of the file that tests know."""
+    if default_form() is not None:
+        os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(prefix="noghost-tests-")
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from noghost.config import Config, TemplateSource
 from noghost.errors import ConfigError
 from noghost.host import build_digest
-from noghost.weights.digest import open_verified, read_ahead, verify
+from noghost.weights.digest import digest, open_verified, read_ahead, verify
 from noghost.weights.file import WeightsFile
 from noghost.weights.find import find
 from noghost.weights.gguf import check_gguf, check_header
@@ -164,11 +164,15 @@ def templates_for(config: Config, models: Sequence[Found], model: Found) -> list
 
 
 def meant_by(name: str, models: Sequence[Found]) -> Found | None:
-    """Which of these has that file, or was prepared of it."""
-    file = find(name)
-    path = file.path.resolve()
-    same = (found for found in models if found.file.path.resolve() == path)
-    return next(same, next((found for found in models if found.file.source == file.name), None))
+    """Which of these has that file, or was prepared of it; "default" is the first, as it is for requests."""
+    if name.lower() == "default":
+        return models[0]
+    path = find(name).path.resolve()
+    same = next((found for found in models if found.file.path.resolve() == path), None)
+    if same is None and any(found.file.prepared for found in models):
+        sha256 = digest(path)
+        same = next((found for found in models if found.file.source_sha256 == sha256), None)
+    return same
 
 
 def hold_templates(config: Config, found: Found, loaded: Loaded, sources: Sequence[TemplateSource]) -> Loaded:

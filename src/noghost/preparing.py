@@ -1,7 +1,7 @@
 """`noghost models prepare`: convert a model's file, measure what that costs and brings, keep both. On the command line.
 
-It leaves the choice to who asked: a prepared model is used where it is named, and for the default model only where
-nothing is lost that can be told (weights/find.py); the published file keeps its name.
+It leaves the choice to who asked: a prepared model is used where it is named, and for the default model where it
+is faster and nothing is lost that can be told (weights/find.py); the published file keeps its name.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from noghost.errors import WeightsError
 from noghost.host import build_digest
 from noghost.weights import prepared, store
 from noghost.weights.digest import digest, remember, verify
-from noghost.weights.find import find
+from noghost.weights.find import DEFAULT_NAME, DEFAULT_SHA256, find
 from noghost.weights.gguf import check_gguf
 from noghost.weights.prepared import Prepared
 
@@ -41,7 +41,7 @@ def prepare(model: str | None, kind: str, name: str | None, threads: int, say: S
         measured = compare(source.path, source.prepared, unfinished, threads)
         made = Prepared(
             name=name,
-            source=source.name,
+            source=DEFAULT_NAME if source_digest == DEFAULT_SHA256 else source.name,
             source_sha256=source_digest,
             sha256=digest(unfinished, use_cache=False),
             kind=kind,

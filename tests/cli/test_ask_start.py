@@ -43,6 +43,13 @@ def test_its_reaper_imports_nothing_that_answers() -> None:
     assert imported("import noghost.reaper.role") & NOT_THE_REAPERS == set()
 
 
+def test_a_warden_imports_nothing_that_is_the_reapers_alone() -> None:
+    theirs = {"noghost.reaper.role", "noghost.reaper.watch", "noghost.reaper.wipe", "noghost.ledger.store"}
+    way = "import noghost.cli.serve, noghost.reaper.start, noghost.warden.listen, noghost.api.app, noghost.api.spoken"
+    assert imported(way) & theirs == set()
+    assert theirs <= imported("import noghost.reaper.role"), "control"
+
+
 def test_a_context_sized_to_the_question_changes_no_answer(tmp_path: Path) -> None:
     """By argument and by file the context is small; through a pipe nobody knows what comes, and it is whole."""
     text = "Name three rivers of Europe."

@@ -10,9 +10,11 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from fuzz.tiny_gguf import U32, Tiny
+from noghost.client.batch.node import Service as BatchNode
 from noghost.engine.convert import convert
 from noghost.weights import prepared
 from noghost.weights.find import DEFAULT_NAME, DEFAULT_SHA256, find
@@ -83,11 +85,21 @@ def test_a_service_takes_the_name_and_holds_what_it_repacks_in_a_file(home: Path
             f"{service.url}/v1/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
         with urllib.request.urlopen(request, timeout=120) as response:
-            answer = json.load(response)
+            told = response.read()
+        answer = json.loads(told)
         assert answer["model"] == NAME
+        with httpx.Client(base_url=service.url) as client:
+            assert BatchNode("one", client, 1).models() == {"default": digest, DEFAULT_NAME: digest, NAME: digest}
         assert answer["usage"]["completion_tokens"] == 4
         receipt = service.noghost("receipts", "show", answer["noghost"]["instance"])
         assert digest in receipt.stdout, "the ledger names the file that computed, and not what it was made of"
+        kept = {"receipt": receipt.stdout.encode(), "request": request.data, "answer": told}
+        for name, data in kept.items():
+            (tmp_path / name).write_bytes(data)
+        # It is repacked when it is loaded, which rounds differently: a repeat that did not do so would not be the same.
+        files = ("--request", str(tmp_path / "request"), "--answer", str(tmp_path / "answer"))
+        repeated = service.noghost("replay", str(tmp_path / "receipt"), *files, "--model", NAME)
+        assert repeated.returncode == 0, repeated.stdout + repeated.stderr
         assert list((home / "noghost" / "models").iterdir()) != [], "control"
         assert {path.name for path in (home / "noghost" / "models").iterdir()} == {f"{NAME}.gguf", f"{NAME}.json"}
 

@@ -189,7 +189,7 @@ def run(options: argparse.Namespace) -> Found:
     """The whole of it, in folders that are removed afterwards."""
     adopt_orphans()
     canary = new_canary()
-    needles = needles_for(canary, ids_from_gguf(find().path, [canary])[0])
+    needles = needles_for(canary, ids_from_gguf(find(as_published=True).path, [canary])[0])
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="noghost-faults-")))
         env, flag, impossible = prepare_host(stack, home)

@@ -179,5 +179,5 @@ def code_disk(folder: Path, *, worktree: bool) -> Path:
     if sys.version_info[:2] == (3, 11):  # spares the guest, which could not keep it, the compiling
         compiled = [sys.executable, "-m", "compileall", "-q", "-s", str(tree), "-p", CODE, "--invalidation-mode"]
         subprocess.run([*compiled, "unchecked-hash", str(tree / "src")], check=True)
-    shorten(find().path, tree / MODEL)
+    shorten(find(as_published=True).path, tree / MODEL)
     return disk(tree, folder / "code.img", CODE_MIB)

@@ -85,7 +85,7 @@ def measure(bench: Bench, subject: Subject, init_on_free: int) -> Row:
         said = subject.talk(guest, lambda one: during.extend(look_for(guest, [one], answers=False)))
         note("said everything")
         settle(guest)
-        needles = unknown_before(needles_of(said, find().path), before)
+        needles = unknown_before(needles_of(said, find(as_published=True).path), before)
         after = search(guest, needles)
         note("searched")
         row.during, row.after = tally(during), tally(after)
@@ -98,7 +98,7 @@ def measure(bench: Bench, subject: Subject, init_on_free: int) -> Row:
 
 
 def look_for(guest: Machine, said: Sequence[Said], *, answers: bool) -> list[Copy]:
-    return search(guest, needles_of(said, find().path, answers=answers))
+    return search(guest, needles_of(said, find(as_published=True).path, answers=answers))
 
 
 def snapshot(guest: Machine) -> Path:

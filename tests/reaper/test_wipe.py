@@ -54,6 +54,20 @@ def test_every_page_is_zero_afterwards() -> None:
         assert not any(os.pread(windows.mem, BYTES, address))
 
 
+def test_the_buffers_begin_with_a_page_and_hold_nothing_of_what_was_read() -> None:
+    """Control: a verification without a wipe does read the canary, and says that it is there."""
+    for buffer in (wipe._seen, wipe._zeros, wipe._entries):
+        assert ctypes.addressof(buffer) % wipe.PAGE_BYTES == 0
+    with stopped_child() as (windows, address):
+        with pytest.raises(WipeError, match="was not zero"):
+            wipe.verify(windows.mem, [(address, wipe.CHUNK_BYTES)])
+        assert not any(wipe._seen.raw)
+        with pytest.raises(WipeError, match="could not be read back"):
+            wipe.verify(windows.mem, [(address, 4096), (wipe.PAGE_BYTES, 4096)])
+        assert not any(wipe._seen.raw)
+    assert not any(wipe._zeros.raw)
+
+
 @pytest.mark.slow
 def test_a_wipe_is_done_in_steps() -> None:
     """Between two of them others have their turn; each leaves a little more that is zero."""

@@ -41,7 +41,13 @@ def test_what_was_kept_is_found_by_name_and_by_path_and_is_pinned(home: Path) ->
     assert prepared.get("m.q4_0") == made
     assert made.size_bytes == len(BYTES)
     expected = WeightsFile(
-        home / "noghost" / "models" / "m.q4_0.gguf", "m.q4_0", made.sha256, prepared=True, source="m", vouched=True
+        home / "noghost" / "models" / "m.q4_0.gguf",
+        "m.q4_0",
+        made.sha256,
+        prepared=True,
+        source="m",
+        source_sha256="ab" * 32,
+        vouched=True,
     )
     assert find("m.q4_0") == find("M.Q4_0") == find(str(made.path)) == expected
     assert verify(expected) == made.sha256
@@ -190,18 +196,59 @@ def test_a_default_that_cannot_be_read_is_told_and_not_passed_over() -> None:
     keep_default().path.with_suffix(".json").write_text("{")
     with pytest.raises(WeightsError, match="could not read what is known of the prepared model") as caught:
         find()
-    assert caught.value.hint == "prepare it again, or remove it"
+    assert caught.value.hint == f"prepare it again, or remove it: noghost models rm {DEFAULT_PREPARED}"
     assert find(DEFAULT_NAME).sha256 == DEFAULT_SHA256
+
+
+def test_a_default_whose_weights_are_gone_or_changed_says_how_to_go_on() -> None:
+    made = keep_default()
+    made.path.write_bytes(b"GGUF and so oN")
+    with pytest.raises(WeightsError, match="is not the one pinned") as changed:
+        verify(find(), use_cache=False)
+    made.path.unlink()
+    with pytest.raises(WeightsError, match=f"the weights of the prepared model {DEFAULT_PREPARED} are gone") as gone:
+        find()
+    hint = f"prepare it again, or remove it: noghost models rm {DEFAULT_PREPARED}"
+    assert changed.value.hint == gone.value.hint == hint
+    prepared.remove(DEFAULT_PREPARED)
+    assert find().sha256 == DEFAULT_SHA256
+
+
+def test_where_nobody_can_look_the_default_is_the_file_as_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    keep_default()
+    assert find().name == DEFAULT_PREPARED, "control"
+    monkeypatch.setattr("noghost.weights.find.data_dir", no_home)
+    assert find().sha256 == DEFAULT_SHA256
 
 
 def test_a_template_for_the_source_is_held_by_what_was_prepared_of_it() -> None:
     made, other = Found(keep_default().file, "00" * 32), Found(keep("other.q4_0").file, "11" * 32)
     published = Found(find(DEFAULT_NAME), DEFAULT_SHA256)
-    named = {"published": DEFAULT_NAME, "prepared": DEFAULT_PREPARED, "default": "default"}
-    sources = tuple(TemplateSource(name, "x", None, model) for name, model in named.items())
-    config = Config(templates=(TemplateSource("first", "x"), *sources))
-    assert [one.name for one in templates_for(config, (other, made), made)] == list(named)
-    assert [one.name for one in templates_for(config, (other, made), other)] == ["first"]
-    assert [one.name for one in templates_for(config, (made, published), published)] == ["published"]
+    named = {"first": None, "default": "default", "published": DEFAULT_NAME, "prepared": DEFAULT_PREPARED}
+    sources = {name: TemplateSource(name, "x", None, model) for name, model in named.items()}
+
+    def held(models: tuple[Found, ...], by: Found, *names: str) -> list[str]:
+        config = Config(templates=tuple(sources[name] for name in names or named))
+        return [one.name for one in templates_for(config, models, by)]
+
+    assert held((made,), made) == list(named)
+    assert held((other, made), other) == ["first", "default"]
+    assert held((other, made), made) == ["published", "prepared"]
+    assert held((made, published), published) == ["published"]
+    assert held((published,), published, "first", "default", "published") == ["first", "default", "published"]
     with pytest.raises(ConfigError, match="does not load at its start"):
-        templates_for(config, (other,), other)
+        held((published,), published, "prepared")
+    with pytest.raises(ConfigError, match="does not load at its start"):
+        held((other,), other)
+
+
+def test_a_file_of_the_sources_name_is_not_its_source(tmp_path: Path) -> None:
+    """`m.q4_0` was made of a model called m, and not of this one."""
+    made = Found(keep("m.q4_0").file, "11" * 32)
+    (tmp_path / "m.gguf").write_bytes(b"GGUF, another")
+    config = Config(templates=(TemplateSource("one", "x", None, str(tmp_path / "m.gguf")),))
+    with pytest.raises(ConfigError, match="does not load at its start"):
+        templates_for(config, (made,), made)

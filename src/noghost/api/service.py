@@ -93,6 +93,7 @@ def entry(request: Request, index: int) -> dict[str, Any]:
             "size_bytes": served.size_bytes,
             "loaded": served.held is not None,
             "context_tokens": served.context_tokens,
+            **({"prepared_of": served.source} if served.source else {}),
             **about,
         },
     }

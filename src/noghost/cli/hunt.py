@@ -65,7 +65,7 @@ def hunt(
     """
     try:
         if not url and not tokenizer:
-            tokenizer = find().path
+            tokenizer = find(as_published=True).path
         with _server(url, pids, folders) as (address, roots, places):
 
             def work() -> str:

@@ -2,7 +2,7 @@
 
 In a process of its own (comparison.py). The text and the prompts ship with the package. What two forms differ by says
 little alone: a file differs from itself as soon as its sums are rounded otherwise, which they are without flash
-attention. So that is measured beside it, as the least that any form can differ by. All of it is computed with one
+attention. So that is measured beside it, to tell how much of a difference is none. All of it is computed with one
 thread: the result does not depend on the machine's load, nor does it wait for threads that others keep from running
 (measured beside a busy core: 7 minutes with two threads, under one with one).
 """

@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import json
 import os
-import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -23,11 +22,10 @@ from noghost.reaper.fork import guarded
 from noghost.reaper.outward import Outward
 from noghost.reaper.record import LedgerRecorder, Recorder, minute_now
 from noghost.reaper.seats import Seats
-from noghost.reaper.spawn import OUTLIVED
+from noghost.reaper.spawn import outlive
 from noghost.reaper.stopped import Stopped
 from noghost.reaper.voices import Voices
 from noghost.reaper.watch import Reaper
-from noghost.title import take_title
 
 
 def be_the_reaper(
@@ -38,9 +36,7 @@ def be_the_reaper(
     parents: Sequence[socket.socket] = (),
 ) -> None:
     """Open the ledger, say what an earlier run left open, watch until the warden and every instance are gone."""
-    take_title("noghost: reaper")
-    for number in OUTLIVED:
-        signal.signal(number, signal.SIG_IGN)
+    outlive()
     with Ledger.open(duty.ledger) as ledger:
         if lost := ledger.recover_lost(minute_now()):
             log(Event.LOST, count=lost)

@@ -17,6 +17,8 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from noghost.title import take_title
+
 if TYPE_CHECKING:  # what the reaper does is the reaper's to import: the command starts it first of all
     from noghost.reaper.duty import Duty
 
@@ -50,6 +52,13 @@ def spawn_reaper() -> Spawned:
     there.close()
     os.close(reading)
     return Spawned(here, pid, writing)
+
+
+def outlive() -> None:
+    """In the reaper, first of all: it has a title of its own, and signals that end others do not end it."""
+    take_title("noghost: reaper")
+    for number in OUTLIVED:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def connected() -> tuple[socket.socket, socket.socket]:

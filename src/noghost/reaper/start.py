@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from noghost.board import Board
 from noghost.reaper.duty import Duty
 from noghost.reaper.fork import fork_role
-from noghost.reaper.spawn import connected
+from noghost.reaper.spawn import connected, outlive
 
 
 def start_reaper(
@@ -26,6 +26,7 @@ def start_reaper(
     here, there = connected()
 
     def be_it() -> None:
+        outlive()
         from noghost.reaper.role import be_the_reaper
 
         be_the_reaper(duty, board, there, connector, parents)

@@ -45,7 +45,7 @@ def page_aligned(length: int) -> ctypes.Array[ctypes.c_char]:
 
     The kernel copies what is another process's from the beginning of a page of its own. To a place a few bytes after
     the beginning of one, where malloc puts what is large, the processor copies far slower (`rep movsb`, which takes
-    the two for overlapping by the lowest bits of their addresses), and a wipe takes half as long again (bench/wipe.py).
+    the two for overlapping by the lowest bits of their addresses): bench/wipe.py.
     """
     return (ctypes.c_char * length).from_buffer(mmap.mmap(-1, length, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
 
@@ -191,9 +191,13 @@ def zero(mem: int, step: Runs) -> int:
 def verify(mem: int, step: Runs) -> int:
     """Read the runs of one step back; the bytes seen to be zero. Raises WipeError when one is not."""
     read_bytes = asked_bytes = 0
-    for address, length in step:
-        read_bytes += os.preadv(mem, [_seen_view[asked_bytes : asked_bytes + length]], address)
-        asked_bytes += length
+    try:
+        for address, length in step:
+            read_bytes += os.preadv(mem, [_seen_view[asked_bytes : asked_bytes + length]], address)
+            asked_bytes += length
+    except OSError as refused:
+        ctypes.memset(_seen, 0, STEP_BYTES)
+        raise WipeError(f"{length} bytes could not be read back ({refused.strerror})") from refused
     if read_bytes != asked_bytes or _libc.memcmp(_seen, _zeros, asked_bytes):
         ctypes.memset(_seen, 0, STEP_BYTES)
         raise WipeError("a page was not zero after the wipe")

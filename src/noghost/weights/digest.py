@@ -73,9 +73,10 @@ def verify(weights: WeightsFile, *, use_cache: bool = True) -> str:
     """Return the digest of `weights`. Raises WeightsError, with both digests, if another one is pinned."""
     actual = digest(weights.path, use_cache=use_cache)
     if weights.sha256 is not None and actual != weights.sha256:
+        other = "get it again (see docs/models.md), or name its path to use it as it is"
         raise WeightsError(
             f"the model {weights.path} is not the one pinned: its sha256 is {actual}, not {weights.sha256}",
-            "get it again (see docs/models.md), or name its path to use it as it is",
+            f"prepare it again, or remove it: noghost models rm {weights.name}" if weights.prepared else other,
         )
     return actual
 

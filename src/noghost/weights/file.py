@@ -14,7 +14,8 @@ class WeightsFile:
     name: str
     sha256: str | None
     prepared: bool = False  # made by `noghost models prepare`: repacked when it is loaded
-    source: str = ""  # the name of the model that it was made of, if so
+    source: str = ""  # the name of the model that it was made of, if so, and its SHA-256
+    source_sha256: str = ""
     vouched: bool = False  # llama.cpp is known to survive it: the default model, and what it wrote itself
 
     @property

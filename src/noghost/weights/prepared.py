@@ -21,10 +21,10 @@ from noghost.weights.file import WeightsFile
 from noghost.weights.names import ABOUT, check_name, is_name, known, names_in, plain, write_about
 
 WEIGHTS, UNFINISHED = ".gguf", ".part"
-# A type at the end of a file's name, as converters write it: it is replaced by the new one.
 MOST_DIVERGENCE = 2.0  # times that of the same file, computed in another order: Q8_0 has 1.5, Q4_0 79
 MOST_ERRORS = 3.0  # of the perplexity's change: less is no change that could be told
 LEAST_DECODE = 0.9  # of the speed that the source has
+# A type at the end of a file's name, as converters write it: it is replaced by the new one.
 TYPE = re.compile(r"[._-](i?q\d[a-z0-9_]*|t?q\d_\d|b?f16|f32|mxfp4)$")
 
 
@@ -47,8 +47,18 @@ class Prepared:
 
     @property
     def file(self) -> WeightsFile:
-        """Its weights, for whoever serves them."""
-        return WeightsFile(self.path, self.name, self.sha256, prepared=True, source=self.source, vouched=True)
+        """Its weights, for whoever serves them. Raises WeightsError where they are gone."""
+        if not self.path.is_file():
+            raise WeightsError(f"the weights of the prepared model {self.name} are gone", again(self.name))
+        return WeightsFile(
+            self.path,
+            self.name,
+            self.sha256,
+            prepared=True,
+            source=self.source,
+            source_sha256=self.source_sha256,
+            vouched=True,
+        )
 
     @property
     def is_better(self) -> bool:
@@ -57,8 +67,8 @@ class Prepared:
 
     @property
     def keeps_quality(self) -> bool:
-        """Whether what it predicts differs from its source no more than that differs from itself when its sums are
-        rounded otherwise. False where that was not measured."""
+        """Whether what it predicts is at most MOST_DIVERGENCE times as far from its source's predictions as these are
+        from themselves when their sums are rounded otherwise. False where that was not measured."""
         found = self.measured
         try:
             change = abs(found["perplexity_ratio"] - 1) / found["perplexity_ratio_error"]
@@ -127,11 +137,16 @@ def get(name: str) -> Prepared:
     """The one of that name. Raises WeightsError."""
     path_of(name)
     message = f"could not read what is known of the prepared model {name}"
-    unreadable = WeightsError(message, "prepare it again, or remove it")
+    unreadable = WeightsError(message, again(name))
     found = known(_about(name), Prepared, name, unreadable)
     if not isinstance(found.measured, dict):
         raise unreadable
     return found
+
+
+def again(name: str) -> str:
+    """What to do about one that is damaged."""
+    return f"prepare it again, or remove it: noghost models rm {name}"
 
 
 def named(name_or_path: str) -> Prepared | None:

@@ -12,7 +12,7 @@ from noghost.config import Config
 from noghost.engine.convert import FTYPES
 from noghost.instance.share import Share
 from noghost.preparing import prepare as run_prepare
-from noghost.weights.find import DEFAULT_PREPARED, DEFAULT_SHA256, stands_in
+from noghost.weights.find import DEFAULT_NAME, DEFAULT_PREPARED, DEFAULT_SHA256, stands_in
 from noghost.weights.prepared import Prepared
 
 KINDS = tuple(kind.lower() for kind in FTYPES)
@@ -37,7 +37,7 @@ def prepare(model: str | None, kind: str, name: str | None, threads: int, as_jso
     given = name.lower() if name is not None else None
     made = run_prepare(model, kind.upper(), given, used, lambda text: click.echo(f"noghost: {text}", err=True))
     if as_json:
-        click.echo(json.dumps(document(made)))
+        click.echo(json.dumps({**document(made), "default": stands_in(made)}))
         return
     for line in table(HEAD, [row_of_source(made), row_of(made)]):
         click.echo(line)
@@ -70,7 +70,7 @@ def how_to(made: Prepared) -> list[str]:
     if stands_in(made):
         return [
             "it is the default from now on: it is faster, and loses nothing that can be told",
-            f"as before:  noghost serve --model {made.source}",
+            f"as before:  noghost serve --model {DEFAULT_NAME}",
             f"remove it:  noghost models rm {made.name}",
         ]
     return [

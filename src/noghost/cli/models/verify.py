@@ -21,7 +21,7 @@ def verify(name: str | None) -> None:
     failed = False
     for one in [name] if name is not None else all_names():
         try:
-            file = find(one, as_published=True)
+            file = find(one, as_published=one is None)
             found = digest.verify(file, use_cache=False)
             click.echo(f"{file.name}: {'OK' if file.sha256 else 'not pinned'}, sha256 {found}")
         except WeightsError as error:

@@ -41,7 +41,8 @@ class Node(Protocol):
     seats: int  # how many lines at once, unless it is told
 
     def models(self) -> dict[str, str]:
-        """The digest of the weights by the model's name, the first model as "default" too; "" where there is none."""
+        """The digest of the weights by the model's name, the first model as "default" too, and one that was prepared by
+        the name of its source; "" where there is none."""
 
     def ask(self, url: str, body: bytes) -> Answer:
         """A new instance's answer."""
@@ -71,7 +72,9 @@ class Service:
         """As `Node`."""
         listed = json.loads(self.get("/v1/models"))["data"]
         found = {str(one["id"]): str(one.get("noghost", {}).get("sha256", "")) for one in listed}
-        return {"default": next(iter(found.values()), "")} | found
+        sources = [(one.get("noghost", {}).get("prepared_of"), found[str(one["id"])]) for one in listed]
+        also = {str(source): sha256 for source, sha256 in reversed(sources) if source}
+        return {"default": next(iter(found.values()), "")} | also | found
 
     def ask(self, url: str, body: bytes) -> Answer:
         """As `Node`."""

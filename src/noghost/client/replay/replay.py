@@ -11,6 +11,8 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import httpx
@@ -26,7 +28,7 @@ from noghost.ledger.entry import Opened
 from noghost.ledger.receipt import Receipt
 from noghost.weights.digest import digest
 from noghost.weights.file import WeightsFile
-from noghost.weights.find import find
+from noghost.weights.find import DEFAULT_SHA256, find
 
 Verdict = Literal["the same", "not the same", "cannot tell"]
 LONGEST_S = 86_400
@@ -92,9 +94,8 @@ def replay(asked: Asked) -> Result:
 
 
 def default_of(weights: str) -> WeightsFile:
-    """The default model as it is or as it was published, whichever has this digest; the former where neither has."""
-    forms = (find(), find(as_published=True))
-    return next((form for form in forms if form.sha256 == weights), forms[0])
+    """The default model as it was published, where that has this digest, or else as it is."""
+    return find(as_published=True) if weights == DEFAULT_SHA256 else find()
 
 
 def tie_request(asked: Asked) -> Tied:
@@ -138,15 +139,18 @@ def repeat(asked: Asked, weights: WeightsFile, seed: int | None) -> tuple[Kept, 
 
 @contextmanager
 def service(asked: Asked, weights: WeightsFile) -> Iterator[httpx.Client]:
-    """A service of our own, with the receipt's context and threads."""
+    """A service of our own, with the receipt's context and threads, and a ledger that ends with it. A prepared model is
+    one only in the folder of such models (weights/prepared.py): elsewhere it would not be repacked."""
     opened = asked.opened
     limits = (f"invocation_s={LONGEST_S}", f"body_bytes={Limits().body_bytes + 2 * len(asked.request)}")
     options = ["--model", str(weights.path), "--context", opened.context, *asked.waived]
     options += [] if opened.threads == "free" else ["--threads", opened.threads]
     options += [word for limit in limits for word in ("--limit", limit)]
     try:
-        with own_service(tuple(options)) as url, open_client(url) as client:
-            yield client
+        with TemporaryDirectory(prefix="noghost-replay-") as folder:
+            options += ["--ledger", str(Path(folder) / "ledger")]
+            with own_service(tuple(options), own_data=not weights.prepared) as url, open_client(url) as client:
+                yield client
     except HuntError as error:
         raise ReplayError(error.message, error.hint) from None
     except httpx.HTTPError as error:
