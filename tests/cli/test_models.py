@@ -80,7 +80,8 @@ def test_a_service_takes_the_name_and_holds_what_it_repacks_in_a_file(home: Path
             assert [model["id"] for model in json.load(response)["data"]] == [NAME]
         # It answers to the name of what it was made of, too, and says what it is.
         messages = [{"role": "user", "content": "Hello"}]
-        body = {"model": DEFAULT_NAME, "messages": messages, "max_tokens": 4, "temperature": 0}
+        body = {"model": DEFAULT_NAME, "messages": messages, "max_tokens": 100, "seed": 1, "ignore_eos": True}
+        body["noghost"] = {"threads": 1}
         request = urllib.request.Request(
             f"{service.url}/v1/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
@@ -90,7 +91,7 @@ def test_a_service_takes_the_name_and_holds_what_it_repacks_in_a_file(home: Path
         assert answer["model"] == NAME
         with httpx.Client(base_url=service.url) as client:
             assert BatchNode("one", client, 1).models() == {"default": digest, DEFAULT_NAME: digest, NAME: digest}
-        assert answer["usage"]["completion_tokens"] == 4
+        assert answer["usage"]["completion_tokens"] == 100
         receipt = service.noghost("receipts", "show", answer["noghost"]["instance"])
         assert digest in receipt.stdout, "the ledger names the file that computed, and not what it was made of"
         kept = {"receipt": receipt.stdout.encode(), "request": request.data, "answer": told}
