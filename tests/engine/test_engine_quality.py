@@ -97,7 +97,7 @@ def test_the_divergence_is_that_of_the_definition(model: Model) -> None:
         context.start_threads(1)
     readers = {name: Reader(model, context) for name, context in contexts.items()}
     found = quality.read(readers, tokens)["plain"].divergences[-1]
-    p, q = (list(reader.predictions(tokens[:-1], 0)[-1]) for reader in readers.values())
+    p, q = ([*reader.predictions(tokens[:-1], 0)][-1].tolist() for reader in readers.values())
     assert math.fsum(map(math.exp, p)) == pytest.approx(1)
     expected = math.fsum(math.exp(a) * (a - b) for a, b in zip(p, q, strict=True))
     assert found == pytest.approx(expected, rel=1e-6)

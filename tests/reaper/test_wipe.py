@@ -68,6 +68,16 @@ def test_the_buffers_begin_with_a_page_and_hold_nothing_of_what_was_read() -> No
     assert not any(wipe._zeros.raw)
 
 
+@pytest.mark.parametrize(("buffer", "ending"), [(wipe._seen, 0), (wipe._zeros, signal.SIGSEGV)], ids=["seen", "zeros"])
+def test_nobody_can_write_to_the_zeros(buffer: ctypes.Array[ctypes.c_char], ending: int) -> None:
+    pid = os.fork()
+    if pid == 0:
+        signal.signal(signal.SIGSEGV, signal.SIG_DFL)  # pytest's own handler would tell of it
+        buffer[0] = b"x"
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == ending
+
+
 @pytest.mark.slow
 def test_a_wipe_is_done_in_steps() -> None:
     """Between two of them others have their turn; each leaves a little more that is zero."""

@@ -23,7 +23,7 @@ from noghost.engine.sampler import SamplingParams
 from noghost.errors import EngineError
 
 ANSWER_TOKENS = 32
-BATCH_TOKENS = 64  # logits of all of them at once: 13 MB for 49,152 tokens of vocabulary
+BATCH_TOKENS = 64  # predictions of all of them are kept at once: 25 MB for 49,152 tokens of vocabulary
 FEWEST_BEFORE = 16  # the first tokens are predicted from next to nothing, and would be noise
 
 
@@ -44,13 +44,14 @@ class Reader:
     model: Model
     context: Context
 
-    def predictions(self, tokens: Sequence[int], start: int) -> Any:
-        """ln p of every token of the vocabulary after each of these, shape (len(tokens), n_vocab), float64."""
+    def predictions(self, tokens: Sequence[int], start: int) -> Iterator[Any]:
+        """Decode, and yield for each token ln p of all that may follow it, shape (n_vocab,), float64."""
         import numpy as np  # here: it starts threads, and a context is made before
 
-        logits = np.array(list(self._logits(tokens, start)), dtype=np.float64)
-        logits -= logits.max(axis=1, keepdims=True)
-        return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        for row in self._logits(tokens, start):
+            logits = np.array(row, dtype=np.float64)
+            logits -= logits.max()
+            yield logits - np.log(np.exp(logits).sum())
 
     def _logits(self, tokens: Sequence[int], start: int) -> Iterator[Any]:
         """Decode, and yield for each token the logits of what follows it, shape (n_vocab,)."""
@@ -91,14 +92,15 @@ def read(readers: Mapping[str, Reader], tokens: Sequence[int]) -> dict[str, Read
         reader.context.set_threads(1)
     for begin in range(0, len(tokens) - 1, BATCH_TOKENS):
         end = min(begin + BATCH_TOKENS, len(tokens) - 1)
-        after = np.array(tokens[begin + 1 : end + 1])
-        base = None
+        sources: list[Any] = []
         for name, reader in readers.items():
-            predicted = reader.predictions(tokens[begin:end], begin)
-            base = predicted if base is None else base
-            found[name].losses.extend(-predicted[np.arange(len(after)), after])
-            found[name].divergences.extend((np.exp(base) * (base - predicted)).sum(axis=1))
-            found[name].same_top.extend(base.argmax(axis=1) == predicted.argmax(axis=1))
+            for index, predicted in enumerate(reader.predictions(tokens[begin:end], begin)):
+                if len(sources) == index:
+                    sources.append(predicted)
+                source = sources[index]
+                found[name].losses.append(float(-predicted[tokens[begin + index + 1]]))
+                found[name].divergences.append(float((np.exp(source) * (source - predicted)).sum()))
+                found[name].same_top.append(bool(source.argmax() == predicted.argmax()))
     for reader in readers.values():
         _clear(reader.context)
     return {name: _after_the_first(reading) for name, reading in found.items()}

@@ -14,7 +14,7 @@ from noghost.engine.llama import C
 
 PROMPT_TOKENS = 512
 ANSWER_TOKENS = 24
-ROUNDS = 3
+ROUNDS = 5
 FIRST_TOKEN, TOKENS = 1000, 4000  # of every vocabulary that matters; which tokens they are changes no speed
 
 

@@ -51,6 +51,8 @@ def page_aligned(length: int) -> ctypes.Array[ctypes.c_char]:
 
 
 _zeros = page_aligned(STEP_BYTES)
+_libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+_libc.mprotect(_zeros, STEP_BYTES, mmap.PROT_READ)  # what is written, and what is compared with: it stays as it is
 _zeros_view = memoryview(_zeros).cast("B")
 _seen = page_aligned(STEP_BYTES)
 _seen_view = memoryview(_seen).cast("B")
