@@ -155,7 +155,7 @@ def test_tls_passes_through_and_a_models_name_leads_to_one_node_as_long_as_it_is
         assert set(before.values()) == set(NAMES), "the models are spread"
         assert {model: of[certificate(balanced.port, model)] for model in MODELS} == before
         assert {of[certificate(balanced.port, "noghost.example")] for _ in range(3)} <= set(NAMES)
-        services["b"].process.kill()
+        kill(services["b"])
         after = {model: of[certificate(balanced.port, model)] for model in MODELS}
         assert {model: node for model, node in after.items() if before[model] != "b"} == {
             model: node for model, node in before.items() if node != "b"
