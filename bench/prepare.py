@@ -37,6 +37,7 @@ sys.path.insert(0, str(ROOT / "tests"))  # one runner, shared with the tests
 from noghost.client.bench import Peer, Plan, measure, peer_at
 from noghost.client.bench.ratio import ratio
 from noghost.client.bench.rounds import ANSWER_TOKENS
+from noghost.engine.comparison import of_itself
 from noghost.weights.find import find
 from running import private_bytes, private_environment, running
 
@@ -153,8 +154,7 @@ def _cell(values: Sequence[float]) -> str:
 def _quality(measured: dict[str, Any]) -> list[str]:
     before, after = measured["source"], measured["prepared"]
     change, error = 100 * (measured["perplexity_ratio"] - 1), 100 * measured["perplexity_ratio_error"]
-    itself = {key.removesuffix("_again"): value for key, value in measured.items() if key.endswith("_again")}
-    forms, asked, length = (itself, measured), measured["answers"], measured["answer_tokens"]
+    forms, asked, length = (of_itself(measured), measured), measured["answers"], measured["answer_tokens"]
     rows = (
         ("", "default", "prepared"),
         ("---", "---", "---"),

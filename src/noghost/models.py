@@ -154,7 +154,7 @@ def templates_for(config: Config, models: Sequence[Found], model: Found) -> list
     """The templates of one model. Raises ConfigError for one whose model is none of `models`, which are loaded."""
     chosen = []
     for source in config.templates:
-        meant = meant_by(source.model, models) if source.model else models[0]
+        meant = meant_by(source.model or "default", models)
         if meant is None:
             unserved = f"the template {source.name} is for a model that this service does not load at its start"
             raise ConfigError(unserved, f"add --model {source.model}")

@@ -82,6 +82,11 @@ def measure(paths: dict[str, tuple[Path, bool]], threads: int) -> dict[str, Any]
     }
 
 
+def of_itself(found: dict[str, Any]) -> dict[str, Any]:
+    """What was found of the source and itself, by the names that the same has of the prepared form."""
+    return {key.removesuffix("_again"): value for key, value in found.items() if key.endswith("_again")}
+
+
 def nearness(reading: Reading) -> dict[str, float]:
     """Of predictions to the source's."""
     return {"divergence": fmean(reading.divergences), "same_top": fmean(reading.same_top)}

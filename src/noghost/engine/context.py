@@ -14,6 +14,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from noghost.engine import llama, pages
@@ -44,11 +45,8 @@ class Context:
         """Make it in this process: in the warden before fork, or in an `ask`; not `releasable` in a confined instance,
         which cannot look at its own mappings and gives nothing back; `beside_others` where another thread may map
         memory of its own meanwhile; without `flash_attention`, the same sums in another order."""
-        made = (
-            pages.mapped_during(lambda: _new(model, n_ctx, flash_attention))
-            if releasable
-            else (_new(model, n_ctx, flash_attention), [])
-        )
+        new = partial(_new, model, n_ctx, flash_attention)
+        made = pages.mapped_during(new) if releasable else (new(), [])
         (self.handle, self.parameters), self._new_memory = made
         self.n_ctx: int = C.llama_n_ctx(self.handle)
         self.n_batch: int = C.llama_n_ubatch(self.handle)

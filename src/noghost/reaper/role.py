@@ -35,8 +35,8 @@ def be_the_reaper(
     connector: socket.socket | None = None,
     parents: Sequence[socket.socket] = (),
 ) -> None:
-    """Open the ledger, say what an earlier run left open, watch until the warden and every instance are gone."""
-    outlive()
+    """Open the ledger, say what an earlier run left open, watch until the warden and every instance are gone. It has
+    been told to `outlive` signals before."""
     with Ledger.open(duty.ledger) as ledger:
         if lost := ledger.recover_lost(minute_now()):
             log(Event.LOST, count=lost)
@@ -78,4 +78,7 @@ def main() -> None:
     """In a spawned reaper: take the duty, which holds nothing that was asked, and be it."""
     births = socket.socket(fileno=int(sys.argv[1]))
     duty = read_duty(int(sys.argv[2]))
-    sys.exit(guarded(lambda: be_the_reaper(duty, Board(), births)) if duty else 0)
+    if duty is None:
+        sys.exit(0)
+    outlive()
+    sys.exit(guarded(lambda: be_the_reaper(duty, Board(), births)))

@@ -37,6 +37,7 @@ MAPPING = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) ...(.) \S+ \S+ \S+ *(.*)$", re.
 
 _libc = ctypes.CDLL(None)
 _libc.memcmp.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
+_libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 STEP_BYTES = 2 * CHUNK_BYTES
 
 
@@ -51,7 +52,6 @@ def page_aligned(length: int) -> ctypes.Array[ctypes.c_char]:
 
 
 _zeros = page_aligned(STEP_BYTES)
-_libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 _libc.mprotect(_zeros, STEP_BYTES, mmap.PROT_READ)  # what is written, and what is compared with: it stays as it is
 _zeros_view = memoryview(_zeros).cast("B")
 _seen = page_aligned(STEP_BYTES)
@@ -162,13 +162,9 @@ def pagemap_tops(pagemap: int, start: int, end: int) -> Iterator[tuple[int, byte
         read = os.preadv(pagemap, [_entries_view[: stop - at]], at)
         if not read:
             raise WipeError(f"the page map ends {stop - at} bytes early")
-        yield at // ENTRY_BYTES * PAGE_BYTES, _tops(read)
+        tops = cast(bytes, _entries[ENTRY_BYTES - 1 : read : ENTRY_BYTES])  # the slice of an array of chars is bytes
+        yield at // ENTRY_BYTES * PAGE_BYTES, tops
         at += read
-
-
-def _tops(read: int) -> bytes:
-    """Of the entries in the first `read` bytes; the slice of an array of chars is bytes."""
-    return cast(bytes, _entries[ENTRY_BYTES - 1 : read : ENTRY_BYTES])
 
 
 def zeros(length: int) -> memoryview:
@@ -198,9 +194,13 @@ def verify(mem: int, step: Runs) -> int:
             read_bytes += os.preadv(mem, [_seen_view[asked_bytes : asked_bytes + length]], address)
             asked_bytes += length
     except OSError as refused:
-        ctypes.memset(_seen, 0, STEP_BYTES)
-        raise WipeError(f"{length} bytes could not be read back ({refused.strerror})") from refused
+        raise _unverified(f"{length} bytes could not be read back ({refused.strerror})") from refused
     if read_bytes != asked_bytes or _libc.memcmp(_seen, _zeros, asked_bytes):
-        ctypes.memset(_seen, 0, STEP_BYTES)
-        raise WipeError("a page was not zero after the wipe")
+        raise _unverified("a page was not zero after the wipe")
     return read_bytes
+
+
+def _unverified(message: str) -> WipeError:
+    """What to raise; nothing of what was read is kept."""
+    ctypes.memset(_seen, 0, STEP_BYTES)
+    return WipeError(message)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from noghost.errors import WeightsError
-from noghost.weights.file import WeightsFile
+from noghost.weights.file import WeightsFile, again
 from noghost.weights.names import is_sha256
 
 CACHE_VERSION = 1
@@ -76,7 +76,7 @@ def verify(weights: WeightsFile, *, use_cache: bool = True) -> str:
         other = "get it again (see docs/models.md), or name its path to use it as it is"
         raise WeightsError(
             f"the model {weights.path} is not the one pinned: its sha256 is {actual}, not {weights.sha256}",
-            f"prepare it again, or remove it: noghost models rm {weights.name}" if weights.prepared else other,
+            again(weights.name) if weights.prepared else other,
         )
     return actual
 

@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+def again(name: str) -> str:
+    """What to do about a prepared model that is damaged."""
+    return f"prepare it again, or remove it: noghost models rm {name}"
+
+
 @dataclass(frozen=True)
 class WeightsFile:
     """A model's file, the name under which it is served, and its SHA-256 in hex if that is pinned."""

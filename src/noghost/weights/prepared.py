@@ -17,7 +17,7 @@ from typing import Any
 from noghost.config import data_dir
 from noghost.errors import WeightsError
 from noghost.ledger.files import make_directory, sync_directory
-from noghost.weights.file import WeightsFile
+from noghost.weights.file import WeightsFile, again
 from noghost.weights.names import ABOUT, check_name, is_name, known, names_in, plain, write_about
 
 WEIGHTS, UNFINISHED = ".gguf", ".part"
@@ -78,11 +78,17 @@ class Prepared:
         return bool(divergence <= MOST_DIVERGENCE and change <= MOST_ERRORS)
 
     @property
+    def speedup(self) -> tuple[float, float]:
+        """How many times as fast as its source it prefills, and decodes, by what was measured."""
+        before, after = self.measured["source"], self.measured["prepared"]
+        prefill, decode = (after[key] / before[key] for key in ("prefill_tok_s", "decode_tok_s"))
+        return prefill, decode
+
+    @property
     def is_faster(self) -> bool:
         """Whether it prefills faster, and decodes as fast or nearly so, by what was measured."""
         try:
-            before, after = self.measured["source"], self.measured["prepared"]
-            prefill, decode = (after[key] / before[key] for key in ("prefill_tok_s", "decode_tok_s"))
+            prefill, decode = self.speedup
         except (KeyError, TypeError, ZeroDivisionError):
             return False
         return bool(prefill > 1 and decode >= LEAST_DECODE)
@@ -142,11 +148,6 @@ def get(name: str) -> Prepared:
     if not isinstance(found.measured, dict):
         raise unreadable
     return found
-
-
-def again(name: str) -> str:
-    """What to do about one that is damaged."""
-    return f"prepare it again, or remove it: noghost models rm {name}"
 
 
 def named(name_or_path: str) -> Prepared | None:

@@ -29,15 +29,16 @@ def ls(as_json: bool) -> None:
     broken: list[str] = []
     stored = readable(store.names(), store.get, broken)
     made = readable(prepared.names(), prepared.get, broken)
+    default = default_name(made)
     if as_json:
         listed = [default_document(), *map(asdict, stored), *map(document, made)]
-        click.echo(json.dumps([{**one, "default": one["name"] == default_name(made)} for one in listed]))
+        click.echo(json.dumps([{**one, "default": one["name"] == default} for one in listed]))
     else:
         others = [unmeasured(one.name, one.size_bytes) for one in stored]
         for line in table(HEAD, [row_of_default(made), *others, *map(row_of, made)]):
             click.echo(line)
-        if default_name(made) != DEFAULT_NAME:
-            click.echo(f"\ndefault: {default_name(made)}")
+        if default != DEFAULT_NAME:
+            click.echo(f"\ndefault: {default}")
     if leftover := unfinished.leftover_bytes():
         broken.append(
             f"{size(leftover)} of downloads that are not complete in {unfinished.folder()}: pull again, or remove them"

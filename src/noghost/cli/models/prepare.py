@@ -9,6 +9,7 @@ import click
 from noghost.board import Board
 from noghost.cli.models.table import HEAD, document, row_of, row_of_source, table
 from noghost.config import Config
+from noghost.engine.comparison import of_itself
 from noghost.engine.convert import FTYPES
 from noghost.instance.share import Share
 from noghost.preparing import prepare as run_prepare
@@ -48,11 +49,10 @@ def prepare(model: str | None, kind: str, name: str | None, threads: int, as_jso
 def meaning(made: Prepared) -> list[str]:
     """What the figures say, in words."""
     found = made.measured
-    before, after = found["source"], found["prepared"]
-    prefill, decode = (after[key] / before[key] for key in ("prefill_tok_s", "decode_tok_s"))
+    prefill, decode = made.speedup
     change, error = 100 * (found["perplexity_ratio"] - 1), 100 * found["perplexity_ratio_error"]
     asked, common = found["answers"], f"{found['common_tokens']:.1f} of their {found['answer_tokens']:.1f} tokens"
-    itself = {key.removesuffix("_again"): value for key, value in found.items() if key.endswith("_again")}
+    itself = of_itself(found)
     top, top_again = (100 * one["same_top"] for one in (found, itself))
     again = f"{itself['divergence']:.4f} nats, {top_again:.1f} %; {itself['same_answers']} of {asked}"
     return [

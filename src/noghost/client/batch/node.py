@@ -72,8 +72,10 @@ class Service:
         """As `Node`."""
         listed = json.loads(self.get("/v1/models"))["data"]
         found = {str(one["id"]): str(one.get("noghost", {}).get("sha256", "")) for one in listed}
-        sources = [(one.get("noghost", {}).get("prepared_of"), found[str(one["id"])]) for one in listed]
-        also = {str(source): sha256 for source, sha256 in reversed(sources) if source}
+        made = [
+            one for one in reversed(listed) if one.get("noghost", {}).get("prepared_of")
+        ]  # the first of a source is last
+        also = {str(one["noghost"]["prepared_of"]): found[str(one["id"])] for one in made}
         return {"default": next(iter(found.values()), "")} | also | found
 
     def ask(self, url: str, body: bytes) -> Answer:
