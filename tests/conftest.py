@@ -1,4 +1,4 @@
-"""Fixtures that every folder uses."""
+"""Fixtures that every folder uses. Nothing of noghost is imported: the clients' environments are without it."""
 
 import os
 import tempfile
@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from noghost.weights.find import default_form
 from running import Service, running
 
 
-def pytest_configure() -> None:
-    """What somebody prepared is not served in the place of the file that tests know."""
-    if default_form() is not None:
-        os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(prefix="noghost-tests-")
+def pytest_configure(config: pytest.Config) -> None:
+    """The tests' own home: a model that somebody prepared in theirs would be served in the place of the file that they know."""
+    home = tempfile.TemporaryDirectory(prefix="noghost-tests-")
+    os.environ["XDG_DATA_HOME"] = home.name
+    config.add_cleanup(home.cleanup)
 
 
 @pytest.fixture(scope="session")
