@@ -10,7 +10,7 @@ from running import Service, running
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The tests' own home: a model that somebody prepared in theirs would be served in the place of the file that they know."""
+    """A home of the tests' own: what somebody prepared in theirs would be served in the place of what they know."""
     home = tempfile.TemporaryDirectory(prefix="noghost-tests-")
     os.environ["XDG_DATA_HOME"] = home.name
     config.add_cleanup(home.cleanup)

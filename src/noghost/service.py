@@ -58,6 +58,16 @@ if TYPE_CHECKING:
     from noghost.warden.hatch import Hatch
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A service that is loaded: what its warden needs."""
+
+    equip: Equip  # how an instance that serves is made ready
+    think: Think | None  # how a mind is
+    rehearse: Callable[[], None]  # what every instance but the first is spared
+    settle: Callable[[], None]  # what can wait until nobody is here
+
+
 # Address; SHA-256 of the certificate where there is TLS; where the metrics are, if anywhere.
 Ready = Callable[[str, str | None, str | None], None]
 
@@ -120,7 +130,7 @@ def serve_at(
         wait_for_probe = bear_probe(nursery)
         secured = secure_late(config)
         tls = secured.context if secured else None
-        equip, think, at_leisure = prepare_serving(config, models, board, ring, tls, voices=voices)
+        prepared = prepare_serving(config, models, board, ring, tls, voices=voices)
         roomy = with_room(config, most_loading_bytes(config, models))
         hatch = hatch_at(side, config, board, nursery, fences) if side else None
         settle_memory()
@@ -128,15 +138,16 @@ def serve_at(
         wait_for_probe()
         warden = Warden(
             door,
-            Nursery(births, reaper_pid, live_with(equip, roomy, fences), ring.refresh if ring else None),
+            Nursery(births, reaper_pid, live_with(prepared.equip, roomy, fences), ring.refresh if ring else None),
             config.limits,
             counts=board.counts,
             hatch=hatch,
             cores=cores(),
             computing=board.taken,
             idle_exit_s=config.idle_exit_s,
-            minds=minds_for(asked, reaper_pid, think, roomy, fences) if asked and think else None,
-            at_leisure=at_leisure,
+            minds=minds_for(asked, reaper_pid, prepared.think, roomy, fences) if asked and prepared.think else None,
+            rehearse=prepared.rehearse,
+            at_leisure=prepared.settle,
         )
         ready(door.address, secured.fingerprint if secured else None, side.address if side else None)
         tell_keeper()
@@ -256,9 +267,8 @@ def prepare_serving(
     ring: Ring | None = None,
     tls: ssl.SSLContext | None = None,
     voices: tuple[Voiced, ...] = (),
-) -> tuple[Equip, Think | None, Callable[[], None]]:
-    """Import and load what instances need; how one that serves, and a mind, is made ready, and what can wait until
-    nobody does. After the reaper's fork."""
+) -> Prepared:
+    """Import and load what instances need. After the reaper's fork."""
     keep_one_arena()
     loading = [found.begin(config.context_tokens) for found in models if not found.on_demand]
     from noghost.api.equipment import Equipment, equip
@@ -307,7 +317,7 @@ def prepare_serving(
         return Equipped(lambda instance: serve_one(instance, equipment), (*keep(), *equipment.descriptors))
 
     think = thinker_for(spoken.app, now_of, keep) if spoken.app and voices else None
-    return equip_one, think, partial(settle, served)
+    return Prepared(equip_one, think, spoken.rehearse, partial(settle, served))
 
 
 # --- ask ------------------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ def main() -> None:
     config = Config(context_tokens=2048, threads=1, tls=Tls() if sys.argv[1] == "tls" else None)
     ring, key = ring_and_key()
     tls = None if (secured := secure(config)) is None else secured.context
-    equip, _, _ = prepare_serving(config, find_models(config), Board(), ring, tls)
+    prepared = prepare_serving(config, find_models(config), Board(), ring, tls)
     if keep:
         keep_malloc_pages()
     gc.collect()
@@ -84,7 +84,7 @@ def main() -> None:
         if keep:
             keep_python_arenas()
         newborn = Newborn(connection, NoRecord(), 0, 0)  # type: ignore[arg-type]
-        equipped = equip(newborn)
+        equipped = prepared.equip(newborn)
         bpf.install(bpf.KILL_PROCESS, "munmap", "mremap", "madvise", "openat")
         equipped.serve(Instance(newborn, NoRecord(), reseed()))  # type: ignore[arg-type]
         if sys.argv[1] == "open":

@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,10 +36,15 @@ def listening(host: str = "127.0.0.1") -> Iterator[socket.socket]:
 
 
 def start(
-    home: Path, handed: socket.socket, *arguments: str, pid: str = "self", count: str = "1"
+    home: Path,
+    handed: socket.socket,
+    *arguments: str,
+    pid: str = "self",
+    count: str = "1",
+    command: Sequence[str] = SERVE,
 ) -> subprocess.Popen[str]:
     """`noghost serve` with a socket handed over."""
-    command = [sys.executable, "-c", HAND_OVER, str(handed.fileno()), pid, count, *SERVE, *arguments]
+    command = [sys.executable, "-c", HAND_OVER, str(handed.fileno()), pid, count, *command, *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     env = private_environment(home)
     return subprocess.Popen(command, env=env, text=True, pass_fds=(handed.fileno(),), **pipes)  # type: ignore[call-overload, no-any-return]

@@ -4,6 +4,9 @@ Much of what a web framework needs it imports at its first request. An instance 
 the interpreter notes down when code runs for the first times (specialised instructions, caches of attributes) it would
 note in each instance anew, in pages that are the instance's own then, to be wiped. What is rehearsed is the app with no
 model: every endpoint once, and then a connection, over a pair of sockets, until nothing is new any more.
+
+What the first instance cannot be without comes before the first birth (`make_whole`); the rest, which only saves the
+others time, when nobody waits (warden/listen.py).
 """
 
 from __future__ import annotations
@@ -58,15 +61,22 @@ class NoReceipt:
         raise ReceiptNotFound("a rehearsal has no receipt")
 
 
-def rehearse(app: Starlette, keys: Keys | None = None) -> None:
-    """Run a few requests through `app`, an answer that is streamed among them, and forget them. With `keys`, one more
-    whose key is none of them: what checks a key is loaded then."""
+def make_whole(app: Starlette, keys: Keys | None = None) -> None:
+    """Import what else would be at the first requests, of whatever kind, and build what most of them are read by. With
+    `keys`, turn away a request whose key is none of them: what checks a key is loaded then."""
     importlib.import_module("anyio._backends._asyncio")  # chosen by name at run time
+    importlib.import_module("cryptography.hazmat.primitives.asymmetric.x25519")  # where it is first needed
     with nowhere(app):
-        asyncio.run(rehearse_all(app))
+        asyncio.run(app(scope_of("POST", "/v1/chat/completions"), whole(BODY), discard))
         if keys is not None:
             app.state.here = replace(app.state.here, keys=keys)
             asyncio.run(rehearse_key(app))
+
+
+def rehearse(app: Starlette) -> None:
+    """Run a few requests through `app`, an answer that is streamed among them, and forget them."""
+    with nowhere(app):
+        asyncio.run(rehearse_all(app))
 
 
 def rehearse_connections(app: Starlette, settings: Config, limits: Limits) -> list[Outcome]:

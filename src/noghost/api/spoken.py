@@ -1,6 +1,6 @@
 """What the instances of a service speak over their connections: HTTP or Wyoming's events. In the warden, before fork.
 
-What each needs is imported and rehearsed here; nothing of the other.
+What each needs is imported here; nothing of the other.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class Spoken:
     hosts: frozenset[str] | None = None  # whom requests may be for
     remotes: tuple[Remote, ...] = ()
     app: Starlette | None = None  # a mind is asked through it too
+    rehearse: Callable[[], None] = lambda: None  # in the warden: spares its instances what it went through itself
 
 
 def spoken_by(config: Config, models: Sequence[str], keys: Keys | None, tls: ssl.SSLContext | None) -> Spoken:
@@ -41,16 +42,24 @@ def over_http(config: Config, models: Sequence[str], keys: Keys | None, tls: ssl
     from noghost.api.app import make_app
     from noghost.api.connection import serve_connection, uvicorn_config
     from noghost.api.host import hosts_of
-    from noghost.api.rehearse import rehearse, rehearse_connections
+    from noghost.api.rehearse import make_whole, rehearse, rehearse_connections
     from noghost.api.upstream import remotes_for
 
     app = make_app(voice=config.voice)
     remotes = remotes_for(config, app, models)
     settings = uvicorn_config(app, config.limits, voice=config.voice)
-    rehearse(app, keys)
-    rehearse_connections(app, settings, config.limits)
+    make_whole(app, keys)
+
+    def rehearse_all() -> None:
+        rehearse(app)
+        rehearse_connections(app, settings, config.limits)
+
     return Spoken(
-        lambda equipment, now: serve_connection(settings, app, equipment, now, tls), hosts_of(config), remotes, app
+        lambda equipment, now: serve_connection(settings, app, equipment, now, tls),
+        hosts_of(config),
+        remotes,
+        app,
+        rehearse_all,
     )
 
 

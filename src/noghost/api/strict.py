@@ -54,9 +54,12 @@ def say_null(schema: dict[str, Any]) -> None:
 
 
 class Strict(BaseModel):
-    """No value is taken for another type; null is the default, as in OpenAI's API."""
+    """No value is taken for another type; null is the default, as in OpenAI's API.
 
-    model_config = ConfigDict(strict=True, json_schema_extra=say_null)
+    Built when it first validates something: of a service that is being woken one request is waited for (rehearse.py).
+    """
+
+    model_config = ConfigDict(strict=True, json_schema_extra=say_null, defer_build=True)
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_options: Any) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import select
 import signal
 import socket
@@ -57,6 +58,7 @@ class Warden:
         computing: Callable[[], int],
         idle_exit_s: float = 0,
         minds: Minds | None = None,
+        rehearse: Callable[[], None] = lambda: None,
         at_leisure: Callable[[], None] = lambda: None,
     ) -> None:
         self._door = door
@@ -76,6 +78,8 @@ class Warden:
         self._end_s: float | None = None  # when those that still run are killed
         self._idle_exit_s = idle_exit_s  # 0: never
         self._stirred_s = 0.0  # when something happened last
+        self._rehearse: Callable[[], None] | None = rehearse  # what every instance but the first is spared, once
+        self._has_born = False
         self._at_leisure: Callable[[], None] | None = at_leisure  # what can wait until nobody is here, once
 
     def run(self) -> None:
@@ -100,8 +104,18 @@ class Warden:
     def _take_leisure(self) -> None:
         """Once, as soon as nobody is here: before the first knock, or after the first answer where somebody waits."""
         if self._at_leisure and self._is_alone:
+            self._go_through()
             self._at_leisure()
             self._at_leisure = None
+
+    def _go_through(self) -> None:
+        """Once: all that instances do again and again, so that they find it done. What it leaves is kept as all is that
+        was there before."""
+        if self._rehearse:
+            self._rehearse()
+            self._rehearse = None
+            gc.collect()  # of what is new alone: the rest is frozen
+            gc.freeze()
 
     @property
     def _is_alone(self) -> bool:
@@ -209,6 +223,8 @@ class Warden:
             preferred = likely or not self._living.crowd(guest.origin)
             if not self._make_room(said(said_bytes), preferred):
                 return
+            if self._has_born:
+                self._go_through()
             self._bear(guest, said_bytes, likely=likely)
 
     def _tell_apart(self) -> None:
@@ -242,6 +258,7 @@ class Warden:
             return
         if busy:
             self._counts.add(metrics.TURNED_AWAY, "busy")
+        self._has_born = True
         self._living.born(Alive(pid, guest.origin, time.monotonic(), likely, said_bytes))
 
     # --- ends ---------------------------------------------------------------------------------------------
