@@ -34,7 +34,7 @@ def prepare(model: str | None, kind: str, name: str | None, threads: int, say: S
     refuse_stored(name)
     source_digest = verify(source)
     unfinished = prepared.unfinished(name)
-    with removed_on_error(unfinished):
+    with prepared.one_at_a_time(), removed_on_error(unfinished):
         say(f"converting {source.name} to {kind}")
         convert(source.path, unfinished, kind, threads)
         say(f"comparing the two with {threads} thread{'s' if threads > 1 else ''}: about two minutes for a small model")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from noghost.client.replay.replay import default_of
 from noghost.config import Config, TemplateSource
 from noghost.errors import ConfigError, WeightsError
 from noghost.models import Found, templates_for
+from noghost.preparing import prepare
 from noghost.weights import prepared
 from noghost.weights.digest import verify
 from noghost.weights.file import WeightsFile
@@ -96,6 +100,21 @@ def test_removed_is_removed() -> None:
     for work in (prepared.get, prepared.remove):
         with pytest.raises(WeightsError, match=r"no model named m\.q4_0"):
             work("m.q4_0")
+
+
+def test_only_one_is_made_at_a_time(home: Path) -> None:
+    """Another process that makes one is told of; once it is gone, killed even, it is in nobody's way."""
+    program = (
+        "import sys; from noghost.weights.prepared import one_at_a_time as one\nwith one(): print(flush=True); input()"
+    )
+    held = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", program], env=os.environ.copy(), **held) as other:  # type: ignore[call-overload]
+        other.stdout.readline()
+        with pytest.raises(WeightsError, match="another model is being prepared"):
+            prepare(None, "Q4_0", None, 1, lambda _text: pytest.fail("it began"))
+        other.kill()
+    with prepared.one_at_a_time():
+        assert list((home / "noghost" / "models").iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["", "../m", "a/b", "A", ".m", "-m", "m\n", "m" * 129])

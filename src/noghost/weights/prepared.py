@@ -9,7 +9,11 @@ Not covered: who can write files as this user can write both.
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,11 +122,21 @@ def name_for(source: str, kind: str) -> str:
 def unfinished(name: str) -> Path:
     """Where the weights are written until they are complete, in a folder that is there. Raises WeightsError."""
     path = path_of(name)
-    try:
-        make_directory(folder())
-    except OSError as error:
-        raise _unwritable(error) from error
+    _make_folder()
     return path.with_name(path.name + UNFINISHED)
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Only one process makes one: two would write to one file, and slow each other down while they are measured. Raises
+    WeightsError where another does. A process that is killed lets go."""
+    _make_folder()
+    descriptor = os.open(folder(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _lock(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def add(made: Prepared) -> None:
@@ -181,6 +195,21 @@ def remove(name: str) -> None:
 
 def _about(name: str) -> Path:
     return folder() / f"{name}{ABOUT}"
+
+
+def _lock(descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        hint = "wait until that is done: both would be measured wrong"
+        raise WeightsError("another model is being prepared", hint) from None
+
+
+def _make_folder() -> None:
+    try:
+        make_directory(folder())
+    except OSError as error:
+        raise _unwritable(error) from error
 
 
 def _unwritable(error: OSError) -> WeightsError:
