@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+
+# A package that happens to be installed beside this one may bring a plugin, which is shown whatever pydantic validates.
+os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
 
 HALF_PAIR = re.compile("[\ud800-\udfff]")
 
