@@ -32,9 +32,9 @@ def prepare(model: str | None, kind: str, name: str | None, threads: int, say: S
     name = prepared.name_for(source.name, kind) if name is None else name
     refuse_itself(source.path, name)
     refuse_stored(name)
-    source_digest = verify(source)
     unfinished = prepared.unfinished(name)
     with prepared.one_at_a_time(), removed_on_error(unfinished):
+        source_digest = verify(source)
         say(f"converting {source.name} to {kind}")
         convert(source.path, unfinished, kind, threads)
         say(f"comparing the two with {threads} thread{'s' if threads > 1 else ''}: about two minutes for a small model")

@@ -59,12 +59,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class Serving:
     """A service that is loaded: what its warden needs."""
 
     equip: Equip  # how an instance that serves is made ready
     think: Think | None  # how a mind is
-    rehearse: Callable[[], None]  # what every instance but the first is spared
+    rehearse: Callable[[], object]  # what every instance but the first is spared
     settle: Callable[[], None]  # what can wait until nobody is here
 
 
@@ -130,7 +130,7 @@ def serve_at(
         wait_for_probe = bear_probe(nursery)
         secured = secure_late(config)
         tls = secured.context if secured else None
-        prepared = prepare_serving(config, models, board, ring, tls, voices=voices)
+        serving = prepare_serving(config, models, board, ring, tls, voices=voices)
         roomy = with_room(config, most_loading_bytes(config, models))
         hatch = hatch_at(side, config, board, nursery, fences) if side else None
         settle_memory()
@@ -138,16 +138,16 @@ def serve_at(
         wait_for_probe()
         warden = Warden(
             door,
-            Nursery(births, reaper_pid, live_with(prepared.equip, roomy, fences), ring.refresh if ring else None),
+            Nursery(births, reaper_pid, live_with(serving.equip, roomy, fences), ring.refresh if ring else None),
             config.limits,
             counts=board.counts,
             hatch=hatch,
             cores=cores(),
             computing=board.taken,
             idle_exit_s=config.idle_exit_s,
-            minds=minds_for(asked, reaper_pid, prepared.think, roomy, fences) if asked and prepared.think else None,
-            rehearse=prepared.rehearse,
-            at_leisure=prepared.settle,
+            minds=minds_for(asked, reaper_pid, serving.think, roomy, fences) if asked and serving.think else None,
+            rehearse=serving.rehearse,
+            at_leisure=serving.settle,
         )
         ready(door.address, secured.fingerprint if secured else None, side.address if side else None)
         tell_keeper()
@@ -267,7 +267,7 @@ def prepare_serving(
     ring: Ring | None = None,
     tls: ssl.SSLContext | None = None,
     voices: tuple[Voiced, ...] = (),
-) -> Prepared:
+) -> Serving:
     """Import and load what instances need. After the reaper's fork."""
     keep_one_arena()
     loading = [found.begin(config.context_tokens) for found in models if not found.on_demand]
@@ -317,7 +317,7 @@ def prepare_serving(
         return Equipped(lambda instance: serve_one(instance, equipment), (*keep(), *equipment.descriptors))
 
     think = thinker_for(spoken.app, now_of, keep) if spoken.app and voices else None
-    return Prepared(equip_one, think, spoken.rehearse, partial(settle, served))
+    return Serving(equip_one, think, spoken.rehearse, partial(settle, served))
 
 
 # --- ask ------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
-"""What a rehearsal imports and opens that comes after the first birth. A program of its own, since a process imports
-nothing twice. Prints it as JSON. "unmade": the app was not made whole before; "voice": it hears and speaks.
+"""What a rehearsal imports and opens that comes after the first birth. A program of its own: a process imports nothing
+twice. Prints it as JSON, with the schemas that are not built yet even then. "unmade": the app was not made whole;
+"voice": it hears and speaks.
 """
 
 from __future__ import annotations
@@ -8,10 +9,13 @@ import json
 import sys
 from typing import Any
 
+from pydantic import BaseModel
+
 from noghost.api.app import make_app
 from noghost.api.connection import uvicorn_config
 from noghost.api.document import FILE
-from noghost.api.rehearse import make_whole, rehearse, rehearse_connections
+from noghost.api.rehearse import make_whole, rehearse
+from noghost.api.strict import Strict
 from noghost.config import Limits
 
 
@@ -28,9 +32,16 @@ def main() -> None:
             found.append(f"{event} {arguments[0]}")
 
     sys.addaudithook(note)
-    rehearse(app)
-    rehearse_connections(app, settings, limits)
-    print(json.dumps(found))
+    rehearse(app, settings, limits)
+    print(json.dumps({"found": found, "unbuilt": unbuilt()}))
+
+
+def unbuilt() -> list[str]:
+    """The schemas that every instance would build for itself."""
+    known: list[type[BaseModel]] = [Strict]
+    for model in known:
+        known += model.__subclasses__()
+    return [model.__name__ for model in known if not model.__pydantic_complete__]
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from starlette.applications import Starlette
+import sys
+from typing import Any
 
 from noghost.api import rehearse
 from noghost.cli.main import main
@@ -10,9 +11,10 @@ from noghost.cli.main import main
 really = rehearse.rehearse
 
 
-def rehearse_aloud(app: Starlette) -> None:
-    print("rehearses", flush=True)
-    really(app)
+def rehearse_aloud(*arguments: Any) -> object:
+    sys.stdout.write("rehearses\n")
+    sys.stdout.flush()
+    return really(*arguments)
 
 
 if __name__ == "__main__":

@@ -8,14 +8,14 @@ import select
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from promises.talking import Call
 from running import PYTHON, SERVE, private_bytes, private_environment, wait_for
-from warden.test_activation import get, listening, start
+from warden.test_activation import GET, get, listening, start
 
 CACHE_BYTES = 180 << 20  # of 8,192 tokens of the default model: cleared, and given back at leisure
 IDLE_BYTES = 100 << 20
@@ -46,7 +46,9 @@ def test_control_it_was_there(tmp_path: Path) -> None:
     assert peak > CACHE_BYTES
 
 
-REHEARSING = (PYTHON, str(Path(__file__).with_name("rehearsing.py")), "serve")
+REHEARSING: tuple[str, ...] = (PYTHON, str(Path(__file__).with_name("rehearsing.py")), "serve")
+LIMITED = "import os, resource as r, sys; r.setrlimit(r.RLIMIT_NOFILE, (64, 64)); os.execv(sys.argv[1], sys.argv[1:])"
+SHORT_OF = (PYTHON, "-c", LIMITED, *REHEARSING)
 SHORT = {"max_tokens": 4, "temperature": 0}
 HI = [{"role": "user", "content": "Hi"}]
 SCHEMA = {"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"], "additionalProperties": False}
@@ -78,14 +80,18 @@ COMPUTES = ("chat/completions", "completions", "responses", "messages", "embeddi
 def test_whoever_knocked_before_it_listened_lacks_nothing(tmp_path: Path, kind: str) -> None:
     """Its instance is born before the rehearsal: it answers, and tries nothing that its fences refuse."""
     path, fields = FIRST[kind]
+    asked = request(path, fields)
     with (
         listening() as supervisor,
-        start(tmp_path, supervisor, "--context", "512") as warden,
+        start(tmp_path, supervisor, "--context", "512", command=REHEARSING) as warden,
         ending(warden),
         socket.create_connection(supervisor.getsockname(), 60) as caller,
     ):
-        caller.sendall(request(path, fields))
+        caller.sendall(asked[:-1])
         call = Call(caller)
+        wait_for(lambda: told(warden).startswith("listening on "), 60, "the service to listen")
+        assert told(warden) == "", "it did not rehearse"
+        caller.sendall(asked[-1:])
         assert call.read_all().startswith(b"HTTP/1.1 200 ")
         if path.removeprefix("/v1/") in COMPUTES:
             ended = wait_for(lambda: ended_of(tmp_path, call.invocation), 30, "the closed entry")
@@ -110,6 +116,25 @@ def test_it_rehearses_before_the_second_birth_where_the_first_caller_stays(tmp_p
 
 
 @pytest.mark.slow
+def test_a_rehearsal_for_which_there_are_no_descriptors_is_dropped(tmp_path: Path) -> None:
+    """More callers wait before it listens than it may have connections; it serves all the same."""
+    with (
+        listening() as supervisor,
+        start(tmp_path, supervisor, "--context", "512", command=SHORT_OF) as warden,
+        ending(warden),
+        ExitStack() as waiting,
+    ):
+        address = supervisor.getsockname()
+        callers = [waiting.enter_context(socket.create_connection(address, 60)) for _ in range(99)]
+        for caller in callers[:12]:
+            caller.sendall(GET)
+        wait_for(lambda: "rehearses" in told(warden), 60, "the rehearsal")
+        waiting.close()
+        assert b"200 OK" in get(address[1])
+        assert warden.poll() is None
+
+
+@pytest.mark.slow
 def test_it_rehearses_at_once_where_nobody_waits(tmp_path: Path) -> None:
     with listening() as supervisor, start(tmp_path, supervisor, "--context", "512", command=REHEARSING) as warden:
         with ending(warden):
@@ -125,13 +150,22 @@ def ending(warden: subprocess.Popen[str]) -> Iterator[None]:
         yield
     finally:
         warden.terminate()
-        warden.wait(30)
+        try:
+            warden.wait(30)
+        except subprocess.TimeoutExpired:
+            warden.kill()
+            raise
 
 
 def told(warden: subprocess.Popen[str]) -> str:
-    """What it has written since."""
+    """The lines that it has written since."""
     assert warden.stdout is not None
-    return os.read(warden.stdout.fileno(), 4096).decode() if select.select([warden.stdout], [], [], 0)[0] else ""
+    if not select.select([warden.stdout], [], [], 0)[0]:
+        return ""
+    said = os.read(warden.stdout.fileno(), 4096)
+    while said and not said.endswith(b"\n"):
+        said += os.read(warden.stdout.fileno(), 4096)
+    return said.decode()
 
 
 def request(path: str, fields: dict[str, object] | None) -> bytes:

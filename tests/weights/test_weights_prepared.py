@@ -20,7 +20,7 @@ from noghost.weights import prepared
 from noghost.weights.digest import verify
 from noghost.weights.file import WeightsFile
 from noghost.weights.find import DEFAULT_NAME, DEFAULT_PREPARED, DEFAULT_SHA256, find
-from noghost.weights.prepared import Prepared
+from noghost.weights.prepared import LOCK, Prepared
 
 BYTES = b"GGUF and so on"
 
@@ -96,7 +96,7 @@ def test_removed_is_removed() -> None:
     path = keep().path
     prepared.unfinished("m.q4_0").write_bytes(b"what a killed one leaves")
     prepared.remove("m.q4_0")
-    assert list(path.parent.iterdir()) == []
+    assert [left.name for left in path.parent.iterdir() if left.name != LOCK] == []
     for work in (prepared.get, prepared.remove):
         with pytest.raises(WeightsError, match=r"no model named m\.q4_0"):
             work("m.q4_0")
@@ -110,11 +110,15 @@ def test_only_one_is_made_at_a_time(home: Path) -> None:
     held = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", program], env=os.environ.copy(), **held) as other:  # type: ignore[call-overload]
         other.stdout.readline()
+        prepared.unfinished("mine").touch()
+        with pytest.raises(WeightsError, match="another model is being prepared"):
+            prepared.remove("mine")
         with pytest.raises(WeightsError, match="another model is being prepared"):
             prepare(None, "Q4_0", None, 1, lambda _text: pytest.fail("it began"))
         other.kill()
     with prepared.one_at_a_time():
-        assert list((home / "noghost" / "models").iterdir()) == []
+        assert sorted(path.name for path in (home / "noghost" / "models").iterdir()) == ["mine.gguf.part", LOCK]
+    prepared.remove("mine")
 
 
 @pytest.mark.parametrize("name", ["", "../m", "a/b", "A", ".m", "-m", "m\n", "m" * 129])

@@ -1,4 +1,4 @@
-"""Go through the app once before anybody calls. In the warden, before fork; the words are ours and public.
+"""Go through the app before others do. In the warden; the words are ours and public.
 
 Much of what a web framework needs it imports at its first request. An instance must not: it opens no file. And what
 the interpreter notes down when code runs for the first times (specialised instructions, caches of attributes) it would
@@ -31,6 +31,7 @@ from noghost.api.equipment import equip
 from noghost.api.forms import PATHS as FORMS
 from noghost.api.here import Here, Recorder
 from noghost.api.sealed import PATH as SEALED
+from noghost.api.strict import build_all
 from noghost.api.uvicorn_parts import Config
 from noghost.config import Limits
 from noghost.engine.capsule import KEY_BYTES, MEDIA_TYPE, open_sealed, seal
@@ -62,7 +63,7 @@ class NoReceipt:
 
 
 def make_whole(app: Starlette, keys: Keys | None = None) -> None:
-    """Import what else would be at the first requests, of whatever kind, and build what most of them are read by. With
+    """Import what else would be at the first requests, of whatever kind, and build the schema of chat requests. With
     `keys`, turn away a request whose key is none of them: what checks a key is loaded then."""
     importlib.import_module("anyio._backends._asyncio")  # chosen by name at run time
     importlib.import_module("cryptography.hazmat.primitives.asymmetric.x25519")  # where it is first needed
@@ -73,16 +74,13 @@ def make_whole(app: Starlette, keys: Keys | None = None) -> None:
             asyncio.run(rehearse_key(app))
 
 
-def rehearse(app: Starlette) -> None:
-    """Run a few requests through `app`, an answer that is streamed among them, and forget them."""
-    with nowhere(app):
-        asyncio.run(rehearse_all(app))
-
-
-def rehearse_connections(app: Starlette, settings: Config, limits: Limits) -> list[Outcome]:
-    """Serve a few connections of our own, as an instance does; how they ended."""
+def rehearse(app: Starlette, settings: Config, limits: Limits) -> list[Outcome]:
+    """Build every schema; run a few requests through `app`, an answer that is streamed among them, and serve a few
+    connections of our own, as an instance does. How these ended; all of it is forgotten."""
+    build_all()
     outcomes = []
     with nowhere(app):
+        asyncio.run(try_all(app))
         for _ in range(CONNECTIONS):
             here, there = socket.socketpair()
             with there:
@@ -112,7 +110,7 @@ def nowhere(app: Starlette) -> Iterator[None]:
         del app.state.here
 
 
-async def rehearse_all(app: Starlette) -> None:
+async def try_all(app: Starlette) -> None:
     """Every endpoint once, a path that is none, a stream."""
     documented = [(method.upper(), path) for path, methods in paths().items() for method in methods]
     documented += VOICED  # of a service with a voice; the document has them not

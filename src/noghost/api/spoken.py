@@ -1,6 +1,6 @@
 """What the instances of a service speak over their connections: HTTP or Wyoming's events. In the warden, before fork.
 
-What each needs is imported here; nothing of the other.
+What each needs is imported here, and nothing of the other.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from noghost.api.equipment import Equipment
@@ -29,7 +30,7 @@ class Spoken:
     hosts: frozenset[str] | None = None  # whom requests may be for
     remotes: tuple[Remote, ...] = ()
     app: Starlette | None = None  # a mind is asked through it too
-    rehearse: Callable[[], None] = lambda: None  # in the warden: spares its instances what it went through itself
+    rehearse: Callable[[], object] = lambda: None  # in the warden: spares its instances what it went through itself
 
 
 def spoken_by(config: Config, models: Sequence[str], keys: Keys | None, tls: ssl.SSLContext | None) -> Spoken:
@@ -42,24 +43,19 @@ def over_http(config: Config, models: Sequence[str], keys: Keys | None, tls: ssl
     from noghost.api.app import make_app
     from noghost.api.connection import serve_connection, uvicorn_config
     from noghost.api.host import hosts_of
-    from noghost.api.rehearse import make_whole, rehearse, rehearse_connections
+    from noghost.api.rehearse import make_whole, rehearse
     from noghost.api.upstream import remotes_for
 
     app = make_app(voice=config.voice)
     remotes = remotes_for(config, app, models)
     settings = uvicorn_config(app, config.limits, voice=config.voice)
     make_whole(app, keys)
-
-    def rehearse_all() -> None:
-        rehearse(app)
-        rehearse_connections(app, settings, config.limits)
-
     return Spoken(
         lambda equipment, now: serve_connection(settings, app, equipment, now, tls),
         hosts_of(config),
         remotes,
         app,
-        rehearse_all,
+        partial(rehearse, app, settings, config.limits),
     )
 
 

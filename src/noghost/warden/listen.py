@@ -58,7 +58,7 @@ class Warden:
         computing: Callable[[], int],
         idle_exit_s: float = 0,
         minds: Minds | None = None,
-        rehearse: Callable[[], None] = lambda: None,
+        rehearse: Callable[[], object] = lambda: None,
         at_leisure: Callable[[], None] = lambda: None,
     ) -> None:
         self._door = door
@@ -78,7 +78,7 @@ class Warden:
         self._end_s: float | None = None  # when those that still run are killed
         self._idle_exit_s = idle_exit_s  # 0: never
         self._stirred_s = 0.0  # when something happened last
-        self._rehearse: Callable[[], None] | None = rehearse  # what every instance but the first is spared, once
+        self._rehearse: Callable[[], object] | None = rehearse  # what every instance but the first is spared, once
         self._has_born = False
         self._at_leisure: Callable[[], None] | None = at_leisure  # what can wait until nobody is here, once
 
@@ -103,17 +103,18 @@ class Warden:
 
     def _take_leisure(self) -> None:
         """Once, as soon as nobody is here: before the first knock, or after the first answer where somebody waits."""
-        if self._at_leisure and self._is_alone:
+        if self._at_leisure and self._is_alone and not self._stopping:
             self._go_through()
             self._at_leisure()
             self._at_leisure = None
 
     def _go_through(self) -> None:
-        """Once: all that instances do again and again, so that they find it done. What it leaves is kept as all is that
-        was there before."""
-        if self._rehearse:
-            self._rehearse()
-            self._rehearse = None
+        """Once: all that instances do again and again, so that they find it done. An instance that lives meanwhile has
+        the pages for itself that this writes to, about 10 MB more to wipe."""
+        rehearse, self._rehearse = self._rehearse, None
+        if rehearse:
+            with contextlib.suppress(OSError):  # of descriptors, most likely: who comes then is slower, no more
+                rehearse()
             gc.collect()  # of what is new alone: the rest is frozen
             gc.freeze()
 
@@ -147,6 +148,7 @@ class Warden:
         elif self._hatch and self._hatch.hears(descriptor):
             self._on_scrape(self._hatch)
         elif self._minds and self._minds.hears(descriptor):
+            self._go_through()
             self._minds.on_word()
         else:
             self._lobby.on_event(descriptor, events)

@@ -13,18 +13,19 @@ import fcntl
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from noghost.config import data_dir
 from noghost.errors import WeightsError
-from noghost.ledger.files import make_directory, sync_directory
+from noghost.ledger.files import FILE_MODE, make_directory, sync_directory
 from noghost.weights.file import WeightsFile, again
 from noghost.weights.names import ABOUT, check_name, is_name, known, names_in, plain, write_about
 
 WEIGHTS, UNFINISHED = ".gguf", ".part"
+LOCK = "preparing"  # empty; whoever prepares holds it
 MOST_DIVERGENCE = 2.0  # times that of the same file, computed in another order: Q8_0 has 1.5, Q4_0 79
 MOST_ERRORS = 3.0  # of the perplexity's change: less is no change that could be told
 LEAST_DECODE = 0.9  # of the speed that the source has
@@ -131,7 +132,10 @@ def one_at_a_time() -> Iterator[None]:
     """Only one process makes one: two would write to one file, and slow each other down while they are measured. Raises
     WeightsError where another does. A process that is killed lets go."""
     _make_folder()
-    descriptor = os.open(folder(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(folder() / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
+    except OSError as error:
+        raise _unwritable(error) from error
     try:
         _lock(descriptor)
         yield
@@ -181,16 +185,18 @@ def names() -> list[str]:
 
 
 def remove(name: str) -> None:
-    """Remove its weights and what is known of them, and what a killed `prepare` left. Raises WeightsError."""
+    """Remove its weights and what is known of them, and what a killed `prepare` left. Raises WeightsError, where one is
+    at it too."""
     path = path_of(name)
     parts = (_about(name), path, path.with_name(path.name + UNFINISHED))
     if not any(part.is_file() for part in parts):
         get(name)
-    try:
-        for part in parts:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise WeightsError(f"could not remove the prepared model {name}: {error.strerror}") from error
+    with one_at_a_time() if parts[-1].is_file() else nullcontext():
+        try:
+            for part in parts:
+                part.unlink(missing_ok=True)
+        except OSError as error:
+            raise WeightsError(f"could not remove the prepared model {name}: {error.strerror}") from error
 
 
 def _about(name: str) -> Path:
@@ -203,6 +209,8 @@ def _lock(descriptor: int) -> None:
     except BlockingIOError:
         hint = "wait until that is done: both would be measured wrong"
         raise WeightsError("another model is being prepared", hint) from None
+    except OSError as error:
+        raise _unwritable(error) from error
 
 
 def _make_folder() -> None:

@@ -12,6 +12,7 @@ from typing import cast
 
 from noghost.api.equipment import equip
 from noghost.api.here import Here, Recorder
+from noghost.api.strict import build_all
 from noghost.api.wyoming.events import render
 from noghost.api.wyoming.talk import converse
 from noghost.config import Limits
@@ -41,6 +42,7 @@ TIMES = 10  # CPython 3.11 and later specialise a function once it was called 8 
 
 def rehearse(limits: Limits) -> list[Outcome]:
     """How they ended: every one with an error."""
+    build_all()
     outcomes = [hold(talk, limits) for _ in range(TIMES) for talk in TALKS]
     asyncio.set_event_loop(None)
     return outcomes
