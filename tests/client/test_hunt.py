@@ -19,17 +19,23 @@ from noghost.errors import HuntError
 from stock import stock_server
 
 # An OpenAI-compatible server that answers in a process of its own for each connection: its parent reads
-# nothing. With a folder, it logs each request there.
+# nothing. With a folder, it logs each request there. With a text in the place of that, it answers that; a file
+# after it is mapped.
 FORKING = """
-import http.server, json, random, socketserver, sys, tempfile
+import http.server, json, mmap, os, random, socketserver, sys, tempfile
+logs = len(sys.argv) > 1 and os.path.isdir(sys.argv[1])
+if len(sys.argv) > 2:
+    file = open(sys.argv[2], "rb")
+    mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.answer({"data": [{"id": "fake"}]})
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        if len(sys.argv) > 1:
+        if logs:
             open(sys.argv[1] + "/requests.log", "ab").write(body)
         words = " ".join("".join(random.choices("abcdefghijklmnop", k=7)) for _ in range(40))
+        words = sys.argv[1] if len(sys.argv) > 1 and not logs else words
         message = {"role": "assistant", "content": words}
         if json.loads(body).get("stream"):
             chunk = json.dumps({"choices": [{"delta": message}]})
@@ -64,12 +70,25 @@ def forking_server(*arguments: str) -> Iterator[tuple[str, int]]:
     run = [sys.executable, "-c", FORKING, *arguments]
     with subprocess.Popen(run, stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
-        yield server.stdout.readline().decode().strip(), server.pid
-        server.terminate()
+        try:
+            yield server.stdout.readline().decode().strip(), server.pid
+        finally:
+            server.terminate()
 
 
 def words(result: HuntResult) -> set[tuple[str, str]]:
     return {(find.what, find.encoding) for find in result.finds}
+
+
+def test_a_recited_system_prompt_is_no_find_where_the_model_file_is_mapped() -> None:
+    """It lies in the memory of a server that never kept an answer: a program's own argument, here."""
+    data = default_gguf().read_bytes()
+    at = data.index(b"You are a helpful AI assistant") - 100
+    prompt = data[at : at + 300].decode()
+    with forking_server(prompt) as (url, pid):
+        assert hunt(url, [pid], wait_s=0.5).copies > 0, "control: any other text is one"
+    with forking_server(prompt, str(default_gguf())) as (url, pid):
+        assert hunt(url, [pid], wait_s=0.5).copies == 0
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,6 +82,17 @@ def open_for_writing(pid: int) -> Iterator[OpenFile]:
         if stat.S_ISREG(status.st_mode) and flags & os.O_ACCMODE != os.O_RDONLY:
             changed_s = max(status.st_mtime, status.st_ctime)
             yield OpenFile(path, label, status.st_dev, status.st_ino, changed_s)
+
+
+def mapped_weights(root: int) -> set[Path]:
+    """The GGUF files that the processes under `root` have mapped, as far as they can be told and still are there."""
+    found: set[Path] = set()
+    for process in tree(root):
+        with suppress(OSError):  # ended meanwhile
+            lines = (_PROC / str(process.pid) / "maps").read_text(errors="replace").splitlines()
+            named = {line.split(maxsplit=5)[5] for line in lines if line.endswith(".gguf")}
+            found.update(path for path in map(Path, named) if path.is_file())
+    return found
 
 
 def parents() -> dict[int, int]:

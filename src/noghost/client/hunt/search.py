@@ -13,7 +13,7 @@ import httpx
 
 from noghost.client.hunt.files import changed_since, count_in_file, in_shared_memory, may_hold_news
 from noghost.client.hunt.needle import TEXT_WIDTH_CHARS, Needle, needles_for
-from noghost.client.hunt.processes import open_for_writing, tree
+from noghost.client.hunt.processes import mapped_weights, open_for_writing, tree
 from noghost.client.hunt.scan import Find, count_in_pid
 from noghost.client.hunt.talk import (
     CANARY_WINDOW_CHARS,
@@ -79,7 +79,8 @@ def hunt(
     """Say a canary to the server at `url`, twice, and count the copies that are left `wait_s` later.
 
     `pids` are the roots of the server's process trees, `files` folders it may write to, `tokenizer` a GGUF
-    with its vocabulary; `every` also reads shared read-only mappings; `fingerprint` is the SHA-256 of the server's
+    with its vocabulary: what of an answer stands in that (without one, in those that the server has mapped) is public,
+    and no find; `every` also reads shared read-only mappings; `fingerprint` is the SHA-256 of the server's
     certificate. Raises HuntError if it cannot look.
     """
     began_s = time.time()
@@ -90,7 +91,8 @@ def hunt(
         name = model or first_model(client)
         said = [exchange(client, name, stream=bool(turn % 2)) for turn in range(EXCHANGES)]
     time.sleep(wait_s)
-    texts = _text_needles(said, tokenizer)
+    weights = [tokenizer] if tokenizer else sorted(set().union(*map(mapped_weights, pids)))
+    texts = _text_needles(said, weights)
     first = _look(ground, texts)
     ids = _token_needles(reach, said, tokenizer)
     second = _look(ground, ids) if ids else first
@@ -110,22 +112,23 @@ def _refuse_blind(ground: _Ground) -> None:
         next(changed_since(folder, ground.since_s), None)
 
 
-def _text_needles(said: Sequence[Exchange], tokenizer: Path | None) -> list[Needle]:
+def _text_needles(said: Sequence[Exchange], weights: Sequence[Path]) -> list[Needle]:
     needles: list[Needle] = []
     for source, pair in enumerate(said):
         needles += needles_for(pair.canary, source=source, width_chars=CANARY_WINDOW_CHARS)
-        public = (*PUBLIC_TEXTS, pair.canary, *_recited(pair.answer, tokenizer))
+        public = (*PUBLIC_TEXTS, pair.canary, *_recited(pair.answer, weights))
         needles += needles_for(pair.answer, what="answer", source=source, exclude=public)
     return needles
 
 
-def _recited(answer: str, weights: Path | None) -> list[str]:
-    """Windows of the answer that stand in the model file itself, such as its template's system prompt."""
+def _recited(answer: str, weights: Sequence[Path]) -> list[str]:
+    """Windows of the answer that stand in a model file itself, such as its template's system prompt."""
     cut = [answer[at : at + TEXT_WIDTH_CHARS] for at in range(0, len(answer), TEXT_WIDTH_CHARS)]
-    if weights is None:
-        return []
-    with weights.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return [window for window in cut if data.find(window.encode()) >= 0]
+    found: list[str] = []
+    for path in weights:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            found += [window for window in cut if data.find(window.encode()) >= 0]
+    return found
 
 
 def _token_needles(reach: Callable[[], httpx.Client], said: Sequence[Exchange], tokenizer: Path | None) -> list[Needle]:
