@@ -162,6 +162,21 @@ def test_what_cannot_be_written_is_said() -> None:
         wipe.zero(windows.mem, [(1 << 46, 4096)])
 
 
+def test_a_page_that_cannot_be_written_spares_no_other() -> None:
+    """Neither those after it in its run, nor the runs after that."""
+
+    def unmap(block: mmap.mmap) -> None:
+        start = ctypes.addressof(ctypes.c_char.from_buffer(block))
+        assert ctypes.CDLL(None).munmap(ctypes.c_void_p(start + 4096), ctypes.c_size_t(4096)) == 0
+
+    with stopped_child(unmap) as (windows, address):
+        with pytest.raises(WipeError, match=r"^4096 bytes could not be zeroed$"):
+            wipe.zero(windows.mem, [(address, 3 * 4096), (address + 8 * 4096, 4096)])
+        around = [os.pread(windows.mem, 4096, address + page * 4096) for page in (0, 2, 8)]
+        assert not any(map(any, around))
+        assert os.pread(windows.mem, len(CANARY), address + 3 * 4096) == CANARY, "control: it was there"
+
+
 def test_more_kills_during_the_exit_stop_change_nothing() -> None:
     with stopped_child() as (windows, address):
         for _ in range(100):

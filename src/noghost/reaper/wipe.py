@@ -173,17 +173,30 @@ def zeros(length: int) -> memoryview:
 
 
 def zero(mem: int, step: Runs) -> int:
-    """Write zeros over the runs of one step; the bytes. Raises WipeError when the kernel refuses."""
-    zeroed_bytes = 0
+    """Write zeros over the runs of one step; the bytes. Raises WipeError where the kernel refuses some of it, once all
+    other pages are zero."""
+    zeroed_bytes = refused_bytes = 0
     for address, length in step:
-        try:
-            written = os.pwrite(mem, zeros(length), address)
-        except OSError as refused:
-            raise WipeError(f"{length} bytes could not be zeroed ({refused.strerror})") from refused
-        if written != length:
-            raise WipeError(f"{length - written} of {length} bytes could not be zeroed")
-        zeroed_bytes += length
+        at, end = address, address + length
+        while at < end:
+            written = _write_zeros(mem, at, end - at)
+            zeroed_bytes += written
+            at += written
+            if at < end:  # up to a page that it refuses: go on after that
+                beyond = min(end, at - at % PAGE_BYTES + PAGE_BYTES)
+                refused_bytes += beyond - at
+                at = beyond
+    if refused_bytes:
+        raise WipeError(f"{refused_bytes} bytes could not be zeroed")
     return zeroed_bytes
+
+
+def _write_zeros(mem: int, address: int, length: int) -> int:
+    """How many bytes the kernel took."""
+    try:
+        return os.pwrite(mem, zeros(length), address)
+    except OSError:
+        return 0
 
 
 def verify(mem: int, step: Runs) -> int:
