@@ -36,9 +36,14 @@ name = "two"
 system = "./system.txt"
 tools = "tools.json"
 model = "default"
+
+[[template]]
+name = "own"
 """
     one, two = TemplateSource("one", "Grüße\r\n"), TemplateSource("two", "Grüße\r\n", "[]", "default")
-    assert read(folder, text).templates == (one, two)
+    assert read(folder, text).templates == (one, two, TemplateSource("own"))
+    digests = {source.digest for source in (one, two, TemplateSource("own"), TemplateSource("own", ""))}
+    assert len(digests) == 4, "none is not an empty one"
 
 
 def test_model_tables_are_the_two_lists(folder: Path) -> None:
@@ -110,10 +115,7 @@ def test_paths_are_relative_to_the_file(folder: Path) -> None:
             '[[template]]\nname = "a"\nsystem = "system.txt"\ntool = "x"',
             "toml:4: unknown key `tool`; did you mean `tools`",
         ),
-        (
-            '[[template]]\nname = "a"\nsystem = "system.txt"\n[[template]]\nname = "a"',
-            "toml:4: this template has no `system`",
-        ),
+        ('[[template]]\nsystem = "system.txt"', "toml:1: this template has no `name`"),
         ('[template]\nname = "a"', "toml:1: template is not an array of tables"),
         ("template = [1]", "toml:1: template is not an array of tables"),
         ('[[template]]\nname = 5\nsystem = "system.txt"', "toml:2: name is not text"),

@@ -94,7 +94,7 @@ class TemplateSource:
     """A public prefix, as text: what every prompt that uses it begins with."""
 
     name: str
-    system: str  # the system message, byte for byte
+    system: str | None = None  # the system message, byte for byte; None: without one, the model's own beginning
     tools: str | None = None  # a JSON array
     model: str | None = None  # a name or a path; None: the service's first
 
@@ -104,8 +104,10 @@ class TemplateSource:
 
     @property
     def digest(self) -> str:
-        """What receipts name it by: SHA-256 of the system message and, with tools, a zero byte and their text."""
-        parts = [self.system] if self.tools is None else [self.system, self.tools]
+        """What receipts name it by: SHA-256 of the system message (a zero byte where there is none) and, with tools, a
+        zero byte and their text."""
+        system = "\0" if self.system is None else self.system
+        parts = [system] if self.tools is None else [system, self.tools]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

@@ -157,11 +157,10 @@ class Reader:
 
     def _template(self, table: Mapping[str, Any], place: Place) -> TemplateSource:
         """A `[[template]]` table, with the files that it names."""
-        self._check(table, place, TEMPLATE_KEYS, needed=("name", "system"))
-        folder = self._path.parent
-        tools = folder / table["tools"] if "tools" in table else None
+        self._check(table, place, TEMPLATE_KEYS, needed=("name",))
+        system, tools = (self._path.parent / table[key] if key in table else None for key in ("system", "tools"))
         try:
-            return template_from(table["name"], folder / table["system"], tools, table.get("model"))
+            return template_from(table["name"], system, tools, table.get("model"))
         except ConfigError as error:
             raise ConfigError(f"{self._at(place)}: {error.message}", error.hint) from error
 
@@ -186,10 +185,10 @@ def fits(kind: type, value: Any) -> bool:
     return isinstance(value, (int, kind)) and not isinstance(value, bool)
 
 
-def template_from(name: str, system: Path, tools: Path | None, model: str | None) -> TemplateSource:
+def template_from(name: str, system: Path | None, tools: Path | None, model: str | None) -> TemplateSource:
     """A template whose texts are in files, the byte order mark and line ends as they are. Raises ConfigError."""
     texts = [read_text(path, MOST_TEXT_BYTES) if path else None for path in (system, tools)]
-    return TemplateSource(name, texts[0] or "", texts[1], model)
+    return TemplateSource(name, texts[0], texts[1], model)
 
 
 def read_text(path: Path, most_bytes: int) -> str:

@@ -36,7 +36,6 @@ def test_add_list_remove(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("system", "tools", "message"),
     [
-        ("Be kind.", None, "would gain nothing below 64"),
         ("word " * 9000, None, "does not fit 8192"),
         ("word " * 100, "{}", "no JSON array"),
     ],
@@ -49,6 +48,13 @@ def test_what_is_no_use_is_refused(tmp_path: Path, system: str, tools: str | Non
     assert refused.returncode == 1
     assert message in refused.stderr
     assert noghost(tmp_path, "list").stdout == ""
+
+
+def test_without_a_system_message_it_is_the_models_own_beginning(tmp_path: Path) -> None:
+    added = noghost(tmp_path, "add", "own")
+    assert added.returncode == 0, added.stderr
+    (row,) = json.loads(noghost(tmp_path, "list", "--json").stdout)
+    assert 8 <= row["tokens"] < 64
 
 
 def test_a_service_refuses_a_template_that_is_not_there(tmp_path: Path) -> None:

@@ -34,11 +34,51 @@ def prefix(model: Model, name: str, tokens: list[int]) -> Prefix:
     return Prefix(name, "", tuple(tokens), context)
 
 
+@pytest.fixture
+def fresh(model: Model) -> Context:
+    """In which nothing was computed."""
+    return Context(model, 512)
+
+
 def test_every_users_message_leaves_the_tokens_as_they_are(model: Model, template: ChatTemplate) -> None:
     tokens = tokens_of(model, template, SYSTEM, None)
     for text in (*PROBES, "Hello!", "\n\nHello", " ", "👻", "<|im_end|>", "\t"):
         assert prompt_for(model, template, text)[: len(tokens)] == tokens, text
     assert len(tokens) > len(model.tokenize(SYSTEM, add_special=False, parse_special=True))
+
+
+def test_without_a_system_message_it_is_what_the_chat_template_begins_with(
+    model: Model, template: ChatTemplate
+) -> None:
+    tokens = tokens_of(model, template, None, None)
+    assert b"".join(model.piece(token, special=True) for token in tokens).endswith(b"<|im_start|>user")
+    for text in (*PROBES, "Hello!", "\n\nHello"):
+        asked = model.tokenize_prompt(template.render([{"role": "user", "content": text}]))
+        assert asked[: len(tokens)] == tokens, text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_prompt_from_a_short_one_has_the_same_bytes(
+    model: Model, template: ChatTemplate, fresh: Context, threads: int
+) -> None:
+    """What is compared is the whole state: K and V of every token, the last one's logits follow from these."""
+    tokens = tokens_of(model, template, None, None)
+    assert held_of(tokens, model.is_control) == len(tokens) < 64
+    short = Prefix("own", "", tuple(tokens), None, prefill(model.path, 256, tokens, 2))
+    whole = model.tokenize_prompt(template.render([{"role": "user", "content": "What is a train? " * 4}]))
+    assert len(tokens) < len(whole) < 64
+    start = longest(model, (short,), whole, fresh)
+    assert start is not None
+    assert (start.prefix, start.tokens, start.context.position) == (short, len(tokens), len(tokens))
+    other = Context(model, 512)
+    for context, done in ((fresh, len(tokens)), (other, 0)):
+        context.start_threads(threads)
+        context.set_threads(threads)
+        context.decode(whole[done:], done)
+    assert fresh.save() == other.save()
+    long = model.tokenize_prompt(template.render([{"role": "user", "content": "What is a train? " * 12}]))
+    assert longest(model, (short,), long, Context(model, 512)) is None, "that is computed in the other way"
 
 
 def test_tools_come_into_it_where_the_chat_template_takes_them(model: Model) -> None:
@@ -52,26 +92,31 @@ def test_tools_come_into_it_where_the_chat_template_takes_them(model: Model) -> 
 
 
 @pytest.mark.slow
-def test_the_longest_that_matches_is_taken_and_cut_back(model: Model, template: ChatTemplate) -> None:
+def test_the_longest_that_matches_is_taken_and_cut_back(model: Model, template: ChatTemplate, fresh: Context) -> None:
     whole = prompt_for(model, template, "Which is the fastest?")
     held = held_of(tokens_of(model, template, SYSTEM, None), model.is_control)
     short, long = prefix(model, "short", whole[:80]), prefix(model, "long", whole[:held])
     other = prefix(model, "other", [*whole[: held - 1], 0, 0, 0])
-    start = longest(model, (short, long, other), whole)
+    start = longest(model, (short, long, other), whole, fresh)
     assert start is not None
     assert (start.prefix, start.tokens, start.context.position) == (long, held, held)
-    alone = longest(model, (short,), whole)
+    alone = longest(model, (short,), whole, fresh)
     assert alone is not None
     assert alone.tokens == alone.context.position == min(80, held - 64), "what is left of the segment has 64 tokens"
+    assert other.context is not None
     assert other.context.position == held + 2, "the others are left as they are"
+    assert fresh.position == 0
 
 
-def test_a_prompt_that_begins_otherwise_starts_from_nothing(model: Model, template: ChatTemplate) -> None:
+def test_a_prompt_that_begins_otherwise_starts_from_nothing(
+    model: Model, template: ChatTemplate, fresh: Context
+) -> None:
     whole = prompt_for(model, template, "Which is the fastest?")
     one = prefix(model, "one", [whole[0], 5, *whole[2:80]])
-    assert longest(model, (one,), whole) is None
-    assert longest(model, (one,), list(one.tokens[:40])) is None, "shorter than the template"
-    assert one.context.position == 80
+    assert longest(model, (one,), whole, fresh) is None
+    assert longest(model, (one,), list(one.tokens[:40]), fresh) is None, "shorter than the template"
+    assert one.context is not None
+    assert (one.context.position, fresh.position) == (80, 0)
 
 
 @pytest.mark.slow

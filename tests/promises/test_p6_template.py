@@ -36,6 +36,9 @@ system = "plain.txt"
 [[template]]
 name = "examples"
 system = "examples.txt"
+
+[[template]]
+name = "own"
 """
 QUESTIONS = ("Which is the fastest?", "Tell me about stations. " * 15)  # the rest: below 64 tokens, and above
 WITNESS = str(Path(__file__).with_name("witness.py"))
@@ -90,6 +93,24 @@ def test_the_answer_has_the_same_bytes_with_and_without(
         assert about["prefix_tokens"] > 100
         assert text == plain
     assert answer(bare, conversation("Why?"), **fields)[0] != text, "control: the question does matter"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("temperature", [0.0, 1.2], ids=["greedy", "sampled"])
+def test_a_short_prompt_starts_from_what_the_model_begins_with(
+    holding: Service, bare: Service, threads: int, temperature: float
+) -> None:
+    fields = {"noghost": {"threads": threads}, "temperature": temperature, "max_tokens": 12}
+    asked = [{"role": "user", "content": "What is a train?"}]
+    text, about = answer(holding, asked, **fields)
+    plain, plainly = answer(bare, asked, **fields)
+    assert (about["template"], plainly["template"]) == ("own", None)
+    assert 8 <= about["prefix_tokens"] < 64
+    assert text == plain
+    longer = [{"role": "user", "content": "What is a train? " * 12}]
+    assert answer(holding, longer, **fields)[1]["template"] is None
+    assert answer(holding, longer, **fields)[0] == answer(bare, longer, **fields)[0]
 
 
 def test_the_longest_template_wins_and_a_prompt_that_begins_otherwise_has_none(holding: Service, bare: Service) -> None:
@@ -167,13 +188,13 @@ def test_a_restart_computes_nothing_and_a_damaged_state_is_computed_anew(tmp_pat
         first, _ = answer(service, conversation("Which is the fastest?"))
         assert "template_refused" not in service.log
     made = states()
-    assert len(made) == 2
+    assert len(made) == 3
     assert all(name.endswith(".state") for name in made)
     with running(home, *arguments) as service:
         assert answer(service, conversation("Which is the fastest?"))[0] == first
     assert states() == made, "nothing was computed, so nothing was written"
 
-    one, other = sorted(folder.iterdir())
+    one, other, _untouched = sorted(folder.iterdir())
     foreign = other.read_bytes()
     damaged = bytearray(foreign)
     damaged[-1000] ^= 1

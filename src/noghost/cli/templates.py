@@ -27,7 +27,9 @@ def templates() -> None:
 @click.argument("name")
 @click.option("--model", metavar="PATH_OR_NAME", help="A GGUF file or a known name (default: the default model).")
 @click.option(
-    "--system", type=click.Path(path_type=Path), required=True, help="A file with the system message, byte for byte."
+    "--system",
+    type=click.Path(path_type=Path),
+    help="A file with the system message, byte for byte. Without it: what the model's own chat template begins with.",
 )
 @click.option("--tools", type=click.Path(path_type=Path), help="A file with the tools, a JSON array.")
 @click.option("--threads", type=int, default=0, help="Threads that compute it (default: the cores).")
@@ -39,7 +41,9 @@ def templates() -> None:
     show_default=True,
     help="As in `noghost serve`.",
 )
-def add(name: str, model: str | None, system: Path, tools: Path | None, threads: int, context_tokens: int) -> None:
+def add(
+    name: str, model: str | None, system: Path | None, tools: Path | None, threads: int, context_tokens: int
+) -> None:
     """Keep a template as NAME and compute its state. Then: noghost serve --template NAME.
 
     A service with another --context, another model file or another build computes the state again at its start.
@@ -48,7 +52,7 @@ def add(name: str, model: str | None, system: Path, tools: Path | None, threads:
     config = Config(models=(model,) if model else (), threads=threads, context_tokens=context_tokens)
     tokens, digest = compute_template(config, source)
     store.add(store.Stored(source, tokens, digest))
-    if source.system.endswith("\n"):
+    if source.system and source.system.endswith("\n"):
         click.echo(f"noghost: {NEWLINE}", err=True)
     click.echo(f"{name}: {tokens} tokens, {digest[:16]}")
 

@@ -11,7 +11,11 @@ two divisions has 2 to 63. So a prompt is divided by its own tokens alone, into 
 The cut follows the first control token from the 64th token on: the end of a system message, in most models'
 templates. A template ends there or before, and so leaves nothing to compute that a prompt without it would not.
 
-    start_of   how much of a template, or of a capsule, a prompt can start from
+A whole prompt of fewer than 64 tokens is computed in the other way, in which sizes change nothing either, that of one
+token included. So a template of fewer than 64 tokens is one for such prompts alone.
+
+    start_in   how much of a template a prompt can start from
+    start_of   the same of what was computed in batches of 64 tokens and more, such as a capsule
     same_of    how much of a prompt another one can start from
 """
 
@@ -25,6 +29,7 @@ BATCH_TOKENS = 256  # as fast as 512 (`bench/batches.py`), and threads are chose
 FIRST_TOKENS = 128
 BATCH_RULE = "tile-64"  # what receipts say; to be changed with any division that gives other bytes
 TILE_TOKENS = 64  # GGML_FA_TILE_Q in ggml/src/ggml-cpu/common.h
+SHORTEST_TEMPLATE_TOKENS = 8  # what a shorter one saves is less than it costs to take it
 # After the last message there are 4 or 5 tokens that open the answer: a batch for those alone would gain nothing.
 SHORTEST_REST_TOKENS = 8
 
@@ -45,13 +50,21 @@ def cut_of(tokens: Sequence[int], is_control: IsControl) -> int:
 
 def held_of(tokens: Sequence[int], is_control: IsControl) -> int:
     """How many tokens of a template are worth holding; 0 where it is too short to be one."""
+    if len(tokens) < TILE_TOKENS:
+        return len(tokens) if len(tokens) >= SHORTEST_TEMPLATE_TOKENS else 0
     cut = first_control(tokens, is_control)
-    held = cut if cut and len(tokens) - cut < TILE_TOKENS else len(tokens)
-    return held if held >= TILE_TOKENS else 0
+    return cut if cut and len(tokens) - cut < TILE_TOKENS else len(tokens)
+
+
+def start_in(held: int, cut: int, total: int) -> int:
+    """How many of the `held` tokens of a template a prompt of `total` tokens, cut at `cut`, can start from."""
+    if held >= TILE_TOKENS:
+        return start_of(held, cut, total)
+    return held if held < total < TILE_TOKENS else 0
 
 
 def start_of(held: int, cut: int, total: int) -> int:
-    """How many of the `held` tokens of a template a prompt of `total` tokens, cut at `cut`, can start from.
+    """How many of `held` tokens, computed in batches of 64 and more, such a prompt can start from.
 
     What is left of the segment that this ends in must be computed in the way in which the whole would be.
     """

@@ -39,7 +39,7 @@ class Loaded:
 
     def start(self, prompt: Sequence[int]) -> Start:
         """Where to begin computing `prompt`: with the longest prefix held that it begins with. In an instance."""
-        return longest(self.model, self.prefixes, prompt) or Start(self.context)
+        return longest(self.model, self.prefixes, prompt, self.context) or Start(self.context)
 
 
 def load(path: Path, context_tokens: int, *, repack: bool = False) -> Loaded:

@@ -2,7 +2,8 @@
 
 Covered: only a state whose digest and key were verified is loaded (`state.py`); the warden computes nothing itself.
 Its pages are those of a file without a name, mapped privately: they are no private memory of the warden, the kernel
-copies no page tables for them at a fork, and a page that an instance writes becomes that instance's own.
+copies no page tables for them at a fork, and a page that an instance writes becomes that instance's own. A short one is
+some bytes of the warden.
 Not covered: the file's blocks on the disk, which hold what the template's own file holds: a public text's state.
 """
 
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from noghost.config import TemplateSource
-from noghost.engine.batches import TILE_TOKENS, held_of
+from noghost.engine.batches import SHORTEST_TEMPLATE_TOKENS, TILE_TOKENS, held_of
 from noghost.engine.context import Context
 from noghost.engine.loaded import Loaded
 from noghost.engine.prefill import prefill
@@ -39,6 +40,8 @@ class Basis:
 def hold(source: TemplateSource, loaded: Loaded, basis: Basis) -> Prefix:
     """In the warden: the template, ready for instances. Raises ConfigError or EngineError."""
     key = key_of(source, loaded, basis)
+    if is_short(key):
+        return Prefix(source.name, key.digest, key.tokens, None, state_of(key, loaded, basis))
     context = Context(loaded.model, loaded.context.n_ctx)
     context.release_zero_pages()
     context.restore(state_of(key, loaded, basis), len(key.tokens))
@@ -61,7 +64,8 @@ def key_of(source: TemplateSource, loaded: Loaded, basis: Basis) -> Key:
     held = held_of(tokens, loaded.model.is_control)
     if not held:
         raise ConfigError(
-            f"the template {source.name} has {len(tokens)} tokens", f"it would gain nothing below {TILE_TOKENS}"
+            f"the template {source.name} has {len(tokens)} tokens",
+            f"it would gain nothing below {SHORTEST_TEMPLATE_TOKENS}",
         )
     if len(tokens) + TILE_TOKENS > loaded.context.n_ctx:
         raise ConfigError(
@@ -70,6 +74,11 @@ def key_of(source: TemplateSource, loaded: Loaded, basis: Basis) -> Key:
         )
     parameters = f"{loaded.context.parameters} n_ctx={loaded.context.n_ctx}"
     return Key(basis.model, basis.build, parameters, tuple(tokens[:held]))
+
+
+def is_short(key: Key) -> bool:
+    """It is for prompts of fewer than 64 tokens alone (engine/batches.py)."""
+    return len(key.tokens) < TILE_TOKENS
 
 
 def state_of(key: Key, loaded: Loaded, basis: Basis) -> bytes:
