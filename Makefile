@@ -45,7 +45,7 @@ lint: $(VENV)/dev.done  ## ruff and mypy
 
 bench: $(VENV)/dev.done  ## the published numbers, against a stock llama-server: more than an hour, on an idle machine
 	$(BIN)/python bench/hot.py && $(BIN)/python bench/hot.py --foreign
-	for script in batches together cold path endings wipe hunt deep idle tls sealed timing template holding repeat flood soak voice; do $(BIN)/python bench/$$script.py || exit; done
+	for script in batches together cold path endings wipe hunt deep idle tls sealed timing template beginning holding repeat flood soak voice; do $(BIN)/python bench/$$script.py || exit; done
 
 SEED ?= 1
 faults: $(VENV)/dev.done  ## strike a service 1,000 times under load, see that nothing is lost: about 20 minutes, best as root

@@ -3,13 +3,16 @@
     python bench/deep.py [--rounds N] [--quick] [--out DIR]
 
 `noghost serve --idle-exit`, its door alone left, against a stock llama-server that has put its model away
-(`--sleep-idle-seconds`). Both are alive during the whole run and wait until both are in deep idle; rounds alternate.
+(`--sleep-idle-seconds`); and the same with the model's own beginning held (`noghost templates add NAME`), which a short
+question such as this one starts from. All are alive during the whole run and wait until all are in deep idle; rounds
+alternate.
 Writes to DIR/benchmarks deep.md and deep.json, and DIR/img/deep.png.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -18,7 +21,7 @@ import tempfile
 import time
 import urllib.request
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from facts import ROOT, facts, publish
@@ -35,6 +38,8 @@ from stock import Stock, stock_server
 QUESTION = "What is the capital of France? Answer in one sentence."
 CONTEXT_TOKENS = 8192
 IDLE_S = 2
+OPTIONS = ("--idle-exit", str(IDLE_S), "--context", str(CONTEXT_TOKENS))
+OURS_BARE, OURS_HELD, STOCK = "noghost", "noghost, beginning held", "stock"
 DEEP_S = 120.0  # a server that is not in deep idle by then never will be
 
 
@@ -47,18 +52,19 @@ def main() -> None:
     samples: dict[str, list[float]] = defaultdict(list)
     with (
         tempfile.TemporaryDirectory() as home,
-        running(Path(home), "--idle-exit", str(IDLE_S), "--context", str(CONTEXT_TOKENS)) as door,
+        running(Path(home), *OPTIONS) as door,
+        with_beginning(door) as other,
         stock_server(weights, n_ctx=CONTEXT_TOKENS, sleep_idle_s=IDLE_S) as stock,
     ):
-        peers = [("noghost", door.url), ("stock", stock.url)]
+        peers = [(OURS_BARE, door.url), (OURS_HELD, other.url), (STOCK, stock.url)]
         for _, url in peers:
             stream(server_at(url), "default", QUESTION, 2)  # not counted
         for turn in range(rounds):
             for name, url in peers if turn % 2 == 0 else peers[::-1]:
-                both_deep(door, stock)
+                all_deep((door, other), stock)
                 samples[name].append(stream(server_at(url), "default", QUESTION, 2).ttft_s)
             print(f"round {turn + 1} of {rounds}", file=sys.stderr)
-        both_deep(door, stock)
+        all_deep((door, other), stock)
         idle = {
             "noghost: door": watch([door.pid], seconds),
             "stock llama-server, asleep": watch([stock.pid], seconds),
@@ -66,10 +72,21 @@ def main() -> None:
     write(options.out, samples, idle, described)
 
 
-def both_deep(door: Service, stock: Stock) -> None:
-    """Wait until neither has its model any more."""
-    alive: Callable[[], bool] = lambda: any(state(pid) not in ("Z", "") for pid in children(door.pid))  # noqa: E731
-    wait_for(lambda: not alive(), DEEP_S, "the door to be alone")
+@contextlib.contextmanager
+def with_beginning(door: Service) -> Iterator[Service]:
+    """Another, whose template is at rest before it starts."""
+    door.noghost("templates", "add", "own", check=True)
+    with running(door.home, *OPTIONS, "--template", "own") as other:
+        yield other
+
+
+def all_deep(doors: Sequence[Service], stock: Stock) -> None:
+    """Wait until none has its model any more."""
+
+    def alive() -> bool:
+        return any(state(pid) not in ("Z", "") for door in doors for pid in children(door.pid))
+
+    wait_for(lambda: not alive(), DEEP_S, "the doors to be alone")
     wait_for(lambda: sleeps(stock), DEEP_S, "the stock server to sleep")
 
 
@@ -81,12 +98,11 @@ def sleeps(stock: Stock) -> bool:
 
 
 def write(out: Path, samples: dict[str, list[float]], idle: dict[str, Cost], described: dict[str, str]) -> None:
-    middle, low, high = ratio(samples["stock"], samples["noghost"])
     rows = [
         "| first token from deep idle | seconds: median (quartiles) |",
         "|---|---|",
         *(f"| {name} | {cell(values)} |" for name, values in samples.items()),
-        f"| noghost / stock | **{middle:.2f}** ({low:.2f} to {high:.2f}) |",
+        *(f"| {name} / {STOCK} | {against(samples[STOCK], samples[name])} |" for name in (OURS_BARE, OURS_HELD)),
         "",
         "| in deep idle | wake-ups a minute | processor time a minute | private memory |",
         "|---|---|---|---|",
@@ -104,12 +120,16 @@ def write(out: Path, samples: dict[str, list[float]], idle: dict[str, Cost], des
 
 def plot(samples: dict[str, list[float]], idle: dict[str, Cost], path: Path) -> None:
     """Left: every wake. Right: the memory that is kept for it."""
-    colors = (OURS, OTHERS)
-    with figure(path, 1, 2, size=(9, 2.2)) as (left, right):
-        dots(left, samples, colors)
+    with figure(path, 1, 2, size=(10, 2.6)) as (left, right):
+        dots(left, samples, (OURS, OURS, OTHERS))
         left.set(xlabel="first token from deep idle, s", xlim=(0, None))
-        bars(right, {name: cost.private_mb for name, cost in idle.items()}, colors, "{:.1f}")
+        bars(right, {name: cost.private_mb for name, cost in idle.items()}, (OURS, OTHERS), "{:.1f}")
         right.set(xlabel="private memory in deep idle, MB")
+
+
+def against(base: list[float], measured: list[float]) -> str:
+    middle, low, high = ratio(base, measured)
+    return f"**{middle:.2f}** ({low:.2f} to {high:.2f})"
 
 
 def cell(samples: list[float]) -> str:

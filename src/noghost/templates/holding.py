@@ -40,7 +40,7 @@ class Basis:
 def hold(source: TemplateSource, loaded: Loaded, basis: Basis) -> Prefix:
     """In the warden: the template, ready for instances. Raises ConfigError or EngineError."""
     key = key_of(source, loaded, basis)
-    if is_short(key):
+    if len(key.tokens) < TILE_TOKENS:
         return Prefix(source.name, key.digest, key.tokens, None, state_of(key, loaded, basis))
     context = Context(loaded.model, loaded.context.n_ctx)
     context.release_zero_pages()
@@ -72,13 +72,10 @@ def key_of(source: TemplateSource, loaded: Loaded, basis: Basis) -> Key:
             f"the template {source.name} has {len(tokens)} tokens and does not fit {loaded.context.n_ctx}",
             "shorten it, or raise --context",
         )
-    parameters = f"{loaded.context.parameters} n_ctx={loaded.context.n_ctx}"
+    parameters = loaded.context.parameters
+    if held >= TILE_TOKENS:  # the context that it is restored into is its own, and as large; a short one goes into any
+        parameters += f" n_ctx={loaded.context.n_ctx}"
     return Key(basis.model, basis.build, parameters, tuple(tokens[:held]))
-
-
-def is_short(key: Key) -> bool:
-    """It is for prompts of fewer than 64 tokens alone (engine/batches.py)."""
-    return len(key.tokens) < TILE_TOKENS
 
 
 def state_of(key: Key, loaded: Loaded, basis: Basis) -> bytes:
