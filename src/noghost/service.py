@@ -149,6 +149,7 @@ def serve_at(
             rehearse=serving.rehearse,
             at_leisure=serving.settle,
         )
+        warden.rehearse_unless_asked()
         ready(door.address, secured.fingerprint if secured else None, side.address if side else None)
         tell_keeper()
         warden.run()

@@ -135,10 +135,12 @@ def test_a_rehearsal_for_which_there_are_no_descriptors_is_dropped(tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_it_rehearses_at_once_where_nobody_waits(tmp_path: Path) -> None:
+def test_where_nobody_waits_it_rehearses_before_it_says_that_it_listens(tmp_path: Path) -> None:
     with listening() as supervisor, start(tmp_path, supervisor, "--context", "512", command=REHEARSING) as warden:
+        assert warden.stdout is not None
         with ending(warden):
-            wait_for(lambda: "rehearses\n" in told(warden), 60, "the rehearsal")
+            assert warden.stdout.readline() == "rehearses\n"
+            assert warden.stdout.readline().startswith("listening on ")
             assert b"200 OK" in get(supervisor.getsockname()[1])
         assert told(warden) == "", "once"
 

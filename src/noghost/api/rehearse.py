@@ -5,8 +5,8 @@ the interpreter notes down when code runs for the first times (specialised instr
 note in each instance anew, in pages that are the instance's own then, to be wiped. What is rehearsed is the app with no
 model: every endpoint once, and then a connection, over a pair of sockets, until nothing is new any more.
 
-What the first instance cannot be without comes before the first birth (`make_whole`); the rest, which only saves the
-others time, when nobody waits (warden/listen.py).
+What the first instance cannot be without comes before the first birth (`make_whole`). The rest only saves time: where
+somebody waits at the door already, as after a knock that woke the service, it comes after that (warden/listen.py).
 """
 
 from __future__ import annotations

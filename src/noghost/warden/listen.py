@@ -82,6 +82,13 @@ class Warden:
         self._has_born = False
         self._at_leisure: Callable[[], None] | None = at_leisure  # what can wait until nobody is here, once
 
+    def rehearse_unless_asked(self) -> None:
+        """Before it says that it listens, unless somebody waits at the door already: then that one goes first."""
+        waiting = select.poll()
+        waiting.register(self._door.listener, select.POLLIN)
+        if not waiting.poll(0):
+            self._go_through()
+
     def run(self) -> None:
         """Until a signal asks to stop and every instance has ended, or nobody was here for `idle_exit_s`; raises
         HostError when the reaper is gone."""
