@@ -5,6 +5,7 @@
 A question of random words without a system message: before it the chat template puts the model's own one. A prompt of
 fewer than 64 tokens starts from that where it is held (`noghost templates add NAME`, without --system). All three run
 at the same time on the same GGUF with the same threads and are asked in turns, the order changing from round to round.
+Nothing is asked while an instance is still being wiped.
 The stock server has one slot and `cache_prompt` on, so that it has the beginning in its cache. Writes DIR/benchmarks
 beginning.md and beginning.json (every sample), to DIR/img beginning.png.
 """
@@ -32,7 +33,7 @@ from template import WORDS
 from noghost.client.bench.ratio import ratio
 from noghost.client.bench.stream import server_at, stream
 from noghost.weights.find import find
-from running import running
+from running import Service, running, wait_for
 from stock import stock_server
 
 THREADS = 2
@@ -49,11 +50,13 @@ def main() -> None:
     described = facts(find(as_published=True).path, ("noghost", "llama-cpp-python", "xllamacpp"))
     ttft_s: dict[str, list[float]] = defaultdict(list)
     tokens = set()
-    with tempfile.TemporaryDirectory(prefix="noghost-bench-") as home, peers(Path(home)) as (trio, held_tokens):
-        for _, url in trio:
-            ask(url)  # not counted
+    with (
+        tempfile.TemporaryDirectory(prefix="noghost-bench-") as home,
+        peers(Path(home)) as (trio, services, held_tokens),
+    ):
         for turn in range(rounds):
             for name, url in trio if turn % 2 == 0 else trio[::-1]:
+                wait_for(lambda: not any(service.instances() for service in services), 30, "the last instance to end")
                 seconds, prompt_tokens = ask(url)
                 ttft_s[name].append(seconds)
                 tokens.add(prompt_tokens)
@@ -64,8 +67,9 @@ def main() -> None:
 
 
 @contextlib.contextmanager
-def peers(home: Path) -> Iterator[tuple[list[tuple[str, str]], int]]:
-    """The names and addresses of the three servers, all running; how many tokens the beginning has."""
+def peers(home: Path) -> Iterator[tuple[list[tuple[str, str]], list[Service], int]]:
+    """The names and addresses of the three servers, all running and asked once; those of noghost; how many tokens the
+    beginning has."""
     options = ("--threads", str(THREADS), "--context", str(CONTEXT_TOKENS))
     weights = find(as_published=True).path
     with contextlib.ExitStack() as stack:
@@ -74,7 +78,21 @@ def peers(home: Path) -> Iterator[tuple[list[tuple[str, str]], int]]:
         (row,) = json.loads(bare.noghost("templates", "list", "--json").stdout)
         held = stack.enter_context(running(home, *options, "--template", "own"))
         stock = stack.enter_context(stock_server(weights, n_ctx=CONTEXT_TOKENS, n_threads=THREADS))
-        yield [(BARE, bare.url), (HELD, held.url), (STOCK, stock.url)], int(row["tokens"])
+        for service, name in ((bare, None), (held, "own")):
+            if taken(service.url) != name:
+                raise SystemExit(f"it starts from {taken(service.url)}, not from {name}")
+        ask(stock.url)
+        yield [(BARE, bare.url), (HELD, held.url), (STOCK, stock.url)], [bare, held], int(row["tokens"])
+
+
+def taken(url: str) -> object:
+    """The template that a question of this kind starts from, as the answer says."""
+    asked = {"messages": [{"role": "user", "content": "time " * QUESTION_WORDS}], "max_tokens": 1}
+    request = urllib.request.Request(
+        f"{url}/v1/chat/completions", json.dumps(asked).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as response:
+        return json.load(response)["noghost"]["template"]
 
 
 def ask(url: str) -> tuple[float, int]:

@@ -94,7 +94,8 @@ def test_what_is_too_short_is_no_template() -> None:
 
 
 def test_a_short_template_is_for_short_prompts() -> None:
-    assert [start_in(24, 0, total) for total in (25, 63, 64, 24)] == [24, 24, 0, 0]
+    assert [start_in(24, 0, total) for total in (26, 63, 64, 24)] == [24, 24, 0, 0]
+    assert start_in(24, 0, 25) == 0, "one token by itself is computed in yet another way"
     assert start_in(24, 70, 90) == 0, "the first segment is computed in the other way"
     assert start_in(63, 0, 63) == 0
 
@@ -122,6 +123,18 @@ def test_this_build_has_the_bytes_that_the_division_counts_on(model: Model, prom
     assert decoded(model, prompt, [(0, 512), (512, 700)], 2) == whole
     assert decoded(model, prompt, [(0, 64), (64, 400), (400, 636), (636, 700)], 2) == whole
     assert decoded(model, prompt, [(0, 400), (400, 463), (463, 700)], 1) != whole
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("total", [27, 63])
+@pytest.mark.parametrize("held", [9, 23, -2])
+def test_this_build_has_the_same_bytes_of_short_ones(model: Model, prompt: list[int], held: int, total: int) -> None:
+    """And the control: what was computed so is not what a longer prompt would have there."""
+    held %= total
+    whole = decoded(model, prompt, [(0, total)], 1)
+    for threads in (1, 2):
+        assert decoded(model, prompt, [(0, held), (held, total)], threads) == whole
+    assert decoded(model, prompt, [(0, held), (held, 200)], 1) != decoded(model, prompt, [(0, 200)], 1)
 
 
 def test_what_another_prompt_can_start_from() -> None:

@@ -62,7 +62,7 @@ def test_without_a_system_message_it_is_what_the_chat_template_begins_with(
 def test_a_prompt_from_a_short_one_has_the_same_bytes(
     model: Model, template: ChatTemplate, fresh: Context, threads: int
 ) -> None:
-    """What is compared is the whole state: K and V of every token, the last one's logits follow from these."""
+    """What is compared is the whole state, K and V of every token; tests/promises/test_p6_template.py: the logits."""
     tokens = tokens_of(model, template, None, None)
     assert held_of(tokens, model.is_control) == len(tokens) < 64
     short = Prefix("own", "", tuple(tokens), None, prefill(model.path, 256, tokens, 2))

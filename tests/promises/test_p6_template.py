@@ -41,6 +41,7 @@ system = "examples.txt"
 name = "own"
 """
 QUESTIONS = ("Which is the fastest?", "Tell me about stations. " * 15)  # the rest: below 64 tokens, and above
+SHORT = [{"role": "user", "content": "What is a train?"}]
 WITNESS = str(Path(__file__).with_name("witness.py"))
 
 
@@ -55,6 +56,15 @@ def answer(service: Service, messages: list[dict[str, str]], **fields: object) -
     with say(service, "", messages=messages, **settings) as call:
         body = json.loads(call.read_all().partition(b"\r\n\r\n")[2])
     return body["choices"][0]["message"]["content"], body["noghost"]
+
+
+def choices(service: Service, **fields: object) -> list[dict[str, Any]]:
+    """All that is answered to the short question, logarithms included."""
+    with say(service, "", messages=SHORT, seed=3, **fields) as call:
+        found: list[dict[str, Any]] = json.loads(call.read_all().partition(b"\r\n\r\n")[2])["choices"]
+    assert len(found) == 2
+    assert all(one["logprobs"]["content"] for one in found)
+    return found
 
 
 def configured(home: Path) -> tuple[str, ...]:
@@ -102,15 +112,16 @@ def test_a_short_prompt_starts_from_what_the_model_begins_with(
     holding: Service, bare: Service, threads: int, temperature: float
 ) -> None:
     fields = {"noghost": {"threads": threads}, "temperature": temperature, "max_tokens": 12}
-    asked = [{"role": "user", "content": "What is a train?"}]
-    text, about = answer(holding, asked, **fields)
-    plain, plainly = answer(bare, asked, **fields)
+    text, about = answer(holding, SHORT, **fields)
+    plain, plainly = answer(bare, SHORT, **fields)
     assert (about["template"], plainly["template"]) == ("own", None)
     assert 8 <= about["prefix_tokens"] < 64
     assert text == plain
     longer = [{"role": "user", "content": "What is a train? " * 12}]
     assert answer(holding, longer, **fields)[1]["template"] is None
     assert answer(holding, longer, **fields)[0] == answer(bare, longer, **fields)[0]
+    every = {"n": 2, "logprobs": True, "top_logprobs": 3}
+    assert choices(holding, **fields, **every) == choices(bare, **fields, **every)
 
 
 def test_the_longest_template_wins_and_a_prompt_that_begins_otherwise_has_none(holding: Service, bare: Service) -> None:
@@ -186,6 +197,7 @@ def test_a_restart_computes_nothing_and_a_damaged_state_is_computed_anew(tmp_pat
 
     with running(home, *arguments) as service:
         first, _ = answer(service, conversation("Which is the fastest?"))
+        short, _ = answer(service, SHORT)
         assert "template_refused" not in service.log
     made = states()
     assert len(made) == 3
@@ -194,16 +206,19 @@ def test_a_restart_computes_nothing_and_a_damaged_state_is_computed_anew(tmp_pat
         assert answer(service, conversation("Which is the fastest?"))[0] == first
     assert states() == made, "nothing was computed, so nothing was written"
 
-    one, other, _untouched = sorted(folder.iterdir())
-    foreign = other.read_bytes()
-    damaged = bytearray(foreign)
-    damaged[-1000] ^= 1
+    one, *others = sorted(folder.iterdir())
+    foreign = others[0].read_bytes()
+    for other in others:
+        damaged = bytearray(other.read_bytes())
+        damaged[-1000] ^= 1
+        other.write_bytes(damaged)
     one.write_bytes(foreign)
-    other.write_bytes(damaged)
     with running(home, *arguments) as service:
-        assert service.log.count("template_refused") == 2
+        assert service.log.count("template_refused") == 3
         again, about = answer(service, conversation("Which is the fastest?"))
         assert (again, about["template"]) == (first, "plain")
+        again, about = answer(service, SHORT)
+        assert (again, about["template"]) == (short, "own")
     assert {name: facts[2] for name, facts in states().items()} == {name: facts[2] for name, facts in made.items()}
 
 

@@ -11,8 +11,9 @@ two divisions has 2 to 63. So a prompt is divided by its own tokens alone, into 
 The cut follows the first control token from the 64th token on: the end of a system message, in most models'
 templates. A template ends there or before, and so leaves nothing to compute that a prompt without it would not.
 
-A whole prompt of fewer than 64 tokens is computed in the other way, in which sizes change nothing either, that of one
-token included. So a template of fewer than 64 tokens is one for such prompts alone.
+A whole prompt of fewer than 64 tokens is computed in the other way, in which sizes change nothing either, but for one
+token by itself: that changes weights of F16, and attention that is not flash attention. So a template of fewer than 64
+tokens is one for such prompts alone, and leaves two tokens or more of them.
 
     start_in   how much of a template a prompt can start from
     start_of   the same of what was computed in batches of 64 tokens and more, such as a capsule
@@ -60,7 +61,7 @@ def start_in(held: int, cut: int, total: int) -> int:
     """How many of the `held` tokens of a template a prompt of `total` tokens, cut at `cut`, can start from."""
     if held >= TILE_TOKENS:
         return start_of(held, cut, total)
-    return held if held < total < TILE_TOKENS else 0
+    return held if held + 1 < total < TILE_TOKENS else 0
 
 
 def start_of(held: int, cut: int, total: int) -> int:

@@ -84,7 +84,7 @@ class Context:
         return bytes(buffer)
 
     def restore(self, state: bytes, token_count: int) -> None:
-        """Put a KV state that `save` made into a new context. In the warden; nothing is computed.
+        """Put a KV state of `save` into a new context: in the warden, or a short template in an instance.
 
         llama.cpp's parser does not check `state`: its digest must have been verified. Raises EngineError if it is
         refused, or is not of `token_count` tokens.

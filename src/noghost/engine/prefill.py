@@ -50,8 +50,13 @@ def compute(given: int, taken: int, n_ctx: int, threads: int, repack: bool, path
     context.set_threads(threads)
     for begin, end in batches_of(0, first_control(tokens, model.is_control), len(tokens)):
         context.decode(tokens[begin:end], begin)
+    state = context.save()
+    other = Context(model, n_ctx)
+    other.restore(state, len(tokens))  # whether it can be shows here, and not where a caller waits
+    if other.save() != state:
+        raise EngineError("its state is another one once it was restored")
     with open(os.dup(taken), "wb") as file:  # noqa: PTH123  a descriptor, not a path
-        file.write(context.save())
+        file.write(state)
 
 
 if __name__ == "__main__":

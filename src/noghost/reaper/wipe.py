@@ -174,7 +174,7 @@ def zeros(length: int) -> memoryview:
 
 def zero(mem: int, step: Runs) -> int:
     """Write zeros over the runs of one step; the bytes. Raises WipeError where the kernel refuses some of it, once all
-    other pages are zero."""
+    other pages of the step are zero."""
     zeroed_bytes = refused_bytes = 0
     for address, length in step:
         at, end = address, address + length

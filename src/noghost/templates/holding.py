@@ -58,23 +58,25 @@ def key_of(source: TemplateSource, loaded: Loaded, basis: Basis) -> Key:
     try:
         tokens = tokens_of(loaded.model, loaded.template, source.system, tools_of(source))
     except RequestError as error:
-        raise ConfigError(
-            f"the model's chat template refused the template {source.name}", "give it a model with a system role"
-        ) from error
+        hint = "give it a system message" if source.system is None else "give it a model with a system role"
+        raise ConfigError(f"the model's chat template refused the template {source.name}", hint) from error
     held = held_of(tokens, loaded.model.is_control)
     if not held:
         raise ConfigError(
             f"the template {source.name} has {len(tokens)} tokens",
             f"it would gain nothing below {SHORTEST_TEMPLATE_TOKENS}",
         )
+    if held < TILE_TOKENS and loaded.shape is None:
+        unlike = (
+            f"the template {source.name} has {len(tokens)} tokens, which needs flash attention and a plain KV cache"
+        )
+        raise ConfigError(unlike, "leave it out for this model, as capsules are")
     if len(tokens) + TILE_TOKENS > loaded.context.n_ctx:
         raise ConfigError(
             f"the template {source.name} has {len(tokens)} tokens and does not fit {loaded.context.n_ctx}",
             "shorten it, or raise --context",
         )
-    parameters = loaded.context.parameters
-    if held >= TILE_TOKENS:  # the context that it is restored into is its own, and as large; a short one goes into any
-        parameters += f" n_ctx={loaded.context.n_ctx}"
+    parameters = f"{loaded.context.parameters} n_ctx={loaded.context.n_ctx}"
     return Key(basis.model, basis.build, parameters, tuple(tokens[:held]))
 
 
