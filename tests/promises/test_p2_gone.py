@@ -171,7 +171,7 @@ def test_the_mutant_that_wipes_nothing_is_found(mutant: Service) -> None:
 
 
 def test_a_deadline_that_the_kernel_keeps_ends_an_instance(tmp_path: Path) -> None:
-    for service in watched(tmp_path / "deadline", "on", WITNESS_DEADLINE_S="1"):
+    for service in watched(tmp_path / "deadline", "on", WITNESS_DEADLINE_S="3"):
         with say_long(service, PROMPT) as call:
             invocation, pid = call.invocation, the_instance(service)
             call.read_all()
