@@ -16,7 +16,6 @@ import argparse
 import contextlib
 import json
 import random
-import statistics
 import sys
 import tempfile
 import urllib.request
@@ -28,9 +27,9 @@ from facts import ROOT, facts, publish
 from plots import OTHERS, OURS, dots, figure
 
 sys.path.insert(0, str(ROOT / "tests"))  # one runner, shared with the tests
+from tables import against, quartiles
 from template import WORDS
 
-from noghost.client.bench.ratio import ratio
 from noghost.client.bench.stream import server_at, stream
 from noghost.weights.find import find
 from running import Service, running, wait_for
@@ -111,7 +110,7 @@ def write(out: Path, ttft_s: dict[str, list[float]], described: dict[str, str]) 
         "",
         "| | ms |",
         "|---|---|",
-        *(f"| {name} | {cell(values)} |" for name, values in ttft_s.items()),
+        *(f"| {name} | {quartiles([1e3 * value for value in values], '{:.0f}')} |" for name, values in ttft_s.items()),
         "",
         "| ratio of medians, with a bootstrap interval of 95 % | |",
         "|---|---|",
@@ -125,16 +124,6 @@ def write(out: Path, ttft_s: dict[str, list[float]], described: dict[str, str]) 
     with figure(out / "img" / "beginning.png", size=(7, 2.4)) as axes:
         dots(axes, {name: [1e3 * value for value in values] for name, values in ttft_s.items()}, (OURS, OURS, OTHERS))
         axes.set(xlabel="time to first token, ms", xlim=(0, None))
-
-
-def against(base: list[float], measured: list[float]) -> str:
-    middle, low, high = ratio(base, measured)
-    return f"**{middle:.2f}** ({low:.2f} to {high:.2f})"
-
-
-def cell(seconds: list[float]) -> str:
-    low, _, high = statistics.quantiles(seconds, n=4, method="inclusive")
-    return f"{statistics.median(seconds) * 1e3:.0f} ({low * 1e3:.0f} to {high * 1e3:.0f})"
 
 
 def parse() -> argparse.Namespace:

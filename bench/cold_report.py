@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from plots import figure
-
-from noghost.client.bench.ratio import ratio
+from tables import against, quartiles
 
 STEPS = {
     "process": "the interpreter starts",
@@ -34,7 +33,7 @@ def markdown(
     samples: Samples, steps: Steps, imports: Sequence[tuple[str, float, float]], facts: Mapping[str, str]
 ) -> str:
     """The page."""
-    rows = [f"| {name} | {cell(values)} |" for name, values in samples.items() if name != "steps"]
+    rows = [f"| {name} | {quartiles(values, '{:.3f}')} |" for name, values in samples.items() if name != "steps"]
     compared = [
         comparison("started and asked, against a stock llama-server", samples["stock"], samples["ask"]),
         comparison("the bare steps, against a stock llama-server", samples["stock"], samples["bare"]),
@@ -84,8 +83,7 @@ def markdown(
 
 
 def comparison(label: str, base: Sequence[float], subject: Sequence[float]) -> str:
-    middle, low, high = ratio(base, subject)
-    return f"| {label} | **{middle:.2f}** ({low:.2f} to {high:.2f}) |"
+    return f"| {label} | {against(base, subject)} |"
 
 
 def cold_against_reading(samples: Samples, how: str) -> list[str]:
@@ -96,11 +94,6 @@ def cold_against_reading(samples: Samples, how: str) -> list[str]:
         comparison(f"{how}, against reading the file once", read, cold),
         comparison(f"what {how} adds, against reading the file once", read, added),
     ]
-
-
-def cell(samples: Sequence[float]) -> str:
-    low, _, high = statistics.quantiles(samples, n=4, method="inclusive")
-    return f"{statistics.median(samples):.3f} ({low:.3f} to {high:.3f})"
 
 
 def durations(steps: Steps) -> dict[str, float]:

@@ -15,7 +15,6 @@ import argparse
 import contextlib
 import json
 import os
-import statistics
 import sys
 import tempfile
 import time
@@ -29,7 +28,8 @@ from plots import OTHERS, OURS, bars, dots, figure
 from watching import Cost, watch
 
 sys.path.insert(0, str(ROOT / "tests"))
-from noghost.client.bench.ratio import ratio
+from tables import against, quartiles
+
 from noghost.client.bench.stream import server_at, stream
 from noghost.weights.find import find
 from running import Service, children, running, state, wait_for
@@ -101,7 +101,7 @@ def write(out: Path, samples: dict[str, list[float]], idle: dict[str, Cost], des
     rows = [
         "| first token from deep idle | seconds: median (quartiles) |",
         "|---|---|",
-        *(f"| {name} | {cell(values)} |" for name, values in samples.items()),
+        *(f"| {name} | {quartiles(values)} |" for name, values in samples.items()),
         *(f"| {name} / {STOCK} | {against(samples[STOCK], samples[name])} |" for name in (OURS_BARE, OURS_HELD)),
         "",
         "| in deep idle | wake-ups a minute | processor time a minute | private memory |",
@@ -125,16 +125,6 @@ def plot(samples: dict[str, list[float]], idle: dict[str, Cost], path: Path) -> 
         left.set(xlabel="first token from deep idle, s", xlim=(0, None))
         bars(right, {name: cost.private_mb for name, cost in idle.items()}, (OURS, OTHERS), "{:.1f}")
         right.set(xlabel="private memory in deep idle, MB")
-
-
-def against(base: list[float], measured: list[float]) -> str:
-    middle, low, high = ratio(base, measured)
-    return f"**{middle:.2f}** ({low:.2f} to {high:.2f})"
-
-
-def cell(samples: list[float]) -> str:
-    low, _, high = statistics.quantiles(samples, n=4, method="inclusive")
-    return f"{statistics.median(samples):.2f} ({low:.2f} to {high:.2f})"
 
 
 def parse() -> argparse.Namespace:
